@@ -1,0 +1,156 @@
+"""The catalogue of refusals: a stable code, whether to try again, and words for the customer.
+
+``docs/refusals.md`` is generated from this table.
+"""
+
+from enum import Enum
+from typing import NamedTuple, Self
+
+
+class UserMessage(NamedTuple):
+    """A sentence ready to show to the customer, in both languages."""
+
+    zh: str
+    en: str
+
+
+class Refusal(Enum):
+    """Why a request was not carried out; the member's value is the stable code."""
+
+    user_message: UserMessage
+    retryable: bool
+
+    def __new__(cls, code: str, zh: str, en: str, retryable: bool = False) -> Self:  # noqa: FBT001, FBT002
+        """Build a member from code, Chinese text, English text and whether to try again."""
+        member = object.__new__(cls)
+        member._value_ = code
+        member.user_message = UserMessage(zh, en)
+        member.retryable = retryable
+        return member
+
+    # The request itself
+    INVALID_REQUEST = ("INVALID_REQUEST", "请求内容有误。", "The request is not valid.")
+    BODY_TOO_LARGE = ("BODY_TOO_LARGE", "请求内容过大。", "The request is too large.")
+    UNSUPPORTED_MEDIA_TYPE = (
+        "UNSUPPORTED_MEDIA_TYPE",
+        "请求格式不支持。",
+        "Send the body as application/json.",
+    )
+    METHOD_NOT_ALLOWED = (
+        "METHOD_NOT_ALLOWED",
+        "不支持该操作。",
+        "This method is not offered here.",
+    )
+    UNAUTHENTICATED = ("UNAUTHENTICATED", "未通过身份验证。", "The channel is not authenticated.")
+    NOT_FOUND = ("NOT_FOUND", "未找到相应记录。", "There is no such record.")
+    IDEMPOTENCY_KEY_MISSING = (
+        "IDEMPOTENCY_KEY_MISSING",
+        "请求缺少幂等键。",
+        "The Idempotency-Key header is missing.",
+    )
+    IDEMPOTENCY_KEY_REUSED = (
+        "IDEMPOTENCY_KEY_REUSED",
+        "幂等键已用于其他请求。",
+        "The Idempotency-Key was used with another request.",
+    )
+    IN_PROGRESS = (
+        "IN_PROGRESS",
+        "该请求正在处理中,请稍候。",
+        "The same request is being processed.",
+        True,
+    )
+    # Availability
+    OVERLOADED = ("OVERLOADED", "系统繁忙,请稍后再试。", "The system is busy; try again.", True)
+    BUREAU_UNAVAILABLE = (
+        "BUREAU_UNAVAILABLE",
+        "社保系统暂时无法连接,请稍后再试。",
+        "The social-security bureau cannot be reached now; nothing was changed.",
+        True,
+    )
+    CORE_UNAVAILABLE = (
+        "CORE_UNAVAILABLE",
+        "银行系统暂时无法连接,请稍后再试。",
+        "The bank's core system cannot be reached now; nothing was changed.",
+        True,
+    )
+    SECURITY_MODULE_UNAVAILABLE = (
+        "SECURITY_MODULE_UNAVAILABLE",
+        "安全模块暂时不可用,请稍后再试。",
+        "The security module cannot be reached now; nothing was changed.",
+        True,
+    )
+    # Linking
+    UNKNOWN_AGENCY = (
+        "UNKNOWN_AGENCY",
+        "所选社保机构不在服务范围。",
+        "This institution is not served here.",
+    )
+    NOT_CONFIRMED = (
+        "NOT_CONFIRMED",
+        "卡号或账户信息未能通过核验。",
+        "Card and account could not be confirmed as the customer's own.",
+    )
+    ACCOUNT_NOT_USABLE = (
+        "ACCOUNT_NOT_USABLE",
+        "该银行账户当前不可用。",
+        "The bank account cannot be used now.",
+    )
+    CARD_NOT_USABLE = (
+        "CARD_NOT_USABLE",
+        "该社保卡当前状态不可办理此业务。",
+        "The state of the social-security card does not allow this.",
+    )
+    ALREADY_LINKED = (
+        "ALREADY_LINKED",
+        "该社保卡已关联银行账户。",
+        "The card is linked to an account already.",
+    )
+    # PIN
+    PIN_SESSION_UNUSABLE = (
+        "PIN_SESSION_UNUSABLE",
+        "密码设置会话已使用或已失效,请重新开始。",
+        "The PIN session is used or expired; open a new one.",
+    )
+    PIN_ENVELOPE = (
+        "PIN_ENVELOPE",
+        "密码数据无法识别,请重新输入。",
+        "The encrypted PIN could not be opened; enter the PIN again.",
+    )
+    PIN_FORMAT = ("PIN_FORMAT", "密码必须为6位数字。", "The PIN must have exactly six digits.")
+    PIN_TRIVIAL = (
+        "PIN_TRIVIAL",
+        "密码过于简单,请勿使用相同、连续或重复的数字。",
+        "The PIN is too simple: repeated or consecutive digits.",
+    )
+    PIN_PERSONAL = (
+        "PIN_PERSONAL",
+        "密码不能与您的生日、证件号、手机号或卡号相关。",
+        "The PIN is taken from your birth date, id, mobile or card number.",
+    )
+    PIN_RATE_LIMITED = (
+        "PIN_RATE_LIMITED",
+        "密码设置次数过多,请稍后再试。",
+        "Too many PIN attempts for this card; try again later.",
+        True,
+    )
+    # The far side's own answers
+    PIN_LOCKED = ("PIN_LOCKED", "社保卡密码已锁定。", "The PIN of the card is locked.")
+    CARD_LOST = ("CARD_LOST", "该社保卡已挂失。", "The card has been reported lost.")
+    NOT_ACTIVATED = ("NOT_ACTIVATED", "该账户尚未激活。", "The account is not activated.")
+    ALREADY_ACTIVE = ("ALREADY_ACTIVE", "该金融账户已激活。", "The account is active already.")
+    NOT_OFFERED = (
+        "NOT_OFFERED",
+        "该地区或渠道不办理此业务。",
+        "Not offered in this region or channel.",
+    )
+    DECLINED = (
+        "DECLINED",
+        "业务未获批准,请咨询社保机构或银行。",
+        "The far side declined the request.",
+    )
+    REGISTRATION_UNDONE = (
+        "REGISTRATION_UNDONE",
+        "关联未能完成,已撤销。",
+        "The link could not be completed on both sides and was undone.",
+        True,
+    )

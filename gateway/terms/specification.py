@@ -1,0 +1,34 @@
+"""Reads a TOML specification into typed values, or names the file, the key and the rule.
+
+A specification type is a frozen dataclass; pydantic checks it, so that unknown keys, wrong
+types and values out of range are refused alike for dialects, message sets, regions and zones.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.terms.errors import SpecificationError
+
+T = TypeVar("T")
+
+
+def parse_toml(text: str, file: str) -> dict[str, Any]:
+    """Parse TOML text; raises `SpecificationError` with the line when it is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecificationError(file, "", f"not valid TOML: {error}") from None
+
+
+def structure(type_: type[T], values: Mapping[str, Any], file: str) -> T:
+    """Build `type_` from parsed values; raises `SpecificationError` for the first broken rule."""
+    try:
+        return TypeAdapter(type_).validate_python(values)
+    except ValidationError as error:
+        # The rule and the place only: pydantic would repeat the value in `input`.
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SpecificationError(file, key, first["msg"]) from None
