@@ -20,7 +20,7 @@ class Refusal(Enum):
     user_message: UserMessage
     retryable: bool
 
-    def __new__(cls, code: str, zh: str, en: str, retryable: bool = False) -> Self:  # noqa: FBT001, FBT002
+    def __new__(cls, code: str, zh: str = "", en: str = "", retryable: bool = False) -> Self:  # noqa: FBT001, FBT002 - written as rows of a table
         """Build a member from code, Chinese text, English text and whether to try again."""
         member = object.__new__(cls)
         member._value_ = code

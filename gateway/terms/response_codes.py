@@ -48,10 +48,12 @@ class ResponseCode(StrEnum):
         return self in _OPEN
 
 
-# These are sent by a middleman on behalf of a host that did not answer it (domain.md 4.6).
+# Sent by a middleman for a host that did not answer it (domain.md 4.6), or for a duplicate
+# whose first copy may have been carried out.
 _OPEN = frozenset(
     {
         ResponseCode.ANSWERED_TOO_LATE,
+        ResponseCode.DUPLICATE,
         ResponseCode.INOPERATIVE,
         ResponseCode.MALFUNCTION,
         ResponseCode.NO_ANSWER,

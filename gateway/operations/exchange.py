@@ -1,0 +1,199 @@
+"""One request to one far side, from planned until its outcome is known.
+
+States are what we know, events are what we learnt or decided. Anything that is not in
+`TRANSITIONS` is refused by name. ``docs/machines/exchange.md`` is drawn from the table.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.terms.errors import LocalError
+from gateway.terms.numbers import Rrn, Stan
+from gateway.terms.response_codes import ResponseCode
+from gateway.terms.sides import Side
+
+
+class ExchangeState(StrEnum):
+    """What is known of an exchange."""
+
+    PLANNED = "planned"
+    NOT_SENT = "not-sent"  # final: the link was down, no byte left
+    SENT = "sent"
+    INQUIRING = "inquiring"  # the outcome is asked for
+    REVERSING = "reversing"  # the effect, if any, is being undone
+    APPROVED = "approved"
+    DECLINED = "declined"  # final: the far side did not do it and never will
+    REVERSED = "reversed"  # final: the far side confirmed that nothing of it stands
+    UNANSWERED = "unanswered"  # final: a question without effect stayed unanswered
+    UNKNOWN = "unknown"  # a late answer may still settle it; we can do no more
+    MANUAL = "manual"  # final for us: a person must find out
+
+
+class ExchangeEvent(StrEnum):
+    """What moves an exchange."""
+
+    SEND = "send"
+    HOLD_BACK = "hold-back"
+    REPEAT = "repeat"
+    APPROVE = "approve"
+    DECLINE = "decline"
+    GIVE_UP = "give-up"
+    LOSE_TRACK = "lose-track"
+    INQUIRE = "inquire"
+    REVERSE = "reverse"
+    CONFIRM_REVERSAL = "confirm-reversal"
+    EXPIRE = "expire"
+
+
+_S, _E = ExchangeState, ExchangeEvent
+
+TRANSITIONS: dict[ExchangeState, dict[ExchangeEvent, ExchangeState]] = {
+    _S.PLANNED: {_E.SEND: _S.SENT, _E.HOLD_BACK: _S.NOT_SENT},
+    _S.NOT_SENT: {},
+    _S.SENT: {
+        _E.REPEAT: _S.SENT,
+        _E.APPROVE: _S.APPROVED,
+        _E.DECLINE: _S.DECLINED,
+        _E.GIVE_UP: _S.UNANSWERED,
+        _E.LOSE_TRACK: _S.UNKNOWN,
+        _E.INQUIRE: _S.INQUIRING,
+        _E.REVERSE: _S.REVERSING,
+        _E.EXPIRE: _S.MANUAL,
+    },
+    _S.INQUIRING: {
+        _E.REPEAT: _S.INQUIRING,
+        _E.APPROVE: _S.APPROVED,
+        _E.DECLINE: _S.DECLINED,
+        _E.EXPIRE: _S.MANUAL,
+    },
+    _S.REVERSING: {
+        _E.REPEAT: _S.REVERSING,
+        _E.CONFIRM_REVERSAL: _S.REVERSED,
+        _E.EXPIRE: _S.MANUAL,
+    },
+    _S.APPROVED: {_E.REVERSE: _S.REVERSING},
+    _S.DECLINED: {},
+    _S.REVERSED: {},
+    _S.UNANSWERED: {},
+    _S.UNKNOWN: {_E.APPROVE: _S.APPROVED, _E.DECLINE: _S.DECLINED},
+    _S.MANUAL: {},
+}
+
+WITHOUT_EFFECT = frozenset({_S.NOT_SENT, _S.DECLINED, _S.REVERSED, _S.UNANSWERED})
+"""States in which the far side certainly holds no effect of the exchange."""
+
+AWAITING = frozenset({_S.SENT, _S.INQUIRING, _S.REVERSING})
+"""States in which a message is out and its answer is due."""
+
+
+class Recovery(StrEnum):
+    """What an overdue answer means for a kind of exchange (message sets declare it)."""
+
+    QUERY = "query"  # no effect: repeat, then go without
+    REVERSIBLE = "reversible"  # repeat, then undo until confirmed
+    AT_MOST_ONCE = "at-most-once"  # repeat from memory only, then say that we do not know
+    FORWARD = "forward"  # repeat from memory, then inquire until the outcome is known
+    ADVICE = "advice"  # repeat until answered
+
+
+class Form(StrEnum):
+    """Which message of an exchange is sent."""
+
+    ORIGINAL = "original"
+    INQUIRY = "inquiry"
+    REVERSAL = "reversal"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How a request is known on the wire: data elements 11, 37 and 7 (the full UTC instant)."""
+
+    stan: Stan
+    rrn: Rrn
+    transmitted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One exchange as folded from its facts.
+
+    `attempts` counts the messages sent in the present state; `trace` is that of the original
+    request, `follow_up` that of the inquiry or the reversal.
+    """
+
+    name: str
+    side: Side
+    message: str
+    recovery: Recovery
+    state: ExchangeState = ExchangeState.PLANNED
+    attempts: int = 0
+    sent_at: datetime | None = None
+    trace: Trace | None = None
+    follow_up: Trace | None = None
+    response_code: ResponseCode | None = None
+    reason: str | None = None
+
+    @property
+    def form(self) -> Form:
+        """Which message goes out in the present state."""
+        if self.state is ExchangeState.INQUIRING:
+            return Form.INQUIRY
+        return Form.REVERSAL if self.state is ExchangeState.REVERSING else Form.ORIGINAL
+
+    @property
+    def current_trace(self) -> Trace | None:
+        """The trace of the message whose answer is awaited."""
+        return self.trace if self.form is Form.ORIGINAL else self.follow_up
+
+    @property
+    def reached_peer(self) -> bool:
+        """Tell whether the original may have left for the far side."""
+        return self.trace is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What is learnt of an exchange at one instant."""
+
+    event: ExchangeEvent
+    at: datetime
+    trace: Trace | None = None
+    response_code: ResponseCode | None = None
+    reason: str | None = None
+
+
+_SENDING = frozenset({_E.SEND, _E.REPEAT, _E.INQUIRE, _E.REVERSE})
+
+
+def move(exchange: Exchange, step: Move) -> Exchange:
+    """Fold one move into the exchange.
+
+    Raises `LocalError` when the table does not have it, and when a message would go out
+    without the trace under which its answer will be known.
+    """
+    state = TRANSITIONS[exchange.state].get(step.event)
+    if state is None:
+        raise LocalError(f"exchange {exchange.name} cannot {step.event} while {exchange.state}")
+    moved = replace(exchange, state=state)
+    if step.response_code is not None:
+        moved = replace(moved, response_code=step.response_code, reason=step.reason)
+    return _count_message(moved, exchange, step) if step.event in _SENDING else moved
+
+
+def _count_message(moved: Exchange, before: Exchange, step: Move) -> Exchange:
+    attempts = before.attempts + 1 if step.event is ExchangeEvent.REPEAT else 1
+    moved = replace(moved, attempts=attempts)
+    if attempts == 1:
+        moved = replace(moved, sent_at=step.at)
+    if step.event is ExchangeEvent.SEND:
+        return replace(moved, trace=_required(step))
+    if step.event is ExchangeEvent.REPEAT:
+        return moved  # a repeat differs from its original in MTI and MAC only
+    return replace(moved, follow_up=_required(step))
+
+
+def _required(step: Move) -> Trace:
+    if step.trace is None:
+        raise LocalError(f"a message to {step.event} needs its trace numbers")
+    return step.trace

@@ -1,0 +1,194 @@
+"""What is recorded of an operation, and the JSON form of it in the journal.
+
+A fact holds references, trace numbers and codes only: no PIN, no PIN block and no card, account,
+citizen or mobile number, so that the journal needs no encipherment and no purge of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, assert_never
+
+from gateway.operations.exchange import ExchangeEvent, Move, Trace
+from gateway.terms.errors import LocalError
+from gateway.terms.numbers import LinkId, OperationId, Rrn, Stan
+from gateway.terms.refusals import Refusal
+from gateway.terms.response_codes import ResponseCode
+
+
+class OperationKind(StrEnum):
+    """What is to be done."""
+
+    LINK = "link"
+    UNLINK = "unlink"
+    SET_SS_PIN = "set-ss-pin"
+    ACTIVATE = "activate"
+    SS_ACCOUNT = "ss-account"  # the SS side follows a financial activation
+
+
+class OperationState(StrEnum):
+    """What a caller is told."""
+
+    PENDING = "pending"
+    UNKNOWN = "unknown"  # may still settle; the old or the new state may be in force
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # certainly nothing was changed
+    MANUAL = "manual"  # a person must find out
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the state never changes again."""
+        return self in {OperationState.SUCCEEDED, OperationState.FAILED, OperationState.MANUAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The operation exists; `details` are open words of its kind, such as added services."""
+
+    kind: OperationKind
+    link: LinkId
+    at: datetime
+    wake_at: datetime | None = None
+    cause: OperationId | None = None
+    details: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One exchange of the operation moved."""
+
+    exchange: str
+    move: Move
+
+    @property
+    def at(self) -> datetime:
+        """When it moved."""
+        return self.move.at
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSetAside:
+    """An answer came that decides nothing: late, repeated, or leaving the outcome open."""
+
+    exchange: str
+    at: datetime
+    response_code: ResponseCode
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The operation reached a state that a caller is told."""
+
+    state: OperationState
+    at: datetime
+    refusal: Refusal | None = None
+    response_code: ResponseCode | None = None
+    follow_up: OperationId | None = None
+
+
+Fact = Opened | Moved | AnswerSetAside | Settled
+
+
+def to_json(fact: Fact) -> dict[str, Any]:
+    """Write a fact as a JSON object without empty members."""
+    body = {"fact": _NAMES[type(fact)], **_members(fact), "at": fact.at.isoformat()}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+_NAMES = {
+    Opened: "opened",
+    Moved: "moved",
+    AnswerSetAside: "answer-set-aside",
+    Settled: "settled",
+}
+
+
+def _members(fact: Fact) -> dict[str, Any]:
+    match fact:
+        case Opened():
+            return {
+                "kind": fact.kind,
+                "link": fact.link.value,
+                "wake_at": fact.wake_at and fact.wake_at.isoformat(),
+                "cause": fact.cause and fact.cause.value,
+                "details": fact.details and dict(fact.details),
+            }
+        case Moved(exchange=exchange, move=step):
+            return {
+                "exchange": exchange,
+                "event": step.event,
+                "response_code": step.response_code,
+                "reason": step.reason,
+                "trace": step.trace and _trace(step.trace),
+            }
+        case AnswerSetAside():
+            return {"exchange": fact.exchange, "response_code": fact.response_code}
+        case Settled():
+            return {
+                "state": fact.state,
+                "refusal": fact.refusal and fact.refusal.value,
+                "response_code": fact.response_code,
+                "follow_up": fact.follow_up and fact.follow_up.value,
+            }
+        case _:
+            assert_never(fact)
+
+
+def _trace(trace: Trace) -> list[str]:
+    return [trace.stan.value, trace.rrn.value, trace.transmitted_at.isoformat()]
+
+
+def from_json(body: Mapping[str, Any]) -> Fact:
+    """Read a fact that `to_json` wrote; raises `LocalError` for a kind it does not know."""
+    at = datetime.fromisoformat(body["at"])
+    match body["fact"]:
+        case "opened":
+            return _opened(body, at)
+        case "moved":
+            return _moved(body, at)
+        case "answer-set-aside":
+            return AnswerSetAside(body["exchange"], at, ResponseCode(body["response_code"]))
+        case "settled":
+            return _settled(body, at)
+        case _:
+            raise LocalError("the journal holds a fact of a kind this version does not know")
+
+
+def _opened(body: Mapping[str, Any], at: datetime) -> Opened:
+    wake_at, cause = body.get("wake_at"), body.get("cause")
+    return Opened(
+        OperationKind(body["kind"]),
+        LinkId(body["link"]),
+        at,
+        datetime.fromisoformat(wake_at) if wake_at else None,
+        OperationId(cause) if cause else None,
+        body.get("details"),
+    )
+
+
+def _moved(body: Mapping[str, Any], at: datetime) -> Moved:
+    trace, code = body.get("trace"), body.get("response_code")
+    return Moved(
+        body["exchange"],
+        Move(
+            ExchangeEvent(body["event"]),
+            at,
+            Trace(Stan(trace[0]), Rrn(trace[1]), datetime.fromisoformat(trace[2]))
+            if trace
+            else None,
+            ResponseCode(code) if code else None,
+            body.get("reason"),
+        ),
+    )
+
+
+def _settled(body: Mapping[str, Any], at: datetime) -> Settled:
+    refusal, code, follow_up = body.get("refusal"), body.get("response_code"), body.get("follow_up")
+    return Settled(
+        OperationState(body["state"]),
+        at,
+        Refusal(refusal) if refusal else None,
+        ResponseCode(code) if code else None,
+        OperationId(follow_up) if follow_up else None,
+    )

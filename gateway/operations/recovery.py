@@ -1,0 +1,90 @@
+"""What an exchange does when its answer is overdue, comes late, or the process restarted."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from gateway.operations.exchange import Exchange, ExchangeEvent, ExchangeState, Recovery
+from gateway.terms.response_codes import ResponseCode
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how often, each configurable per far side.
+
+    answer_timeout: above the far side's own host timer (15 to 30 s, ``reference/domain.md``
+        4.9) would be safer, but the customer waits in front of a screen.
+    repeats_max: repeats of a request before its outcome counts as in doubt.
+    secret_life: a PIN block is held in memory no longer than this (DESIGN: 60 s).
+    retry_first, retry_max: pause before the next message of a store-and-forward queue, doubled
+        each time up to the maximum.
+    horizon: after this a person must look; a day covers a far side's night batch.
+    message_life: an old request may still be delivered for this long, so that a newer one on
+        the same card waits.
+    """
+
+    answer_timeout: timedelta = timedelta(seconds=20)
+    repeats_max: int = 2
+    secret_life: timedelta = timedelta(seconds=60)
+    retry_first: timedelta = timedelta(seconds=5)
+    retry_max: timedelta = timedelta(minutes=5)
+    horizon: timedelta = timedelta(hours=24)
+    message_life: timedelta = timedelta(seconds=60)
+
+
+def overdue(exchange: Exchange, now: datetime, limits: Limits, *, resumed: bool) -> ExchangeEvent:
+    """Choose what follows when no definite answer came in time.
+
+    `resumed` says that the process that sent the message is gone, and with it the PIN block:
+    then nothing that could have an effect is sent again as new.
+    """
+    sent_at = exchange.sent_at or now
+    if exchange.state is not ExchangeState.SENT:
+        return _persist(sent_at, now, limits)
+    may_repeat = not resumed and exchange.attempts <= limits.repeats_max
+    match exchange.recovery:
+        case Recovery.QUERY:
+            return ExchangeEvent.REPEAT if may_repeat else ExchangeEvent.GIVE_UP
+        case Recovery.REVERSIBLE:
+            return ExchangeEvent.REPEAT if may_repeat else ExchangeEvent.REVERSE
+        case Recovery.AT_MOST_ONCE:
+            fresh = may_repeat and now - sent_at < limits.secret_life
+            return ExchangeEvent.REPEAT if fresh else ExchangeEvent.LOSE_TRACK
+        case Recovery.FORWARD:
+            fresh = may_repeat and now - sent_at < limits.secret_life
+            return ExchangeEvent.REPEAT if fresh else ExchangeEvent.INQUIRE
+        case Recovery.ADVICE:
+            return _persist(sent_at, now, limits)
+        case _:
+            assert_never(exchange.recovery)
+
+
+def _persist(sent_at: datetime, now: datetime, limits: Limits) -> ExchangeEvent:
+    return ExchangeEvent.EXPIRE if now - sent_at >= limits.horizon else ExchangeEvent.REPEAT
+
+
+def pause(exchange: Exchange, limits: Limits) -> timedelta:
+    """How long to wait for the answer to the message just sent."""
+    if exchange.state is ExchangeState.SENT and exchange.recovery is not Recovery.ADVICE:
+        return limits.answer_timeout
+    doublings = min(exchange.attempts, _DOUBLINGS_MAX)
+    return limits.answer_timeout + min(limits.retry_first * (1 << doublings), limits.retry_max)
+
+
+def answered(exchange: Exchange, code: ResponseCode) -> ExchangeEvent | None:
+    """Read an answer to the message that is out; None when it leaves the outcome open."""
+    if exchange.state is ExchangeState.REVERSING:
+        # An unknown original is refused by the far side from then on, so nothing of it stands.
+        undone = code in {ResponseCode.APPROVED, ResponseCode.ORIGINAL_NOT_FOUND}
+        return ExchangeEvent.CONFIRM_REVERSAL if undone else None
+    if code.is_approval:
+        return ExchangeEvent.APPROVE
+    if exchange.state is ExchangeState.INQUIRING:
+        return ExchangeEvent.DECLINE if code in _NOT_DONE else None
+    return None if code.leaves_outcome_open else ExchangeEvent.DECLINE
+
+
+_DOUBLINGS_MAX = 16  # beyond any retry_max, and small enough never to overflow a timedelta
+
+# What an inquiry says of its original: unknown and refused from now on, or declined.
+_NOT_DONE = frozenset({ResponseCode.ORIGINAL_NOT_FOUND, ResponseCode.STATE_DOES_NOT_ALLOW})
