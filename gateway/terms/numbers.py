@@ -135,7 +135,9 @@ class Address(_Sensitive):
     """A contact address: one line of 1 to 100 GB18030 bytes."""
 
     __slots__ = ()
-    pattern = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+    pattern = re.compile(
+        r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
+    )
     rule = "one line of text without control characters, at most 100 bytes in GB18030"
     BYTES_MAX: ClassVar[int] = 100
 

@@ -1,0 +1,10 @@
+"""The operations in which both sides take part: the one place that sees both.
+
+=============  =================================================================
+module         holds
+=============  =================================================================
+``link``       the link, its states, what is asked, whether two persons are one
+``plans``      link, unlink, set SS PIN, activate, SS account follows: what comes next
+``kinds``      which exchanges and which plan a kind of operation has
+=============  =================================================================
+"""

@@ -1,0 +1,29 @@
+"""Which exchanges and which plan each kind of operation has."""
+
+from gateway.financial import exchanges as core
+from gateway.linking import plans
+from gateway.operations.exchange import Exchange
+from gateway.operations.facts import OperationKind
+from gateway.operations.life import Plan
+from gateway.social import exchanges as bureau
+
+EXCHANGES: dict[OperationKind, tuple[Exchange, ...]] = {
+    OperationKind.LINK: (
+        core.ACCOUNT_INQUIRY,
+        bureau.CARD_INQUIRY,
+        core.REGISTER,
+        bureau.REGISTER,
+    ),
+    OperationKind.UNLINK: (bureau.REMOVE, core.REMOVE),
+    OperationKind.SET_SS_PIN: (bureau.SET_PIN,),
+    OperationKind.ACTIVATE: (core.ACTIVATE,),
+    OperationKind.SS_ACCOUNT: (bureau.ACCOUNT_ACTIVATED,),
+}
+
+PLANS: dict[OperationKind, Plan] = {
+    OperationKind.LINK: plans.link,
+    OperationKind.UNLINK: plans.unlink,
+    OperationKind.SET_SS_PIN: plans.set_ss_pin,
+    OperationKind.ACTIVATE: plans.activate,
+    OperationKind.SS_ACCOUNT: plans.ss_account,
+}

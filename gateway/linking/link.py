@@ -1,0 +1,92 @@
+"""A link between an SS card and an account: its states, and whether two persons are one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.financial.account import AccountOwner
+from gateway.social.card import CardHolder
+from gateway.terms.numbers import AgencyCode, CustomerNumber, LinkId, Mobile, PinSessionId
+from gateway.terms.sides import PinPurpose
+
+
+class LinkState(StrEnum):
+    """Where a link stands; only an active one lets anything be done through it."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    FAILED = "failed"
+    REMOVED = "removed"
+
+    @property
+    def holds_card(self) -> bool:
+        """Tell whether the card cannot be linked again meanwhile."""
+        return self in {LinkState.PENDING, LinkState.ACTIVE}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What linking itself knows: references and states, and neither side's numbers."""
+
+    id: LinkId
+    agency: AgencyCode
+    channel: str
+    state: LinkState
+    created_at: datetime
+    activated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """Record: the link has a new state."""
+
+    link: LinkId
+    state: LinkState
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PinSession:
+    """A one-time right to set one PIN through one link."""
+
+    id: PinSessionId
+    link: LinkId
+    purpose: PinPurpose
+    nonce: str
+    kid: str
+    expires_at: datetime
+    is_used: bool = False
+
+    def is_usable(self, link: LinkId, purpose: PinPurpose, now: datetime) -> bool:
+        """Tell whether the session may be used now for this link and this PIN."""
+        bound = self.link == link and self.purpose is purpose
+        return bound and not self.is_used and now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUsed:
+    """Record: the session is spent, whatever came of it."""
+
+    session: PinSessionId
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRequest:
+    """What the caller said of itself when it asked for a link; compared, never believed."""
+
+    customer: CustomerNumber
+    mobile: Mobile
+
+
+def is_one_person(owner: AccountOwner, holder: CardHolder, request: LinkRequest) -> bool:
+    """Compare what the core, the bureau and the channel say: one and the same natural person.
+
+    The citizen id and the name come from the far sides. The customer number is the channel's,
+    and the mobile must be the one that the bank holds, so that a stranger's cannot be bound.
+    """
+    return (
+        owner.customer == request.customer
+        and owner.citizen_id == holder.citizen_id
+        and owner.name == holder.name
+        and owner.mobile == request.mobile
+    )

@@ -1,0 +1,35 @@
+"""What is to be said to a far side, in the words of its message set and without trace numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.operations.exchange import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The earlier message that a reversal or an inquiry speaks of, for data element 90."""
+
+    message: str
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One message to send: its name in the message set, data elements and DE 48 subfields.
+
+    It prints its name only: the fields hold card numbers and PIN blocks.
+    """
+
+    message: str
+    fields: Mapping[int, str | bytes] = field(default_factory=dict, repr=False)
+    private: Mapping[str, str] = field(default_factory=dict, repr=False)
+    original: Original | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncipheredPin:
+    """A PIN block under a zone's PIN key, and data element 53 that describes it."""
+
+    block: bytes = field(repr=False)
+    security_control: str

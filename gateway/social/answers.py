@@ -1,0 +1,79 @@
+"""What a bureau's answer says, and the refusal that its response code means to a caller."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.social.card import CardHolder, CardState, PinState
+from gateway.terms.errors import PeerError
+from gateway.terms.numbers import CitizenId, Mobile, PersonName
+from gateway.terms.refusals import Refusal
+from gateway.terms.response_codes import ResponseCode
+
+
+@dataclass(frozen=True, slots=True)
+class CardFinding:
+    """What a card inquiry told."""
+
+    holder: CardHolder
+    card_state: CardState
+    pin_state: PinState
+
+
+def finding(message: str, private: Mapping[str, str]) -> CardFinding | None:
+    """Read what an approved answer tells of persons; None for messages that tell nothing.
+
+    Raises `PeerError` naming the subfield of DE 48 that is missing or breaks its rule.
+    """
+    if message != "card-inquiry":
+        return None
+    try:
+        mobile = private.get("MB")
+        holder = CardHolder(
+            PersonName(private["NM"]),
+            CitizenId(private["ID"]),
+            Mobile(mobile) if mobile else None,
+        )
+        return CardFinding(holder, CardState(private["CS"]), PinState(private["PS"]))
+    except KeyError as error:
+        raise PeerError(f"DE 48: an approved inquiry must tell {error.args[0]}") from None
+    except ValueError:
+        raise PeerError("DE 48: the holder told by the bureau breaks a rule") from None
+
+
+_BY_REASON = {"WEAK_PIN": Refusal.PIN_TRIVIAL, "ALREADY_LINKED": Refusal.ALREADY_LINKED}
+
+_BY_CODE = {
+    ResponseCode.NO_SUCH_CARD: Refusal.NOT_CONFIRMED,
+    ResponseCode.IDENTITY_NOT_CONFIRMED: Refusal.NOT_CONFIRMED,
+    ResponseCode.NOT_ACTIVATED: Refusal.NOT_ACTIVATED,
+    ResponseCode.STATE_DOES_NOT_ALLOW: Refusal.CARD_NOT_USABLE,
+    ResponseCode.RESTRICTED: Refusal.CARD_NOT_USABLE,
+    ResponseCode.PIN_TRIES_EXCEEDED: Refusal.PIN_LOCKED,
+    ResponseCode.LOST: Refusal.CARD_LOST,
+    ResponseCode.NOT_SUPPORTED: Refusal.NOT_OFFERED,
+    ResponseCode.NOT_PERMITTED_TO_TERMINAL: Refusal.NOT_OFFERED,
+    ResponseCode.PIN_FORMAT: Refusal.PIN_ENVELOPE,
+}
+
+
+def refusal(code: ResponseCode | None, reason: str | None) -> Refusal:
+    """Name what a bureau's decline means: its own fine reason first, then DE 39."""
+    if reason in _BY_REASON:
+        return _BY_REASON[reason]
+    return _BY_CODE.get(code, Refusal.DECLINED) if code else Refusal.DECLINED
+
+
+_UNUSABLE = {
+    CardState.TEMPORARY_LOSS: Refusal.CARD_LOST,
+    CardState.FORMAL_LOSS: Refusal.CARD_LOST,
+    CardState.LOCKED: Refusal.CARD_NOT_USABLE,
+    CardState.CANCELLED: Refusal.CARD_NOT_USABLE,
+}
+
+
+def why_unusable(state: CardState) -> Refusal | None:
+    """Tell why a card in this state cannot be linked; None when it can.
+
+    A card whose SS account is not activated yet may be linked: activation follows the link.
+    """
+    return _UNUSABLE.get(state)
