@@ -13,6 +13,7 @@ from typing import Annotated, Final, Generic, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, with_config
 
+from gateway.pinblock.policy import PinPolicy, PinRule
 from gateway.regions.vocabulary import Channel, Operation, PinDemand, PinStore, Proof, Scene
 from gateway.terms.errors import SpecificationError
 from gateway.terms.numbers import SsCardNumber
@@ -28,6 +29,7 @@ _SOURCE: Final = r"^(seeds/00[0-9]: .+|default: .+)$"
 _FOLLOW_DELAY_SECONDS_MAX: Final = 30 * 24 * 3600  # longer than any known rule by a factor of 30
 
 Source = Annotated[str, StringConstraints(pattern=_SOURCE)]
+_Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,12}$")]
 Since = Annotated[date, Field(alias="from")]
 
 
@@ -107,7 +109,8 @@ class _Pin:
     initial: tuple[Dated[Annotated[str, StringConstraints(pattern=r"^(none|[0-9]{4,12})$")]], ...]
     store: tuple[Dated[PinStore], ...]
     set_without_old_pin: tuple[Dated[bool], ...]
-    weak: tuple[Dated[frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z-]+$")]]], ...]
+    weak: tuple[Dated[frozenset[PinRule]], ...]
+    listed: tuple[Dated[tuple[_Digits, ...]], ...]
     demands: tuple[Demand, ...]
 
 
@@ -124,13 +127,12 @@ class _Activation:
 
 @dataclass(frozen=True, slots=True)
 class PinRules:
-    """The SS PIN's rules on one day; `weak` names rules of ``gateway/pinblock/policy.py``."""
+    """The SS PIN's rules on one day; `policy` says which PINs are refused as too simple."""
 
-    length: int
+    policy: PinPolicy
     initial: str | None
     store: PinStore
     set_without_old_pin: bool
-    weak: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +178,14 @@ class RegionProfile:
         """Give the rules of the SS PIN."""
         initial = _in_force(self.pin.initial, on)
         return PinRules(
-            length=_in_force(self.pin.length, on),
+            policy=PinPolicy(
+                length=_in_force(self.pin.length, on),
+                rules=_in_force(self.pin.weak, on),
+                listed=_in_force(self.pin.listed, on),
+            ),
             initial=None if initial == "none" else initial,
             store=_in_force(self.pin.store, on),
             set_without_old_pin=_in_force(self.pin.set_without_old_pin, on),
-            weak=_in_force(self.pin.weak, on),
         )
 
     def pin_demand(self, scene: Scene, on: date) -> PinDemand:
@@ -230,6 +235,7 @@ def _dated_values(profile: RegionProfile) -> list[tuple[str, Sequence[Dated[obje
         ("pin.store", pin.store),
         ("pin.set_without_old_pin", pin.set_without_old_pin),
         ("pin.weak", pin.weak),
+        ("pin.listed", pin.listed),
         ("activation.ss_follows_after_seconds", activation.ss_follows_after_seconds),
         ("activation.added_services_opt_in", activation.added_services_opt_in),
     ]

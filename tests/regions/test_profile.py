@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.pinblock.policy import PinRule
 from gateway.regions.profile import RegionProfile, parse_profile
 from gateway.regions.vocabulary import Channel, Operation, PinDemand, PinStore, Proof, Scene
 from gateway.terms.errors import SpecificationError
@@ -53,9 +54,10 @@ def test_pin_rules_are_those_of_the_seed(xiamen):
     """Six digits, kept by the host, no initial PIN, set without the old one."""
     rules = xiamen.pin_rules(TODAY)
 
-    assert (rules.length, rules.initial) == (6, None)
+    assert (rules.policy.length, rules.initial) == (6, None)
     assert (rules.store, rules.set_without_old_pin) == (PinStore.HOST, True)
-    assert {"run", "birth-date"} <= rules.weak
+    assert rules.policy.rules == frozenset(PinRule)
+    assert rules.policy.listed == ("123456",)
 
 
 @pytest.mark.parametrize("operation", Operation)
@@ -162,6 +164,7 @@ def test_every_value_has_a_source():
             "institutions",
             "once",
         ),
+        ('value = ["same-digit"', 'value = ["ugly"', "pin.weak.0.value.0", "'same-digit'"),
         ("value = 0", "value = -1", "activation.ss_follows_after_seconds.0.value", "0"),
     ],
 )
