@@ -1,0 +1,24 @@
+"""ISO 8583: dialect, codec, framing, session, matching. Pure: bytes and values in, values out.
+
+====================  ==========================================================================
+module                holds
+====================  ==========================================================================
+``dialect``           how bytes look on one kind of link, read from ``specs/dialects``
+``field_content``     what stands in a field: text, GB18030 text, packed digits, bytes
+``field_form``        a field on the wire: length and content, read and written strictly
+``plans``             many fields at once, by one regular expression
+``codec``             messages to bytes and back; exactly one byte form per message
+``framing``           messages in a stream of bytes, TPDU
+``mac``               which data element holds the MAC, and its comparison
+``message``           a message and its message type indicator
+``private_data``      the subfields of data element 48
+``original_data``     data element 90
+``message_set``       what is said on a link, read from ``specs/messages``
+``matching``          which request an answer belongs to
+``duplicates``        how a request that comes twice is known
+``session``           the life of a link as one table
+``describe``          a message field by field, masked
+``message_table``     the message sets as a document
+``errors``            what a peer may get wrong, and what we may
+====================  ==========================================================================
+"""
