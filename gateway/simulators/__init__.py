@@ -1,0 +1,21 @@
+"""Simulated bureau and bank core: stateful peers as a bureau or a bank would build them.
+
+They share the wire's words with the gateway and nothing of its sides, operations or ciphers.
+
+==============  =====================================================================
+module          holds
+==============  =====================================================================
+``population``  synthetic people, the same at bureau and core
+``cipher``      their own TDES, MAC and PIN blocks
+``links``       the links that a far side knows
+``bureau``      the rules of a bureau
+``core``        the rules of a bank core
+``desk``        duplicates, reversals and tombstones around the rules
+``faults``      what goes wrong on demand
+``journal``     what was said, decoded and masked
+``protocol``    one TCP connection
+``host``        one far side put together: ports, desk, faults, journal
+``control``     the HTTP control port ``/_sim``
+``process``     one far side as a process of its own
+==============  =====================================================================
+"""

@@ -1,0 +1,264 @@
+"""The rules of a simulated social-security bureau: cards, links and SS PINs of one region.
+
+What the region's profile says holds here too: the PIN's length and simple PINs, where a PIN is
+asked for, when the SS account follows the financial one. No wire and no clock.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+from gateway.iso8583.message import Message
+from gateway.regions.profile import RegionProfile
+from gateway.regions.vocabulary import Channel, Operation, PinDemand, PinStore, Scene
+from gateway.simulators.cipher import BadPinBlock, PinHash
+from gateway.simulators.desk import Outcome, Request, binary, text
+from gateway.simulators.links import Link, Links
+from gateway.simulators.population import CardState, Holder, PinState, Population
+from gateway.terms.response_codes import ResponseCode
+
+CHINA: Final = timezone(timedelta(hours=8), "China")
+# DE 53: PIN format 1 = without account number, algorithm 6 = double-length TDES (domain.md 4.7).
+_SECURITY_CONTROL: Final = "1600000000000000"
+_APPROVED: Final = ResponseCode.APPROVED
+_NO_SUCH_CARD: Final = Outcome.refused(ResponseCode.NO_SUCH_CARD, "UNKNOWN_CARD")
+_NO_SUCH_LINK: Final = Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "NO_ACTIVE_LINK")
+_NOT_OFFERED: Final = Outcome.refused(ResponseCode.NOT_SUPPORTED, "NOT_OFFERED")
+
+
+@dataclass(slots=True, repr=False)
+class CardRecord:
+    """One card as the bureau keeps it."""
+
+    number: str
+    holder: Holder
+    state: CardState
+    pin_state: PinState
+    pin: PinHash | None = None
+    contact_mobile: str | None = None
+    follows_at: datetime | None = None
+
+
+class PharmacyAnswer(StrEnum):
+    """What a pharmacy's terminal is told about the PIN of a card."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NOT_REQUIRED = "not_required"
+
+
+class Bureau:
+    """Cards, links and PINs; `read_pin` deciphers a PIN block, `salt` gives 16 random bytes."""
+
+    def __init__(
+        self,
+        profile: RegionProfile,
+        population: Population,
+        read_pin: Callable[[bytes], str],
+        salt: Callable[[], bytes],
+    ) -> None:
+        self._profile = profile
+        self._population = population
+        self._read_pin = read_pin
+        self._salt = salt
+        self._institutions = {institution.code for institution in profile.institutions}
+        self._cards: dict[str, CardRecord] = {}
+        self.links = Links()
+        self._handlers: dict[str, Callable[[CardRecord, Request, datetime], Outcome]] = {
+            "card-inquiry": lambda card, _request, _now: _card_answer(card),
+            "link-register": self._register,
+            "link-remove": lambda card, request, _now: self._remove(card, request.private["LK"]),
+            "pin-set": self._set_pin,
+            "account-activated": self._follow,
+        }
+
+    def carry_out(self, request: Request, now: datetime) -> Outcome:
+        """Decide a request and change the state."""
+        institution = request.private.get("IN")
+        if institution is not None and institution not in self._institutions:
+            return Outcome.refused(ResponseCode.FORMAT_ERROR, "UNKNOWN_INSTITUTION")
+        card = self.card(text(request.message, 102), now)
+        if card is None:
+            return _NO_SUCH_CARD
+        handler = self._handlers.get(request.name)
+        return _NOT_OFFERED if handler is None else handler(card, request, now)
+
+    def describe_activation(self, request: Request, stored: Outcome) -> Outcome:  # noqa: ARG002
+        """Refuse: a bureau activates no financial account."""
+        return _NOT_OFFERED
+
+    def card(self, number: str, now: datetime) -> CardRecord | None:
+        """Find a card as it stands now; a card nobody touched yet is built from the population."""
+        card = self._cards.get(number)
+        if card is None:
+            person = self._population.with_card(number)
+            if person is None:
+                return None
+            card = CardRecord(
+                number, person.at_bureau, person.case.card_state, person.case.pin_state
+            )
+            self._cards[number] = card
+        if card.follows_at is not None and card.follows_at <= now:
+            card.state, card.follows_at = CardState.NORMAL, None
+        return card
+
+    def touched(self) -> list[CardRecord]:
+        """Give the cards that any message has named."""
+        return list(self._cards.values())
+
+    def pharmacy(
+        self, number: str, pin: str | None, on: date, now: datetime
+    ) -> tuple[PharmacyAnswer, str]:
+        """Answer a pharmacy's terminal that sells to a card, with the reason in words."""
+        card = self.card(number, now)
+        if card is None or card.state is not CardState.NORMAL:
+            return PharmacyAnswer.REFUSED, "the card cannot be used"
+        return _pin_at_terminal(card, pin, self._profile.pin_demand(Scene.PHARMACY, on))
+
+    def _register(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
+        if not self._profile.grants(Operation.LINK, Channel.ONLINE_BANK, _day(now)):
+            return _NOT_OFFERED
+        refusal = _unusable(card)
+        if refusal is not None:
+            return refusal
+        link_id = request.private["LK"]
+        if self.links.known(link_id):
+            return Outcome.refused(ResponseCode.STATE_DOES_NOT_ALLOW, "LINK_REFERENCE_USED")
+        if self.links.has_active(card.number):
+            return Outcome.refused(ResponseCode.STATE_DOES_NOT_ALLOW, "CARD_ALREADY_LINKED")
+        link, former = self.links.add(link_id, card.number), card.contact_mobile
+        card.contact_mobile = request.private["MB"]
+
+        def undo() -> bool:
+            # A contact given with a later link is not the undone one's to take back.
+            if link.active:
+                link.active, card.contact_mobile = False, former
+            return True
+
+        return Outcome(_APPROVED, undo=undo)
+
+    def _remove(self, card: CardRecord, link_id: str) -> Outcome:
+        link = self.links.active(link_id, card.number)
+        if link is None:
+            return _NO_SUCH_LINK
+        link.active = False
+        return Outcome(_APPROVED, undo=lambda: self._restore(link))
+
+    def _restore(self, link: Link) -> bool:
+        """Undo a removal, unless the card has another active link by now."""
+        if not link.active and self.links.has_active(link.owner):
+            return False
+        link.active = True
+        return True
+
+    def _set_pin(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
+        refusal = self._pin_refusal(card, request, now)
+        if refusal is not None:
+            return refusal
+        try:
+            pin = self._pin_of(request.message)
+        except BadPinBlock:
+            return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_BLOCK")
+        if len(pin) != self._profile.pin_rules(_day(now)).policy.length:
+            return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_LENGTH")
+        if _is_simple(pin, card.holder):
+            return Outcome.refused(ResponseCode.NOT_PERMITTED_TO_HOLDER, "SIMPLE_PIN")
+        card.pin, card.pin_state = PinHash.of(pin, self._salt()), PinState.ENABLED
+        return Outcome(_APPROVED, {"PS": card.pin_state})
+
+    def _pin_refusal(self, card: CardRecord, request: Request, now: datetime) -> Outcome | None:
+        """Say why this card's PIN may not be set now, before the PIN block is looked at."""
+        rules = self._profile.pin_rules(_day(now))
+        granted = self._profile.grants(Operation.SET_SS_PIN, Channel.ONLINE_BANK, _day(now))
+        if not (granted and rules.set_without_old_pin and rules.store is PinStore.HOST):
+            return _NOT_OFFERED
+        if self.links.active(request.private["LK"], card.number) is None:
+            return _NO_SUCH_LINK
+        if card.pin_state is PinState.LOCKED:
+            return Outcome.refused(ResponseCode.PIN_TRIES_EXCEEDED, "PIN_LOCKED")
+        return _unusable(card)
+
+    def _pin_of(self, message: Message) -> str:
+        if text(message, 53) != _SECURITY_CONTROL:
+            raise BadPinBlock
+        return self._read_pin(binary(message, 52))
+
+    def _follow(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
+        """Let the SS account follow the financial one, after the region's delay."""
+        if self.links.active(request.private["LK"], card.number) is None:
+            return _NO_SUCH_LINK
+        refusal = _unusable(card)
+        if refusal is not None:
+            return _as_state(refusal)
+        if card.state is CardState.NOT_ACTIVATED:
+            delay = self._profile.activation_rules(_day(now)).ss_follows_after
+            try:
+                activated = datetime.strptime(request.private["AT"] + "Z", "%Y%m%d%H%M%S%z")
+            except ValueError:
+                return Outcome.refused(ResponseCode.FORMAT_ERROR, "INSTANT")
+            card.follows_at = activated + delay
+            self.card(card.number, now)
+        return Outcome(_APPROVED, {"CS": card.state})
+
+
+def _pin_at_terminal(
+    card: CardRecord, pin: str | None, demand: PinDemand
+) -> tuple[PharmacyAnswer, str]:
+    if demand is PinDemand.NOT_ASKED:
+        return PharmacyAnswer.NOT_REQUIRED, "no PIN is asked for here on that day"
+    if card.pin_state is PinState.LOCKED:
+        return PharmacyAnswer.REFUSED, "the PIN is locked"
+    if card.pin is None and demand is PinDemand.MANDATORY:
+        return PharmacyAnswer.REFUSED, "a PIN is mandatory and none is set"
+    if card.pin is None:
+        return PharmacyAnswer.NOT_REQUIRED, "no PIN is set and none is mandatory on that day"
+    if pin is None or not card.pin.matches(pin):
+        return PharmacyAnswer.REFUSED, "wrong PIN" if pin else "the PIN is asked for"
+    return PharmacyAnswer.ACCEPTED, "the PIN is right"
+
+
+def _card_answer(card: CardRecord) -> Outcome:
+    holder = card.holder
+    return Outcome(
+        _APPROVED,
+        {
+            "NM": holder.name,
+            "ID": holder.citizen_id,
+            "MB": holder.mobile,
+            "CS": card.state,
+            "PS": card.pin_state,
+        },
+    )
+
+
+def _unusable(card: CardRecord) -> Outcome | None:
+    """Refuse a card that is lost, locked or cancelled; one not activated yet may be linked."""
+    match card.state:
+        case CardState.TEMPORARY_LOSS | CardState.FORMAL_LOSS:
+            return Outcome.refused(ResponseCode.LOST, "CARD_LOST")
+        case CardState.LOCKED | CardState.CANCELLED:
+            return Outcome.refused(ResponseCode.RESTRICTED, "CARD_NOT_USABLE")
+        case _:
+            return None
+
+
+def _as_state(refusal: Outcome) -> Outcome:
+    """Word a refusal for the advice, whose message set knows 41 and 22 only."""
+    if refusal.code is ResponseCode.LOST:
+        return refusal
+    return Outcome.refused(ResponseCode.STATE_DOES_NOT_ALLOW, refusal.private["RC"])
+
+
+def _is_simple(pin: str, holder: Holder) -> bool:
+    """Tell whether a PIN is one of those that the seed warns of: same digits, runs, birthday."""
+    steps = {int(after) - int(before) for before, after in pairwise(pin)}
+    birthday = holder.citizen_id[6:14]
+    return steps in ({0}, {1}, {-1}) or pin in {birthday[2:], birthday[:6], birthday[4:]}
+
+
+def _day(now: datetime) -> date:
+    """Give the bureau's own day: a rule that begins on a date begins at midnight in China."""
+    return now.astimezone(CHINA).date()

@@ -1,0 +1,160 @@
+"""The rules of a simulated bank core: accounts, links and financial PINs. No wire, no clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from gateway.iso8583.message import Message
+from gateway.simulators.cipher import BadPinBlock, PinHash
+from gateway.simulators.desk import Outcome, Request, binary, text
+from gateway.simulators.links import Link, Links
+from gateway.simulators.population import AccountState, Holder, Population
+from gateway.terms.response_codes import ResponseCode
+
+# DE 53: PIN format 2 = with account number, algorithm 6 = double-length TDES (domain.md 4.7).
+_SECURITY_CONTROL: Final = "2600000000000000"
+_PIN_DIGITS: Final = 6  # what Chinese debit cards have
+_NO_SERVICE: Final = "-"
+_APPROVED: Final = ResponseCode.APPROVED
+_NO_SUCH_ACCOUNT: Final = Outcome.refused(ResponseCode.NO_SUCH_CARD, "UNKNOWN_ACCOUNT")
+_NO_SUCH_LINK: Final = Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "NO_ACTIVE_LINK")
+
+
+@dataclass(slots=True, repr=False)
+class AccountRecord:
+    """One account as the core keeps it."""
+
+    pan: str
+    customer: str
+    holder: Holder
+    state: AccountState
+    pin: PinHash | None = None
+    services: set[str] = field(default_factory=set)
+
+
+class Core:
+    """Accounts, links and PINs; `read_pin` deciphers a PIN block with its PAN."""
+
+    def __init__(
+        self,
+        population: Population,
+        read_pin: Callable[[bytes, str], str],
+        salt: Callable[[], bytes],
+    ) -> None:
+        self._population = population
+        self._read_pin = read_pin
+        self._salt = salt
+        self._accounts: dict[str, AccountRecord] = {}
+        self.links = Links()
+
+    def carry_out(self, request: Request, now: datetime) -> Outcome:  # noqa: ARG002 - as a bureau's
+        """Decide a request and change the state."""
+        account = self.account(text(request.message, 2))
+        if account is None:
+            return _NO_SUCH_ACCOUNT
+        match request.name:
+            case "account-inquiry":
+                return _account_answer(account)
+            case "link-register":
+                return self._register(account, request.private["LK"])
+            case "link-remove":
+                return self._remove(account, request.private["LK"])
+            case "account-activation":
+                return self._activate(account, request)
+            case _:
+                return Outcome.refused(ResponseCode.NOT_SUPPORTED, "NOT_OFFERED")
+
+    def describe_activation(self, request: Request, stored: Outcome) -> Outcome:
+        """Say what became of an activation: done (00), or refused with the code it got (22)."""
+        account = self.account(text(request.message, 2))
+        if account is None:
+            return _NO_SUCH_ACCOUNT
+        if stored.code is _APPROVED:
+            return Outcome(_APPROVED, {"AS": account.state})
+        private = {"AS": account.state, "RC": f"REFUSED_{stored.code}"}
+        return Outcome(ResponseCode.STATE_DOES_NOT_ALLOW, private)
+
+    def account(self, pan: str) -> AccountRecord | None:
+        """Find an account; one that nobody touched yet is built from the population."""
+        account = self._accounts.get(pan)
+        if account is None:
+            person = self._population.with_account(pan)
+            if person is None:
+                return None
+            account = AccountRecord(pan, person.customer, person.at_bank, person.case.account_state)
+            self._accounts[pan] = account
+        return account
+
+    def touched(self) -> list[AccountRecord]:
+        """Give the accounts that any message has named."""
+        return list(self._accounts.values())
+
+    def _register(self, account: AccountRecord, link_id: str) -> Outcome:
+        refusal = _unusable(account)
+        if refusal is not None:
+            return refusal
+        if self.links.known(link_id):
+            return Outcome.refused(ResponseCode.STATE_DOES_NOT_ALLOW, "LINK_REFERENCE_USED")
+        link = self.links.add(link_id, account.pan)
+        return Outcome(_APPROVED, undo=lambda: _set_active(link, active=False))
+
+    def _remove(self, account: AccountRecord, link_id: str) -> Outcome:
+        link = self.links.active(link_id, account.pan)
+        if link is None:
+            return _NO_SUCH_LINK
+        _set_active(link, active=False)
+        return Outcome(_APPROVED, undo=lambda: _set_active(link, active=True))
+
+    def _activate(self, account: AccountRecord, request: Request) -> Outcome:
+        if self.links.active(request.private["LK"], account.pan) is None:
+            return _NO_SUCH_LINK
+        if account.state is AccountState.ACTIVE:
+            return Outcome.refused(ResponseCode.STATE_DOES_NOT_ALLOW, "ALREADY_ACTIVE")
+        refusal = _unusable(account)
+        if refusal is not None:
+            return refusal
+        try:
+            pin = self._pin_of(request.message, account.pan)
+        except BadPinBlock:
+            return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_BLOCK")
+        if len(pin) != _PIN_DIGITS:
+            return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_LENGTH")
+        account.pin, account.state = PinHash.of(pin, self._salt()), AccountState.ACTIVE
+        account.services |= set(request.private["SV"]) - {_NO_SERVICE}
+        return Outcome(_APPROVED, {"AS": account.state})
+
+    def _pin_of(self, message: Message, pan: str) -> str:
+        if text(message, 53) != _SECURITY_CONTROL:
+            raise BadPinBlock
+        return self._read_pin(binary(message, 52), pan)
+
+
+def _set_active(link: Link, *, active: bool) -> bool:
+    link.active = active
+    return True
+
+
+def _account_answer(account: AccountRecord) -> Outcome:
+    holder = account.holder
+    return Outcome(
+        _APPROVED,
+        {
+            "CU": account.customer,
+            "NM": holder.name,
+            "ID": holder.citizen_id,
+            "MB": holder.mobile,
+            "AS": account.state,
+        },
+    )
+
+
+def _unusable(account: AccountRecord) -> Outcome | None:
+    """Refuse an account that is lost, frozen or closed; one not activated yet may be linked."""
+    match account.state:
+        case AccountState.LOST:
+            return Outcome.refused(ResponseCode.LOST, "ACCOUNT_LOST")
+        case AccountState.FROZEN | AccountState.CLOSED:
+            return Outcome.refused(ResponseCode.RESTRICTED, "ACCOUNT_NOT_USABLE")
+        case _:
+            return None
