@@ -135,17 +135,15 @@ def _both_or_neither(operation: Operation, first: str, second: str, now: datetim
     one, two = operation.exchanges[first], operation.exchanges[second]
     if ExchangeState.MANUAL in {one.state, two.state}:
         return Settle(OperationState.MANUAL)
-    if one.state in AWAITING or two.state in AWAITING:
-        return Wait()
     match one.state, two.state:
+        case _ if not AWAITING.isdisjoint({one.state, two.state}):
+            return Wait()
         case _S.PLANNED, _:
             return Begin((first,))
         case _S.APPROVED, _S.PLANNED:
             return Begin((second,))
-        case _S.APPROVED, _S.APPROVED:
-            return _done(operation, two, now)
-        case _S.APPROVED, _:
-            return Undo(first)
+        case _S.APPROVED, second_state:
+            return _done(operation, two, now) if second_state is _S.APPROVED else Undo(first)
         case _:
             return _neither(operation, two if two.state in WITHOUT_EFFECT else one, now)
 

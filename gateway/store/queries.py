@@ -1,0 +1,162 @@
+"""What is read back from the store; every function runs on a reader's thread."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, Table, and_, or_, select
+
+from gateway.financial.account import FinancialAccount
+from gateway.linking.link import Link, LinkState, PinSession
+from gateway.operations.exchange import Exchange
+from gateway.operations.facts import Fact, OperationKind, OperationState, from_json
+from gateway.operations.operation import Operation, replay
+from gateway.social.card import SocialCard
+from gateway.store import tables
+from gateway.store.sealing import Sealer
+from gateway.terms.errors import LocalError
+from gateway.terms.numbers import AgencyCode, LinkId, OperationId, PinSessionId, SsCardNumber
+from gateway.terms.sides import PinPurpose
+
+ExchangesOf = Callable[[OperationKind], Iterable[Exchange]]
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A link with the halves of both sides."""
+
+    link: Link
+    card: SocialCard
+    account: FinancialAccount
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What an Idempotency-Key stands for."""
+
+    request_digest: bytes
+    resource: str
+
+
+class Queries:
+    """Reads over one connection; rows of a side are opened with that side's key."""
+
+    def __init__(self, connection: Connection, sealer: Sealer, exchanges_of: ExchangesOf) -> None:
+        self._connection = connection
+        self._sealer = sealer
+        self._exchanges_of = exchanges_of
+
+    def linked(self, link: LinkId) -> Linked | None:
+        """Read a link with both halves, or None."""
+        row = self._one(tables.links, tables.links.c.id == link.value)
+        card = self._one(tables.cards, tables.cards.c.link == link.value)
+        account = self._one(tables.accounts, tables.accounts.c.link == link.value)
+        if row is None or card is None or account is None:
+            return None
+        return Linked(
+            _link(row),
+            self._sealer.open_card(link, card.sealed),
+            self._sealer.open_account(link, account.sealed),
+        )
+
+    def link_holding(self, number: SsCardNumber) -> LinkId | None:
+        """Find the link that holds a card now, or None."""
+        fingerprint = self._sealer.card_fingerprint(number)
+        held = and_(tables.cards.c.card_fingerprint == fingerprint, tables.cards.c.holds)
+        row = self._one(tables.cards, held)
+        return LinkId(row.link) if row else None
+
+    def key(self, channel: str, key: str) -> StoredKey | None:
+        """Read what an Idempotency-Key of a channel stands for, or None."""
+        table = tables.idempotency_keys
+        row = self._one(table, and_(table.c.channel == channel, table.c.key == key))
+        return StoredKey(row.request_digest, row.resource) if row else None
+
+    def session(self, session: PinSessionId) -> PinSession | None:
+        """Read a PIN session, or None."""
+        row = self._one(tables.pin_sessions, tables.pin_sessions.c.id == session.value)
+        return _session(row) if row else None
+
+    def newest_session(self, link: LinkId, purpose: PinPurpose) -> PinSessionId | None:
+        """Read which session of a link is the newest for a PIN; only that one is valid."""
+        table = tables.pin_sessions
+        query = (
+            select(table.c.id)
+            .where(table.c.link == link.value, table.c.purpose == purpose.value)
+            .order_by(table.c.id.desc())
+            .limit(1)
+        )
+        newest = self._connection.execute(query).scalar()
+        return PinSessionId(newest) if newest else None
+
+    def operation(self, operation: OperationId) -> Operation | None:
+        """Fold an operation from its facts, or None."""
+        table = tables.facts
+        query = (
+            select(table.c.body)
+            .where(table.c.operation == operation.value)
+            .order_by(table.c.sequence)
+        )
+        bodies = self._connection.execute(query).scalars().all()
+        return replay(operation, _facts(bodies), self._exchanges_of) if bodies else None
+
+    def unfinished(self, unknown_since: datetime) -> list[Operation]:
+        """Fold every operation that a restart must go on with.
+
+        Besides those not at rest, PIN operations whose outcome became unknown after
+        `unknown_since`: a newer attempt must wait until the old one can no longer be delivered.
+        """
+        table = tables.operations
+        recent = and_(
+            table.c.state == OperationState.UNKNOWN.value,
+            table.c.updated_at >= unknown_since.isoformat(),
+        )
+        query = select(table.c.id).where(or_(table.c.is_at_rest.is_(False), recent))
+        identifiers = self._connection.execute(query.order_by(table.c.id)).scalars().all()
+        found = (self.operation(OperationId(identifier)) for identifier in identifiers)
+        return [operation for operation in found if operation is not None]
+
+    def counter(self, name: str) -> int:
+        """Read a counter, beginning it at zero when it is new."""
+        row = self._one(tables.counters, tables.counters.c.name == name)
+        if row is not None:
+            return int(row.next)
+        self._connection.execute(tables.counters.insert(), {"name": name, "next": 0})
+        self._connection.commit()
+        return 0
+
+    def _one(self, table: Table, where: object) -> Row[tuple[object, ...]] | None:
+        return self._connection.execute(table.select().where(where)).one_or_none()  # type: ignore[arg-type]
+
+
+def _facts(bodies: Iterable[str]) -> Iterator[Fact]:
+    for body in bodies:
+        try:
+            members = json.loads(body)
+        except ValueError:
+            raise LocalError("the journal holds a row that is not JSON") from None
+        yield from map(from_json, members)
+
+
+def _link(row: Row[tuple[object, ...]]) -> Link:
+    return Link(
+        LinkId(row.id),
+        AgencyCode(row.agency),
+        row.channel,
+        LinkState(row.state),
+        datetime.fromisoformat(row.created_at),
+        datetime.fromisoformat(row.activated_at) if row.activated_at else None,
+    )
+
+
+def _session(row: Row[tuple[object, ...]]) -> PinSession:
+    return PinSession(
+        PinSessionId(row.id),
+        LinkId(row.link),
+        PinPurpose(row.purpose),
+        row.nonce,
+        row.kid,
+        datetime.fromisoformat(row.expires_at),
+        row.is_used,
+    )

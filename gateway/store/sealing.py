@@ -1,0 +1,110 @@
+"""A side's rows at rest: enciphered as a whole with that side's own data key.
+
+The context bound into each sealed row is its table and link, so that a row copied onto another
+link or into the other side's table does not open.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.financial.account import FinancialAccount
+from gateway.social.card import CardHolder, SocialCard
+from gateway.terms.numbers import (
+    Address,
+    AgencyCode,
+    CitizenId,
+    CustomerNumber,
+    LinkId,
+    Mobile,
+    Pan,
+    PersonName,
+    SsCardNumber,
+)
+
+
+class DataKey(Protocol):
+    """What a side's data key offers; the security room implements it."""
+
+    def seal(self, plaintext: bytes, context: bytes) -> bytes:
+        """Encipher and authenticate `plaintext` together with `context`."""
+
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """Undo `seal`; raises `LocalError` when row, context or key do not belong together."""
+
+    def fingerprint(self, value: bytes) -> bytes:
+        """Give a keyed hash of 32 bytes for look-ups of equal values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Both sides' data keys, each used for its own tables only."""
+
+    social: DataKey
+    financial: DataKey
+
+    def card_fingerprint(self, number: SsCardNumber) -> bytes:
+        """Give the keyed hash under which a card is found."""
+        return self.social.fingerprint(number.value.encode())
+
+    def seal_card(self, card: SocialCard) -> bytes:
+        """Encipher the social half of a link."""
+        return self.social.seal(_dump(_card_members(card)), _context("social_cards", card.link))
+
+    def open_card(self, link: LinkId, sealed: bytes) -> SocialCard:
+        """Decipher the social half of a link."""
+        members = json.loads(self.social.open(sealed, _context("social_cards", link)))
+        mobile, address = members["mobile"], members.get("address")
+        holder = members.get("holder")
+        return SocialCard(
+            link,
+            SsCardNumber(members["number"]),
+            AgencyCode(members["agency"]),
+            Mobile(mobile),
+            Address(address) if address else None,
+            _holder(holder) if holder else None,
+        )
+
+    def seal_account(self, account: FinancialAccount) -> bytes:
+        """Encipher the financial half of a link."""
+        members = {"pan": account.pan.value, "customer": account.customer.value}
+        return self.financial.seal(_dump(members), _context("financial_accounts", account.link))
+
+    def open_account(self, link: LinkId, sealed: bytes) -> FinancialAccount:
+        """Decipher the financial half of a link."""
+        members = json.loads(self.financial.open(sealed, _context("financial_accounts", link)))
+        return FinancialAccount(link, Pan(members["pan"]), CustomerNumber(members["customer"]))
+
+
+def _card_members(card: SocialCard) -> dict[str, object]:
+    members: dict[str, object] = {
+        "number": card.number.value,
+        "agency": card.agency.value,
+        "mobile": card.mobile.value,
+    }
+    if card.address is not None:
+        members["address"] = card.address.value
+    if card.holder is not None:
+        members["holder"] = {
+            "name": card.holder.name.value,
+            "citizen_id": card.holder.citizen_id.value,
+            "mobile": card.holder.mobile and card.holder.mobile.value,
+        }
+    return members
+
+
+def _holder(members: dict[str, str | None]) -> CardHolder:
+    mobile = members["mobile"]
+    return CardHolder(
+        PersonName(members["name"] or ""),
+        CitizenId(members["citizen_id"] or ""),
+        Mobile(mobile) if mobile else None,
+    )
+
+
+def _dump(members: dict[str, object] | dict[str, str]) -> bytes:
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _context(table: str, link: LinkId) -> bytes:
+    return f"{table}/{link.value}".encode()

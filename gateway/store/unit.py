@@ -1,0 +1,230 @@
+"""What one decision makes durable: facts of operations, records of a side, keys of requests."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam
+
+from gateway.financial.account import FinancialAccount
+from gateway.linking.link import Link, LinkChanged, PinSession, SessionUsed
+from gateway.operations.exchange import AWAITING, ExchangeState
+from gateway.operations.facts import OperationState, to_json
+from gateway.operations.operation import Operation
+from gateway.social.card import HolderKept, SocialCard
+from gateway.store import tables
+from gateway.store.sealing import Sealer
+from gateway.terms.errors import LocalError
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """An operation with the number of its facts that are in the journal already."""
+
+    operation: Operation
+    recorded: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsed:
+    """Record: an Idempotency-Key stands for this resource from now on."""
+
+    channel: str
+    key: str
+    request_digest: bytes
+    resource: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReserved:
+    """Record: numbers below `next` of a counter are spent, used or not."""
+
+    counter: str
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """All that becomes durable together or not at all."""
+
+    progress: tuple[Progress, ...] = ()
+    records: tuple[object, ...] = ()
+
+
+Rows = list[Mapping[str, Any]]
+
+
+class Batch:
+    """The rows of many units, gathered per statement so that each is executed once."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._inserts: dict[Table, Rows] = defaultdict(list)
+        self._updates: dict[str, Rows] = defaultdict(list)
+        self._kept: list[HolderKept] = []
+
+    def add(self, unit: Unit) -> None:
+        """Take in a unit; raises `LocalError` for a record that no table keeps."""
+        for progress in unit.progress:
+            self._add_progress(progress)
+        for record in unit.records:
+            self._add_record(record)
+
+    def write(self, connection: Connection) -> None:
+        """Execute the gathered statements on a connection inside the caller's transaction."""
+        for table, rows in self._inserts.items():
+            connection.execute(table.insert(), rows)
+        for name, rows in self._updates.items():
+            connection.execute(_UPDATES[name], rows)
+        for kept in self._kept:
+            self._keep_holder(connection, kept)
+
+    def _add_progress(self, progress: Progress) -> None:
+        operation = progress.operation
+        fresh = operation.facts[progress.recorded :]
+        body = json.dumps([to_json(fact) for fact in fresh], separators=(",", ":"))
+        sequence = progress.recorded
+        key = operation.id.value
+        self._inserts[tables.facts].append({"operation": key, "sequence": sequence, "body": body})
+        moving = {
+            "state": operation.state.value,
+            "is_at_rest": is_at_rest(operation),
+            "updated_at": operation.updated_at.isoformat(),
+        }
+        if progress.recorded:
+            self._updates["operation"].append({"b_id": key, **moving})
+            return
+        opening = {
+            "id": key,
+            "kind": operation.kind.value,
+            "link": operation.link.value,
+            "opened_at": operation.opened_at.isoformat(),
+        }
+        self._inserts[tables.operations].append({**opening, **moving})
+
+    def _add_record(self, record: object) -> None:
+        match record:
+            case Link():
+                self._inserts[tables.links].append(_link_row(record))
+            case SocialCard():
+                self._inserts[tables.cards].append(self._card_row(record))
+            case FinancialAccount():
+                sealed = self._sealer.seal_account(record)
+                row = {"link": record.link.value, "sealed": sealed}
+                self._inserts[tables.accounts].append(row)
+            case PinSession():
+                self._inserts[tables.pin_sessions].append(_session_row(record))
+            case KeyUsed():
+                self._inserts[tables.idempotency_keys].append(_key_row(record))
+            case _:
+                self._add_change(record)
+
+    def _add_change(self, record: object) -> None:
+        match record:
+            case LinkChanged():
+                self._change_link(record)
+            case SessionUsed():
+                self._updates["session"].append({"b_id": record.session.value})
+            case BlockReserved():
+                self._updates["counter"].append({"b_name": record.counter, "next": record.next})
+            case HolderKept():
+                self._kept.append(record)
+            case _:
+                raise LocalError(f"no table keeps a {type(record).__name__}")
+
+    def _card_row(self, card: SocialCard) -> Mapping[str, Any]:
+        return {
+            "link": card.link.value,
+            "card_fingerprint": self._sealer.card_fingerprint(card.number),
+            "holds": True,
+            "sealed": self._sealer.seal_card(card),
+        }
+
+    def _change_link(self, change: LinkChanged) -> None:
+        row = {"b_id": change.link.value, "state": change.state.value}
+        self._updates["link"].append(row)
+        if change.state.holds_card:
+            activated = {"b_id": change.link.value, "activated_at": change.at.isoformat()}
+            self._updates["link-activated"].append(activated)
+        else:
+            self._updates["card-released"].append({"b_link": change.link.value})
+
+    def _keep_holder(self, connection: Connection, kept: HolderKept) -> None:
+        where = tables.cards.c.link == kept.link.value
+        sealed = connection.execute(tables.cards.select().where(where)).one().sealed
+        card = self._sealer.open_card(kept.link, sealed)
+        known = SocialCard(
+            card.link, card.number, card.agency, card.mobile, card.address, kept.holder
+        )
+        update = tables.cards.update().where(where).values(sealed=self._sealer.seal_card(known))
+        connection.execute(update)
+
+
+def is_at_rest(operation: Operation) -> bool:
+    """Tell whether a restart has nothing to do for the operation.
+
+    An unknown PIN outcome rests: its PIN block is gone with the process that held it.
+    """
+    states = {exchange.state for exchange in operation.exchanges.values()}
+    if operation.state is OperationState.UNKNOWN:
+        return ExchangeState.UNKNOWN in states
+    return operation.state.is_final and AWAITING.isdisjoint(states)
+
+
+_UPDATES = {
+    "operation": tables.operations.update()
+    .where(tables.operations.c.id == bindparam("b_id"))
+    .values({name: bindparam(name) for name in ("state", "is_at_rest", "updated_at")}),
+    "link": tables.links.update()
+    .where(tables.links.c.id == bindparam("b_id"))
+    .values(state=bindparam("state")),
+    "link-activated": tables.links.update()
+    .where(tables.links.c.id == bindparam("b_id"))
+    .values(activated_at=bindparam("activated_at")),
+    "card-released": tables.cards.update()
+    .where(tables.cards.c.link == bindparam("b_link"))
+    .values(holds=None),
+    "session": tables.pin_sessions.update()
+    .where(tables.pin_sessions.c.id == bindparam("b_id"))
+    .values(is_used=True),
+    "counter": tables.counters.update()
+    .where(tables.counters.c.name == bindparam("b_name"))
+    .values(next=bindparam("next")),
+}
+
+
+def _link_row(link: Link) -> Mapping[str, Any]:
+    return {
+        "id": link.id.value,
+        "agency": link.agency.value,
+        "channel": link.channel,
+        "state": link.state.value,
+        "created_at": link.created_at.isoformat(),
+        "activated_at": link.activated_at and link.activated_at.isoformat(),
+    }
+
+
+def _session_row(session: PinSession) -> Mapping[str, Any]:
+    return {
+        "id": session.id.value,
+        "link": session.link.value,
+        "purpose": session.purpose.value,
+        "nonce": session.nonce,
+        "kid": session.kid,
+        "expires_at": session.expires_at.isoformat(),
+        "is_used": session.is_used,
+    }
+
+
+def _key_row(used: KeyUsed) -> Mapping[str, Any]:
+    return {
+        "channel": used.channel,
+        "key": used.key,
+        "request_digest": used.request_digest,
+        "resource": used.resource,
+        "created_at": used.at.isoformat(),
+    }
