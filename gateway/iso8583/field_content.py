@@ -153,7 +153,7 @@ class ChineseText:
 
     def raw_pattern(self, count: int) -> None:  # noqa: ARG002 - there is none for any count
         """Give None: no expression tells good GB18030 text from bad."""
-        return None
+        return
 
     def read(self, raw: str, count: int) -> str:  # noqa: ARG002 - the count is the length of raw
         """Give the value; raises `BadContent`."""
