@@ -31,6 +31,12 @@ class Refusal(Enum):
     # The request itself
     INVALID_REQUEST = ("INVALID_REQUEST", "请求内容有误。", "The request is not valid.")
     BODY_TOO_LARGE = ("BODY_TOO_LARGE", "请求内容过大。", "The request is too large.")
+    BODY_TOO_SLOW = (
+        "BODY_TOO_SLOW",
+        "请求接收超时,请重试。",
+        "The request did not arrive in time.",
+        True,
+    )
     UNSUPPORTED_MEDIA_TYPE = (
         "UNSUPPORTED_MEDIA_TYPE",
         "请求格式不支持。",
@@ -57,6 +63,12 @@ class Refusal(Enum):
         "IN_PROGRESS",
         "该请求正在处理中,请稍候。",
         "The same request is being processed.",
+        True,
+    )
+    INTERNAL_ERROR = (
+        "INTERNAL_ERROR",
+        "系统异常,请稍后再试。",
+        "The gateway failed; repeat the request with the same Idempotency-Key.",
         True,
     )
     # Availability

@@ -1,0 +1,24 @@
+"""HTTP for online banking: strict JSON in, operations and problem details out, OpenAPI beside it.
+
+The room knows nothing of ISO 8583, stores or modules: it speaks to the rest of the gateway
+through `GatewayService`, which ``gateway.app`` implements.
+
+=====================  ============================================================
+module                 holds
+=====================  ============================================================
+``service``            the port: commands, views and the protocol that `app` implements
+``fields``             how a word of the domain looks in JSON, and its JSON Schema
+``bodies``             request bodies and what they must be
+``strict_json``        bytes to JSON values, or the rule they broke
+``request_reading``    headers, body and limits of one request
+``authentication``     which channel is calling
+``problems``           refusals as RFC 9457 problem details
+``endpoints``          one function per endpoint
+``contract``           the table of endpoints: what each takes and answers
+``openapi``            the contract as an OpenAPI 3.1 document
+``openapi_texts``      the prose of that document
+``docs_page``          the same document as one HTML page
+``refusal_catalogue``  ``docs/refusals.md``
+``application``        the ASGI application
+=====================  ============================================================
+"""

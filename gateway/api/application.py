@@ -1,0 +1,223 @@
+"""The ASGI application: routes by the contract, and answers whatever goes wrong.
+
+Plain ASGI throughout: the guard costs one closure for each request, and no
+task or stream of its own.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from gateway.api.authentication import Channels
+from gateway.api.contract import Endpoint, by_path
+from gateway.api.docs_page import CONTENT_SECURITY_POLICY, render_page
+from gateway.api.openapi import document, render_document
+from gateway.api.problems import problem, problem_response, refused
+from gateway.api.request_reading import (
+    Call,
+    Disconnected,
+    customer_number,
+    fingerprint,
+    header,
+    idempotency_key_text,
+    presented_request_id,
+    read_json,
+    refuse_body,
+    refuse_query,
+)
+from gateway.api.service import Caller, GatewayService, IdempotencyKey
+from gateway.terms.errors import RequestRefused, Unavailable
+from gateway.terms.refusals import Refusal
+
+log = structlog.get_logger(__name__)
+
+_REQUEST_ID = "gateway.request_id"
+_HEADERS_OF_ALL = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+def create_application(
+    service: GatewayService,
+    channels: Channels,
+    request_ids: Callable[[], str],
+    fingerprint_key: bytes,
+) -> ASGIApp:
+    """Build the application.
+
+    `request_ids` makes a new request id, 1 to 64 of ``[0-9A-Za-z_-]``; `fingerprint_key` is 32
+    secret bytes that outlive the process, since fingerprints are compared across restarts.
+    """
+    reader = _CallReader(channels, fingerprint_key)
+    routes = [
+        Route(path, _PathEndpoint({e.method: e for e in endpoints}, service, reader))
+        for path, endpoints in by_path().items()
+    ]
+    description = document()
+    page_headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+    routes += [
+        Route("/openapi.json", _Page(render_document(description), "application/json", {})),
+        Route("/docs", _Page(render_page(description), "text/html", page_headers)),
+    ]
+    router = Router(routes, redirect_slashes=False, default=_no_such_path)
+    return _Guard(router, request_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _CallReader:
+    """Checks what an endpoint demands of a request, cheapest and most secret first."""
+
+    channels: Channels
+    fingerprint_key: bytes
+
+    async def read(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Call:
+        """Give the call; raises `RequestRefused` or `Disconnected`."""
+        channel = ""
+        if endpoint.authenticated:
+            channel = self.channels.authenticate(header(scope, "Authorization"))
+        refuse_query(scope)
+        customer = customer_number(scope) if endpoint.for_customer else None
+        caller = Caller(channel, customer, scope[_REQUEST_ID])
+        key_text = idempotency_key_text(scope) if endpoint.changes_state else ""
+        content, body = None, None
+        if endpoint.body is None:
+            refuse_body(scope)
+        else:
+            content, body = await read_json(scope, receive, endpoint.body)
+        key = None
+        if customer is not None and key_text:
+            digest = fingerprint(self.fingerprint_key, scope, customer.value, content)
+            key = IdempotencyKey(key_text, digest)
+        return Call(caller, scope, body, key)
+
+
+@dataclass(frozen=True, slots=True)
+class _PathEndpoint:
+    """All methods of one path, as an ASGI application."""
+
+    methods: Mapping[str, Endpoint]
+    service: GatewayService
+    reader: _CallReader
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        endpoint = self.methods.get(method)
+        if endpoint is None:
+            response = _method_not_allowed(tuple(self.methods), scope)
+        else:
+            call = await self.reader.read(endpoint, scope, receive)
+            response = await endpoint.handler(self.service, call)
+        await response(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page that never changes while the process lives."""
+
+    content: bytes
+    media_type: str
+    headers: Mapping[str, str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in {"GET", "HEAD"}:
+            response = Response(self.content, 200, self.headers, self.media_type)
+        else:
+            response = _method_not_allowed(("GET",), scope)
+        await response(scope, receive, send)
+
+
+def _method_not_allowed(allowed: Sequence[str], scope: Scope) -> Response:
+    response = problem_response(problem(Refusal.METHOD_NOT_ALLOWED, scope[_REQUEST_ID]))
+    heads = ("HEAD",) if "GET" in allowed else ()
+    response.headers["Allow"] = ", ".join((*allowed, *heads))
+    return response
+
+
+async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await WebSocketClose()(scope, receive, send)
+        return
+    raise RequestRefused(Refusal.NOT_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """Gives every request an id and every failure an answer; nothing is raised to the server.
+
+    The server would print a traceback whose texts may hold what a caller sent.
+    """
+
+    application: ASGIApp
+    request_ids: Callable[[], str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.application(scope, receive, send)
+            return
+        request_id = presented_request_id(scope) or self.request_ids()
+        scope[_REQUEST_ID] = request_id
+        own_headers = (*_HEADERS_OF_ALL, (b"request-id", request_id.encode("ascii")))
+        started = False
+
+        async def send_marked(event: Message) -> None:
+            nonlocal started
+            if event["type"] == "http.response.start":
+                started = True
+                event["headers"] = [*event["headers"], *own_headers]
+            await send(event)
+
+        try:
+            await self.application(scope, receive, send_marked)
+        except Disconnected:
+            return
+        except Exception as error:  # noqa: BLE001 - the last resort (ASVS 5.0, 16.5.4)
+            response = _answer_to(error, scope)
+            if not started:
+                await response(scope, receive, send_marked)
+
+
+def _answer_to(error: Exception, scope: Scope) -> Response:
+    request_id: str = scope[_REQUEST_ID]
+    place = {"request_id": request_id, "method": _method(scope), "route": _route(scope)}
+    if isinstance(error, RequestRefused):
+        log.info("request refused", code=error.refusal.value, **place)
+        return refused(error, request_id)
+    if isinstance(error, Unavailable):
+        log.warning("dependency unavailable", **place)
+        return problem_response(problem(Refusal.OVERLOADED, request_id))
+    log.error("unhandled exception", exception=_kinds(error), frames=_frames(error), **place)
+    return problem_response(problem(Refusal.INTERNAL_ERROR, request_id))
+
+
+def _method(scope: Scope) -> str:
+    # A method is any token the caller likes; only those that HTTP registers are repeated.
+    known = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
+    return scope["method"] if scope["method"] in known else "other"
+
+
+def _route(scope: Scope) -> str:
+    """Give the path as the table has it, never as the caller sent it."""
+    route = scope.get("route")
+    return route.path if isinstance(route, Route) else "none"
+
+
+def _kinds(error: BaseException) -> list[str]:
+    """List the classes of an exception and its causes; their texts may hold a caller's values."""
+    kinds = []
+    cause: BaseException | None = error
+    while cause is not None:
+        kinds.append(type(cause).__qualname__)
+        cause = cause.__cause__
+    return kinds
+
+
+def _frames(error: BaseException) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

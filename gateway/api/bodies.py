@@ -1,0 +1,153 @@
+"""Request bodies: what each must be, and the command it becomes.
+
+Validation is strict and closed: no coercion, no unknown member. Errors are places and rules;
+pydantic's `input` and the names of unknown members are never passed on.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.api.fields import (
+    AddressText,
+    AgencyCodeText,
+    LinkIdText,
+    MobileText,
+    PanText,
+    PinSessionIdText,
+    SsCardNumberText,
+)
+from gateway.api.problems import FieldError, InvalidRequest
+from gateway.api.service import ActivateCommand, AddedService, LinkCommand, SetPinCommand
+from gateway.terms.sides import PinPurpose
+
+# A compact JWE of the payload has about 350 characters; keys of other curves and header members
+# that libraries add stay far below this.
+ENCRYPTED_PIN_CHARACTERS_MAX = 2048
+
+
+class Body(BaseModel):
+    """A JSON object whose members are all named here."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class LinkBody(Body):
+    """Link a social-security card to an account of the customer."""
+
+    institution: AgencyCodeText
+    ss_card_number: SsCardNumberText
+    account: PanText
+    mobile: MobileText
+    contact_address: AddressText | None = None
+
+    def command(self) -> LinkCommand:
+        """Give the command this body asks for."""
+        return LinkCommand(
+            self.institution, self.ss_card_number, self.account, self.mobile, self.contact_address
+        )
+
+
+class PinSessionBody(Body):
+    """Open a PIN session for one of the two PINs."""
+
+    # Enumerations are strings in JSON, which strict validation would refuse.
+    purpose: Annotated[PinPurpose, Field(strict=False)]
+
+
+EncryptedPin = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=ENCRYPTED_PIN_CHARACTERS_MAX,
+        repr=False,
+        description="Compact JWE of PIN and nonce; see 'Encrypting a PIN' in the description.",
+        examples=["eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTI1NkdDTSIsImtpZCI6Ii4uLiJ9..aXY.Y3Q.dGFn"],
+    ),
+]
+
+
+class SetPinBody(Body):
+    """Set the SS PIN without the old one."""
+
+    pin_session: PinSessionIdText
+    encrypted_pin: EncryptedPin
+
+    def command(self) -> SetPinCommand:
+        """Give the command this body asks for."""
+        return SetPinCommand(self.pin_session, self.encrypted_pin)
+
+
+def _without_repeats(services: list[AddedService]) -> list[AddedService]:
+    if len(set(services)) != len(services):
+        raise ValueError("no service twice")
+    return services
+
+
+class ActivateBody(Body):
+    """Activate the account of a link under a new financial PIN."""
+
+    link: LinkIdText
+    pin_session: PinSessionIdText
+    encrypted_pin: EncryptedPin
+    added_services: Annotated[
+        list[Annotated[AddedService, Field(strict=False)]],
+        Field(
+            max_length=len(AddedService),
+            default_factory=list,
+            description="Services the customer chose, of the customer's own free will.",
+        ),
+        AfterValidator(_without_repeats),
+    ]
+
+    def command(self) -> ActivateCommand:
+        """Give the command this body asks for."""
+        return ActivateCommand(
+            self.link, self.pin_session, self.encrypted_pin, tuple(self.added_services)
+        )
+
+
+BodyT = TypeVar("BodyT", bound=Body)
+
+
+def validate(body_type: type[BodyT], value: object) -> BodyT:
+    """Check a parsed JSON value; raises `InvalidRequest` listing every broken place."""
+    try:
+        return body_type.model_validate(value)
+    except ValidationError as error:
+        broken = error.errors(include_url=False, include_input=False)
+    # Unknown members share one place and one rule, so they are reported once.
+    raise InvalidRequest(*dict.fromkeys(map(_field_error, broken)))
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    location = error["loc"]
+    if error["type"] == "extra_forbidden":
+        location = location[:-1]  # the member's name is the caller's text
+    pointer = "".join(f"/{part}" for part in location)
+    return FieldError(_rule(error), pointer=pointer)
+
+
+_RULES = {
+    "missing": "required",
+    "extra_forbidden": "no members but those described",
+    "model_type": "a JSON object",
+    "string_type": "a string",
+    "string_unicode": "Unicode text without lone surrogates",
+    "string_too_short": "not empty",
+    "list_type": "an array",
+}
+
+
+def _rule(error: Mapping[str, Any]) -> str:
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            return str(context["error"])  # raised by gateway.terms or above: always a rule
+        case "enum":
+            return f"one of {context['expected']}"
+        case "string_too_long" | "too_long":
+            return f"at most {context['max_length']} long"
+        case other:
+            return _RULES.get(other, "as described in /openapi.json")

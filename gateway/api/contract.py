@@ -1,0 +1,286 @@
+"""The table of endpoints: what each demands, takes and answers.
+
+Routing, reading and the OpenAPI document all follow this table, so that none can say otherwise
+than another.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from gateway.api import endpoints
+from gateway.api.bodies import ActivateBody, Body, LinkBody, PinSessionBody, SetPinBody
+from gateway.api.endpoints import (
+    JSON_MEDIA_TYPE,
+    METRICS_MEDIA_TYPE,
+    Agencies,
+    Liveness,
+    PublicKeys,
+    Readiness,
+)
+from gateway.api.problems import ANSWERS
+from gateway.api.request_reading import Call
+from gateway.api.service import GatewayService, LinkView, OperationView, PinSessionView
+from gateway.terms.refusals import Refusal
+
+Handler = Callable[[GatewayService, Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """One answer that is not a problem."""
+
+    status: HTTPStatus
+    description: str
+    view: type | None
+    media_type: str = JSON_MEDIA_TYPE
+    location: str = ""  # what the Location header leads to, where there is one
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one path.
+
+    `for_customer` demands the Customer-Number header, `changes_state` the Idempotency-Key.
+    `own_refusals` are those beyond the ones that follow from these demands.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    successes: tuple[Success, ...]
+    authenticated: bool = True
+    for_customer: bool = False
+    changes_state: bool = False
+    body: type[Body] | None = None
+    own_refusals: tuple[Refusal, ...] = field(default=())
+
+    @property
+    def operation_id(self) -> str:
+        """The name of the operation in the OpenAPI document: the handler's."""
+        return self.handler.__name__
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Every refusal the endpoint may answer, in the order of their statuses."""
+        codes = {Refusal.INVALID_REQUEST, Refusal.METHOD_NOT_ALLOWED, Refusal.INTERNAL_ERROR}
+        if self.authenticated:
+            codes |= {Refusal.UNAUTHENTICATED, Refusal.OVERLOADED}
+        if self.changes_state:
+            codes |= _KEY_REFUSALS
+        if self.body is not None:
+            codes |= _BODY_REFUSALS
+        codes.update(self.own_refusals)
+        return tuple(sorted(codes, key=lambda code: (ANSWERS[code].status, code.value)))
+
+
+_KEY_REFUSALS = {
+    Refusal.IDEMPOTENCY_KEY_MISSING,
+    Refusal.IDEMPOTENCY_KEY_REUSED,
+    Refusal.IN_PROGRESS,
+}
+_BODY_REFUSALS = {
+    Refusal.BODY_TOO_LARGE,
+    Refusal.BODY_TOO_SLOW,
+    Refusal.UNSUPPORTED_MEDIA_TYPE,
+}
+_BUREAU_REFUSALS = (
+    Refusal.BUREAU_UNAVAILABLE,
+    Refusal.CARD_NOT_USABLE,
+    Refusal.CARD_LOST,
+    Refusal.NOT_OFFERED,
+    Refusal.DECLINED,
+)
+_CORE_REFUSALS = (Refusal.CORE_UNAVAILABLE, Refusal.ACCOUNT_NOT_USABLE)
+_PIN_REFUSALS = (
+    Refusal.SECURITY_MODULE_UNAVAILABLE,
+    Refusal.PIN_SESSION_UNUSABLE,
+    Refusal.PIN_ENVELOPE,
+    Refusal.PIN_FORMAT,
+    Refusal.PIN_TRIVIAL,
+    Refusal.PIN_PERSONAL,
+    Refusal.PIN_RATE_LIMITED,
+    Refusal.PIN_LOCKED,
+)
+
+_DONE = Success(HTTPStatus.OK, "Done on both sides, for good.", OperationView)
+_OPEN = Success(
+    HTTPStatus.ACCEPTED,
+    "Not settled yet (pending, unknown or manual): read the operation until it is.",
+    OperationView,
+    location="the operation",
+)
+
+
+def _ok(description: str, view: type) -> Success:
+    return Success(HTTPStatus.OK, description, view)
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "PUT",
+        "/v1/links/{link}/ss-pin",
+        endpoints.set_ss_pin,
+        "Set the SS PIN without the old one",
+        (Success(HTTPStatus.OK, "The bureau has the new PIN.", OperationView), _OPEN),
+        for_customer=True,
+        changes_state=True,
+        body=SetPinBody,
+        own_refusals=(Refusal.NOT_FOUND, *_BUREAU_REFUSALS, *_PIN_REFUSALS),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/links/{link}/pin-sessions",
+        endpoints.open_pin_session,
+        "Open a one-time PIN session; the newest wins, for five minutes at most",
+        (Success(HTTPStatus.CREATED, "The session is open.", PinSessionView),),
+        for_customer=True,
+        changes_state=True,
+        body=PinSessionBody,
+        own_refusals=(
+            Refusal.NOT_FOUND,
+            Refusal.NOT_OFFERED,
+            Refusal.PIN_RATE_LIMITED,
+            Refusal.SECURITY_MODULE_UNAVAILABLE,
+        ),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/links",
+        endpoints.link,
+        "Link a social-security card to an account of the customer",
+        (
+            Success(
+                HTTPStatus.CREATED,
+                "Linked on both sides; `link` names the link from now on.",
+                OperationView,
+                location="the link",
+            ),
+            _OPEN,
+        ),
+        for_customer=True,
+        changes_state=True,
+        body=LinkBody,
+        own_refusals=(
+            Refusal.UNKNOWN_AGENCY,
+            Refusal.NOT_CONFIRMED,
+            Refusal.ALREADY_LINKED,
+            Refusal.REGISTRATION_UNDONE,
+            *_BUREAU_REFUSALS,
+            *_CORE_REFUSALS,
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/links/{link}",
+        endpoints.read_link,
+        "Read a link",
+        (_ok("The link, its numbers masked.", LinkView),),
+        for_customer=True,
+        own_refusals=(Refusal.NOT_FOUND,),
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/links/{link}",
+        endpoints.unlink,
+        "Remove a link on both sides",
+        (_DONE, _OPEN),
+        for_customer=True,
+        changes_state=True,
+        own_refusals=(
+            Refusal.NOT_FOUND,
+            Refusal.REGISTRATION_UNDONE,
+            *_BUREAU_REFUSALS,
+            *_CORE_REFUSALS,
+        ),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/activations",
+        endpoints.activate,
+        "Activate the account of a link under a new financial PIN",
+        (
+            Success(
+                HTTPStatus.OK,
+                "The account is active; `ss_account_due_at` says when the SS account follows.",
+                OperationView,
+            ),
+            _OPEN,
+        ),
+        for_customer=True,
+        changes_state=True,
+        body=ActivateBody,
+        own_refusals=(
+            Refusal.NOT_FOUND,
+            Refusal.ALREADY_ACTIVE,
+            Refusal.NOT_ACTIVATED,
+            Refusal.NOT_OFFERED,
+            Refusal.CARD_LOST,
+            Refusal.DECLINED,
+            *_CORE_REFUSALS,
+            *_PIN_REFUSALS,
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/operations/{operation}",
+        endpoints.read_operation,
+        "Read an operation: state, outcome, timeline",
+        (_ok("The operation; a failed one has its `refusal` here.", OperationView),),
+        for_customer=True,
+        own_refusals=(Refusal.NOT_FOUND,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/agencies",
+        endpoints.agencies,
+        "List the institutions served, what each offers and its PIN rules",
+        (_ok("The institutions.", Agencies),),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jwks.json",
+        endpoints.public_keys,
+        "List the public keys under which PINs are encrypted",
+        (_ok("A JWK set.", PublicKeys),),
+        own_refusals=(Refusal.SECURITY_MODULE_UNAVAILABLE,),
+    ),
+    Endpoint(
+        "GET",
+        "/livez",
+        endpoints.liveness,
+        "Tell whether the process is alive",
+        (_ok("It is.", Liveness),),
+        authenticated=False,
+    ),
+    Endpoint(
+        "GET",
+        "/readyz",
+        endpoints.readiness,
+        "Tell whether requests should be sent here",
+        (
+            _ok("They should.", Readiness),
+            Success(HTTPStatus.SERVICE_UNAVAILABLE, "Something is missing.", Readiness),
+        ),
+        authenticated=False,
+    ),
+    Endpoint(
+        "GET",
+        "/metrics",
+        endpoints.metrics,
+        "Give the metrics in the Prometheus text format",
+        (Success(HTTPStatus.OK, "The metrics.", None, METRICS_MEDIA_TYPE),),
+        authenticated=False,
+    ),
+)
+
+
+def by_path() -> Mapping[str, tuple[Endpoint, ...]]:
+    """Group the table by path, in its order."""
+    grouped: dict[str, tuple[Endpoint, ...]] = {}
+    for endpoint in ENDPOINTS:
+        grouped[endpoint.path] = (*grouped.get(endpoint.path, ()), endpoint)
+    return grouped

@@ -1,0 +1,196 @@
+"""One function per endpoint: a checked call in, a response out.
+
+Each takes the service and the call; what the call has (body, key, customer) is said by the table
+in `gateway.api.contract`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from gateway.api.bodies import ActivateBody, LinkBody, PinSessionBody, SetPinBody
+from gateway.api.problems import problem, problem_response
+from gateway.api.request_reading import Call
+from gateway.api.service import (
+    AgencyView,
+    GatewayService,
+    LinkView,
+    OperationKind,
+    OperationState,
+    OperationView,
+    PinSessionView,
+    PublicKey,
+    ReadinessCheck,
+    Reply,
+)
+from gateway.terms.numbers import LinkId, OperationId
+from gateway.terms.refusals import Refusal
+
+JSON_MEDIA_TYPE = "application/json"
+METRICS_MEDIA_TYPE = "text/plain; version=0.0.4"
+POLL_SECONDS = 1  # an operation that is under way is over within a second, as a rule
+
+
+@dataclass(frozen=True, slots=True)
+class Agencies:
+    """The institutions served."""
+
+    agencies: tuple[AgencyView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """A JWK set (RFC 7517, 5)."""
+
+    keys: tuple[PublicKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Whether the process turns its loop."""
+
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether all that the gateway needs is there."""
+
+    ready: bool
+    checks: Mapping[str, ReadinessCheck]
+
+
+_AGENCIES = TypeAdapter(Agencies)
+_PUBLIC_KEYS = TypeAdapter(PublicKeys)
+_OPERATION = TypeAdapter(OperationView)
+_LINK = TypeAdapter(LinkView)
+_PIN_SESSION = TypeAdapter(PinSessionView)
+_READINESS = TypeAdapter(Readiness)
+
+
+def _json(content: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(content, status_code=status, media_type=JSON_MEDIA_TYPE)
+
+
+async def agencies(service: GatewayService, _call: Call) -> Response:
+    """List the institutions served, what each offers and its PIN rules."""
+    return _json(_AGENCIES.dump_json(Agencies(service.agencies()), exclude_none=True))
+
+
+async def public_keys(service: GatewayService, _call: Call) -> Response:
+    """Give the public keys under which PINs are encrypted."""
+    return _json(_PUBLIC_KEYS.dump_json(PublicKeys(await service.public_keys())))
+
+
+async def link(service: GatewayService, call: Call) -> Response:
+    """Link a social-security card to an account."""
+    command = call.body_as(LinkBody).command()
+    return _reply(await service.link(call.caller, call.idempotency_key, command), call)
+
+
+async def read_link(service: GatewayService, call: Call) -> Response:
+    """Read a link."""
+    view = await service.read_link(call.caller, call.path_id("link", LinkId))
+    return _json(_LINK.dump_json(view, exclude_none=True))
+
+
+async def unlink(service: GatewayService, call: Call) -> Response:
+    """Remove a link."""
+    link_id = call.path_id("link", LinkId)
+    return _reply(await service.unlink(call.caller, call.idempotency_key, link_id), call)
+
+
+async def open_pin_session(service: GatewayService, call: Call) -> Response:
+    """Open a one-time PIN session."""
+    link_id = call.path_id("link", LinkId)
+    purpose = call.body_as(PinSessionBody).purpose
+    reply = await service.open_pin_session(call.caller, call.idempotency_key, link_id, purpose)
+    content = _PIN_SESSION.dump_json(reply.session, exclude_none=True)
+    return _marked(_json(content, HTTPStatus.CREATED), replayed=reply.replayed)
+
+
+async def set_ss_pin(service: GatewayService, call: Call) -> Response:
+    """Set the SS PIN without the old one."""
+    link_id = call.path_id("link", LinkId)
+    command = call.body_as(SetPinBody).command()
+    key = call.idempotency_key
+    return _reply(await service.set_ss_pin(call.caller, key, link_id, command), call)
+
+
+async def activate(service: GatewayService, call: Call) -> Response:
+    """Activate the account of a link."""
+    command = call.body_as(ActivateBody).command()
+    return _reply(await service.activate(call.caller, call.idempotency_key, command), call)
+
+
+async def read_operation(service: GatewayService, call: Call) -> Response:
+    """Read an operation, whatever its state."""
+    view = await service.read_operation(call.caller, call.path_id("operation", OperationId))
+    return _json(_OPERATION.dump_json(view, exclude_none=True))
+
+
+async def liveness(_service: GatewayService, _call: Call) -> Response:
+    """Answer, which is all there is to say."""
+    return _json(b'{"alive":true}')
+
+
+async def readiness(service: GatewayService, _call: Call) -> Response:
+    """Say whether requests should be sent here, and if not, what is missing."""
+    checks = service.readiness()
+    ready = all(check.ready for check in checks.values())
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return _json(_READINESS.dump_json(Readiness(ready, checks)), status)
+
+
+async def metrics(service: GatewayService, _call: Call) -> Response:
+    """Give the metrics in the Prometheus text format."""
+    return Response(service.metrics(), media_type=METRICS_MEDIA_TYPE)
+
+
+def _reply(reply: Reply, call: Call) -> Response:
+    operation = reply.operation
+    match operation.state:
+        case OperationState.SUCCEEDED:
+            response = _succeeded(operation)
+        case OperationState.FAILED:
+            response = _failed(operation, call.caller.request_id)
+        case _:
+            response = _open(operation)
+    return _marked(response, replayed=reply.replayed)
+
+
+def _succeeded(operation: OperationView) -> Response:
+    content = _OPERATION.dump_json(operation, exclude_none=True)
+    if operation.kind is not OperationKind.LINK:
+        return _json(content)
+    response = _json(content, HTTPStatus.CREATED)
+    response.headers["Location"] = f"/v1/links/{operation.link}"
+    return response
+
+
+def _open(operation: OperationView) -> Response:
+    content = _OPERATION.dump_json(operation, exclude_none=True)
+    response = _json(content, HTTPStatus.ACCEPTED)
+    response.headers["Location"] = f"/v1/operations/{operation.operation}"
+    response.headers["Retry-After"] = str(POLL_SECONDS)
+    return response
+
+
+def _failed(operation: OperationView, request_id: str) -> Response:
+    refusal = operation.refusal or Refusal.DECLINED
+    described = problem(
+        refusal,
+        request_id,
+        operation=str(operation.operation),
+        response_code=operation.response_code,
+    )
+    return problem_response(described)
+
+
+def _marked(response: Response, *, replayed: bool) -> Response:
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response

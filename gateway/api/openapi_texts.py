@@ -1,0 +1,147 @@
+"""The prose of the OpenAPI document, and the headers that many operations share."""
+
+from gateway.api.bodies import ENCRYPTED_PIN_CHARACTERS_MAX
+from gateway.api.fields import JsonObject
+from gateway.api.request_reading import BODY_BYTES_MAX, BODY_SECONDS_MAX
+from gateway.terms.numbers import CustomerNumber, LinkId, OperationId
+
+DESCRIPTION = f"""\
+Links social-security cards to bank accounts, sets the SS PIN without the old one, and activates
+the financial account.
+
+## The usual course
+
+1. `GET /v1/agencies`: which institutions are served, and their PIN rules.
+2. `POST /v1/links`: link the customer's card to the customer's account. Keep `link`.
+3. `POST /v1/links/{{link}}/pin-sessions` with `{{"purpose": "ss-pin"}}`: nonce and key for one PIN.
+4. Encrypt the new PIN in the browser (below), then `PUT /v1/links/{{link}}/ss-pin`.
+5. `POST /v1/links/{{link}}/pin-sessions` with `{{"purpose": "financial-pin"}}`, encrypt, then
+   `POST /v1/activations`.
+
+## Every request
+
+- `Authorization: Bearer TOKEN` names the channel, on everything under `/v1`.
+- `Customer-Number` names the bank's customer for whom the channel asks. What belongs to another
+  customer is answered like what does not exist: 404.
+- Bodies are JSON (RFC 8259) in UTF-8 with `Content-Type: application/json`, at most
+  {BODY_BYTES_MAX} bytes, received within {BODY_SECONDS_MAX} seconds. No member twice, none that is
+  not described, no coercion of types. There are no query parameters.
+- `Request-Id` may be sent and is always returned; quote it to operations.
+
+## State changes: Idempotency-Key
+
+Every POST, PUT and DELETE carries `Idempotency-Key`, a fresh random text such as a UUID for each
+intention of the customer. Repeat a request whose answer did not arrive with the *same* key and
+body: it is carried out once, and the stored answer comes with `Idempotent-Replayed: true`.
+While the first request runs a repeat is answered 409 `IN_PROGRESS`; the same key with another body,
+path or customer 422 `IDEMPOTENCY_KEY_REUSED`; no key 400 `IDEMPOTENCY_KEY_MISSING`.
+
+## Outcomes
+
+- **200, 201**: done, for good.
+- **202** with `Location`: not settled yet. `pending` is under way; `unknown` means that a far side
+  may or may not have carried it out and the gateway is finding out; `manual` that the bank's staff
+  has to. Read the operation until its state is `succeeded` or `failed`. Never treat 202 as a
+  failure.
+- **4xx, 5xx** as `application/problem+json` (RFC 9457): not done. Programs decide by `code` and
+  `next_action`; `user_message` is ready to show to the customer in Chinese and English; `errors`
+  lists places and rules, never values.
+
+## Encrypting a PIN
+
+The PIN is encrypted where it is typed, so that no web backend sees it. `encrypted_pin` is a JWE in
+compact serialisation (RFC 7516, 7.1), at most {ENCRYPTED_PIN_CHARACTERS_MAX} characters, made so:
+
+1. Open a PIN session. Take `nonce`, `kid` and `expires_at` from the answer. A session serves one
+   attempt, successful or not; opening another for the same link and purpose ends it.
+2. Take from `GET /v1/jwks.json` the key whose `kid` is the session's. Its `purpose` is the
+   session's, its `kty` `EC`; do not use it after `not_after`.
+3. The plaintext is this JSON object in UTF-8, with exactly two members, both strings: `pin`, the
+   digits as typed (ASCII `0` to `9`), and `nonce`, unchanged from the session:
+   `{{"pin":"…","nonce":"…"}}`
+4. The protected header has `alg` `ECDH-ES` (direct key agreement, RFC 7518, 4.6), `enc`
+   `A256GCM` (RFC 7518, 5.3), `kid` as above, and `epk`, the ephemeral public key on the same
+   curve, which JOSE libraries add themselves. Neither `apu`, `apv`, `zip`, nor any other member.
+5. The key is derived with Concat KDF, AlgorithmID `A256GCM`, 256 bits; the initialisation vector
+   is 96 random bits; the additional data is the encoded protected header. The result has five
+   parts, the second one empty: `HEADER..IV.CIPHERTEXT.TAG`.
+
+With the JavaScript library jose:
+
+```js
+const key = await importJWK(jwk, 'ECDH-ES')
+const encrypted_pin = await new CompactEncrypt(
+  new TextEncoder().encode(JSON.stringify({{ pin, nonce }})))
+  .setProtectedHeader({{ alg: 'ECDH-ES', enc: 'A256GCM', kid }})
+  .encrypt(key)
+```
+
+With the Python library joserfc:
+
+```python
+key = ECKey.import_key(jwk)
+header = {{"alg": "ECDH-ES", "enc": "A256GCM", "kid": kid}}
+encrypted_pin = jwe.encrypt_compact(header, json.dumps({{"pin": pin, "nonce": nonce}}), key)
+```
+
+Any envelope that cannot be opened is answered `PIN_ENVELOPE`, whatever the cause.
+"""
+
+
+def _parameter(place: str, name: str, description: str, schema: JsonObject) -> JsonObject:
+    required = name != "Request-Id"
+    return {
+        "name": name,
+        "in": place,
+        "required": required,
+        "description": description,
+        "schema": {"type": "string"} | schema,
+    }
+
+
+PARAMETERS: JsonObject = {
+    "Customer-Number": _parameter(
+        "header",
+        "Customer-Number",
+        "The bank's own number of the customer for whom the channel asks.",
+        {"pattern": f"^{CustomerNumber.pattern.pattern}$", "examples": ["C00000001"]},
+    ),
+    "Idempotency-Key": _parameter(
+        "header",
+        "Idempotency-Key",
+        "A fresh text for each intention, the same for each repeat of it.",
+        {
+            "pattern": "^[\\x21-\\x7e]{1,255}$",
+            "examples": ["7b0c9e3e-6f0e-4a53-9d2b-0f6a4f6f3c11"],
+        },
+    ),
+    "Request-Id": _parameter(
+        "header",
+        "Request-Id",
+        "The caller's own reference; one is made if it is absent or of another form.",
+        {"pattern": "^[0-9A-Za-z_-]{1,64}$"},
+    ),
+    "link": _parameter("path", "link", "The link.", {"pattern": f"^{LinkId.pattern.pattern}$"}),
+    "operation": _parameter(
+        "path", "operation", "The operation.", {"pattern": f"^{OperationId.pattern.pattern}$"}
+    ),
+}
+
+HEADERS: JsonObject = {
+    "Request-Id": {
+        "description": "The request's id, the caller's own where one was sent.",
+        "schema": {"type": "string"},
+    },
+    "Idempotent-Replayed": {
+        "description": "`true` when an earlier request with this key had begun the operation.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Location": {
+        "description": "Path of the link that was made, or of the operation to read.",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before asking again.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}

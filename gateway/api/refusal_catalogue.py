@@ -1,0 +1,48 @@
+"""``docs/refusals.md``, drawn from the table of refusals and the table of their answers.
+
+``python -m gateway.api.refusal_catalogue > docs/refusals.md`` writes it anew.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from gateway.api.problems import ANSWERS, NextAction
+from gateway.terms.refusals import Refusal
+
+_PREFACE = """\
+# Refusals
+
+Every request that is not carried out is answered with one of these codes, as problem details
+(RFC 9457); an operation that failed shows its code in `refusal`. Codes are stable. The two messages
+are ready to show to the customer. Generated from `gateway/terms/refusals.py` and
+`gateway/api/problems.py` by `python -m gateway.api.refusal_catalogue > docs/refusals.md`.
+"""
+
+
+def catalogue() -> str:
+    """Write the page as Markdown."""
+    return "\n".join((_PREFACE, *_refusals(), "", "## Next actions", "", *_next_actions(), ""))
+
+
+def _refusals() -> Iterator[str]:
+    yield "| code | status | retryable | next action | 中文 | English |"
+    yield "|---|---|---|---|---|---|"
+    for refusal in Refusal:
+        answer = ANSWERS[refusal]
+        retryable = "yes" if refusal.retryable else "no"
+        zh, en = refusal.user_message
+        yield (
+            f"| `{refusal.value}` | {answer.status.value} | {retryable} "
+            f"| `{answer.next_action}` | {zh} | {en} |"
+        )
+
+
+def _next_actions() -> Iterator[str]:
+    yield "| next action | what the caller does |"
+    yield "|---|---|"
+    for action in NextAction:
+        yield f"| `{action}` | {action.meaning} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(catalogue())

@@ -1,0 +1,170 @@
+"""Reads headers and body of one request within limits, or refuses it by place and rule."""
+
+import asyncio
+import hmac
+import re
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.types import Receive, Scope
+
+from gateway.api.bodies import Body, validate
+from gateway.api.problems import FieldError, InvalidRequest
+from gateway.api.service import Caller, IdempotencyKey
+from gateway.api.strict_json import canonical, parse
+from gateway.terms.errors import RequestRefused
+from gateway.terms.numbers import CustomerNumber, LinkId, OperationId
+from gateway.terms.refusals import Refusal
+
+BODY_BYTES_MAX = 64 * 1024  # twenty times the largest body that can be right
+BODY_SECONDS_MAX = 10  # a backend on the bank's own network needs milliseconds
+
+_REQUEST_ID = re.compile(rb"[0-9A-Za-z_-]{1,64}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_CONTENT_LENGTH = re.compile(r"[0-9]{1,19}")  # what fits 64 bits
+_IDEMPOTENCY_KEY_RULE = "1 to 255 visible ASCII characters, sent once"
+
+PathId = TypeVar("PathId", LinkId, OperationId)
+BodyT = TypeVar("BodyT", bound=Body)
+
+
+class Disconnected(Exception):
+    """The caller went away before its request had arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, read and checked: the caller, its body and key where the endpoint has them."""
+
+    caller: Caller
+    scope: Scope
+    body: Body | None
+    key: IdempotencyKey | None
+
+    def body_as(self, body_type: type[BodyT]) -> BodyT:
+        """Give the body, which the contract says is of this type."""
+        assert isinstance(self.body, body_type)
+        return self.body
+
+    @property
+    def idempotency_key(self) -> IdempotencyKey:
+        """The key, on an endpoint whose contract demands one."""
+        assert self.key is not None
+        return self.key
+
+    def path_id(self, name: str, id_type: type[PathId]) -> PathId:
+        """Read an id from the path; one of the wrong form is an id that does not exist."""
+        try:
+            return id_type(self.scope["path_params"][name])
+        except ValueError:
+            raise RequestRefused(Refusal.NOT_FOUND) from None
+
+
+def presented_request_id(scope: Scope) -> str | None:
+    """Give the caller's Request-Id if it has the form of one, else nothing."""
+    for name, value in scope["headers"]:
+        if name == b"request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return None
+
+
+def header(scope: Scope, name: str) -> str | None:
+    """Read a header; raises `InvalidRequest` when it is sent twice or is not ASCII."""
+    wanted = name.lower().encode("ascii")
+    values = [value for key, value in scope["headers"] if key == wanted]
+    if not values:
+        return None
+    try:
+        (value,) = values
+        return str(value, "ascii")
+    except ValueError:  # too many values, or bytes above 0x7F
+        raise InvalidRequest(FieldError("ASCII characters, sent once", header=name)) from None
+
+
+def customer_number(scope: Scope) -> CustomerNumber:
+    """Read the Customer-Number header; raises `InvalidRequest`."""
+    try:
+        return CustomerNumber(header(scope, "Customer-Number") or "")
+    except ValueError:
+        raise InvalidRequest(FieldError(CustomerNumber.rule, header="Customer-Number")) from None
+
+
+def idempotency_key_text(scope: Scope) -> str:
+    """Read the Idempotency-Key header; raises `RequestRefused`, with a code of its own if absent.
+
+    draft-ietf-httpapi-idempotency-key-header, with plain characters instead of a quoted string.
+    """
+    value = header(scope, "Idempotency-Key")
+    if value is None:
+        raise RequestRefused(Refusal.IDEMPOTENCY_KEY_MISSING)
+    if not _IDEMPOTENCY_KEY.fullmatch(value):
+        raise InvalidRequest(FieldError(_IDEMPOTENCY_KEY_RULE, header="Idempotency-Key"))
+    return value
+
+
+def fingerprint(key: bytes, scope: Scope, customer: str, content: object) -> bytes:
+    """Digest what an Idempotency-Key was used for, under the application's `key`."""
+    # No part but the last can hold a line feed: the path has matched a route and its ids are
+    # checked, the customer number has its pattern.
+    parts = (scope["method"].encode(), scope["path"].encode(), customer.encode())
+    return hmac.digest(key, b"\n".join((*parts, canonical(content))), "sha256")
+
+
+def refuse_query(scope: Scope) -> None:
+    """Refuse a query string: no endpoint has one, and URLs end up in other people's logs."""
+    if scope["query_string"]:
+        raise InvalidRequest(FieldError("no query parameters", pointer=""))
+
+
+def refuse_body(scope: Scope) -> None:
+    """Refuse a body where the endpoint has none, so that nothing unread changes a meaning."""
+    if header(scope, "Transfer-Encoding") or header(scope, "Content-Length") not in {None, "0"}:
+        raise InvalidRequest(FieldError("no body", pointer=""))
+
+
+async def read_json(scope: Scope, receive: Receive, body_type: type[Body]) -> tuple[object, Body]:
+    """Read, parse and check a body; gives the JSON value and the typed body.
+
+    Raises `RequestRefused` (`UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, `BODY_TOO_SLOW`,
+    `INVALID_REQUEST`) and `Disconnected`.
+    """
+    _demand_json(scope)
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            content = await _read(scope, receive)
+    except TimeoutError:
+        raise RequestRefused(Refusal.BODY_TOO_SLOW) from None
+    value = parse(content, body_type.model_fields)
+    return value, validate(body_type, value)
+
+
+def _demand_json(scope: Scope) -> None:
+    media_type, _, parameters = (header(scope, "Content-Type") or "").partition(";")
+    is_json = media_type.strip().lower() == "application/json"
+    is_utf8 = parameters.strip().lower().replace('"', "") in {"", "charset=utf-8"}
+    if not (is_json and is_utf8) or header(scope, "Content-Encoding") is not None:
+        raise RequestRefused(Refusal.UNSUPPORTED_MEDIA_TYPE)
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    # Most bodies that are too large say so, and are refused before a byte of them is read.
+    if _declared_bytes(scope) > BODY_BYTES_MAX:
+        raise RequestRefused(Refusal.BODY_TOO_LARGE)
+    content = bytearray()
+    more = True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise Disconnected
+        content += event.get("body", b"")
+        if len(content) > BODY_BYTES_MAX:
+            raise RequestRefused(Refusal.BODY_TOO_LARGE)
+        more = event.get("more_body", False)
+    return bytes(content)
+
+
+def _declared_bytes(scope: Scope) -> int:
+    declared = header(scope, "Content-Length") or "0"
+    if not _CONTENT_LENGTH.fullmatch(declared):
+        raise InvalidRequest(FieldError("a number of bytes", header="Content-Length"))
+    return int(declared)

@@ -1,0 +1,351 @@
+"""The port between HTTP and the rest of the gateway: commands in, views out.
+
+``gateway.app`` implements `GatewayService`. Views carry the words of the domain; what is sensitive
+in them is masked when it is rendered, never before, so that nothing depends on a caller's care.
+All instants are aware `datetime` values and are rendered in RFC 3339.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Protocol
+
+from pydantic import Field, PlainSerializer
+
+from gateway.api.fields import (
+    AgencyCodeText,
+    LinkIdText,
+    OperationIdText,
+    PanMasked,
+    PinSessionIdText,
+    SsCardNumberMasked,
+)
+from gateway.api.problems import RefusalView, refusal_view
+from gateway.terms.numbers import (
+    Address,
+    AgencyCode,
+    CustomerNumber,
+    LinkId,
+    Mobile,
+    OperationId,
+    Pan,
+    PinSessionId,
+    SsCardNumber,
+)
+from gateway.terms.refusals import Refusal
+from gateway.terms.sides import PinPurpose, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the channel, the customer it asks for (where one is named), the request's id."""
+
+    channel: str
+    customer: CustomerNumber | None
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's Idempotency-Key and what it was used for.
+
+    `fingerprint` is 32 bytes of HMAC-SHA-256 over method, path, customer and canonical body. Keyed,
+    because a plain hash of an account number can be searched (PCI DSS 4.0.1, 3.5.1.1). Keys of
+    two channels have nothing to do with each other.
+    """
+
+    key: str
+    fingerprint: bytes
+
+
+class AddedService(StrEnum):
+    """A service of the bank that the customer may choose when activating the account."""
+
+    SMS = "sms"
+    ONLINE_BANKING = "online-banking"
+    WEALTH_ACCOUNT = "wealth-account"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCommand:
+    """Link a social-security card to an account of the caller's customer."""
+
+    institution: AgencyCode
+    ss_card_number: SsCardNumber
+    account: Pan
+    mobile: Mobile
+    contact_address: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetPinCommand:
+    """Set the SS PIN: a session and the compact JWE made in the browser."""
+
+    pin_session: PinSessionId
+    encrypted_pin: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ActivateCommand:
+    """Activate the linked account under a new financial PIN."""
+
+    link: LinkId
+    pin_session: PinSessionId
+    encrypted_pin: str = field(repr=False)
+    added_services: tuple[AddedService, ...]
+
+
+class OperationKind(StrEnum):
+    """What a durable operation does."""
+
+    LINK = "link"
+    UNLINK = "unlink"
+    SET_SS_PIN = "set-ss-pin"
+    ACTIVATE = "activate"
+
+
+class OperationState(StrEnum):
+    """How far a durable operation is.
+
+    `pending`: under way. `unknown`: a far side may or may not have carried it out, the gateway is
+    finding out. `manual`: the bank's staff has to find out.
+    """
+
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One step of an operation, masked."""
+
+    at: datetime
+    what: Annotated[str, Field(description="What happened, a stable word.")]
+    side: Side | None = None
+    message: Annotated[str | None, Field(description="Name of the ISO 8583 message.")] = None
+    attempt: Annotated[int | None, Field(description="1 for the first sending.")] = None
+    response_code: Annotated[str | None, Field(description="Data element 39.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationView:
+    """A durable operation: what it is, how far it is, how it got there."""
+
+    operation: OperationIdText
+    kind: OperationKind
+    state: OperationState
+    created_at: datetime
+    updated_at: datetime
+    link: LinkIdText | None = None
+    refusal: Annotated[
+        Refusal | None,
+        PlainSerializer(
+            lambda refusal: refusal and refusal_view(refusal), return_type=RefusalView | None
+        ),
+        Field(description="Why the operation failed."),
+    ] = None
+    response_code: Annotated[
+        str | None, Field(description="ISO 8583 response code (DE 39) that settled it.")
+    ] = None
+    ss_account_due_at: Annotated[
+        datetime | None,
+        Field(description="After an activation: when the SS account follows, by the region."),
+    ] = None
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An operation's present state, and whether an earlier request had begun it."""
+
+    operation: OperationView
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PinSessionView:
+    """A one-time PIN session; opening another one for the same link and purpose ends it."""
+
+    pin_session: PinSessionIdText
+    purpose: PinPurpose
+    nonce: Annotated[str, Field(description="Goes into the encrypted payload unchanged.")] = field(
+        repr=False
+    )
+    kid: Annotated[str, Field(description="The key of /v1/jwks.json to encrypt under.")]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReply:
+    """A PIN session, and whether an earlier request had opened it."""
+
+    session: PinSessionView
+    replayed: bool = False
+
+
+class LinkState(StrEnum):
+    """How far a link is; only an active one carries PIN and activation."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    REMOVING = "removing"
+    REMOVED = "removed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link of a card and an account; both numbers are masked when it is rendered."""
+
+    link: LinkIdText
+    state: LinkState
+    institution: AgencyCodeText
+    ss_card_number: SsCardNumberMasked
+    account: PanMasked
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NameView:
+    """A name in both languages."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegionView:
+    """A region by its six-digit division code (GB/T 2260)."""
+
+    code: str
+    name: NameView
+
+
+@dataclass(frozen=True, slots=True)
+class PinRulesView:
+    """The region's rules for the SS PIN."""
+
+    digits: Annotated[int, Field(description="How many digits the PIN has.")]
+    weak_pin_rules: Annotated[
+        tuple[str, ...], Field(description="Names of the rules a new PIN must not fall under.")
+    ]
+    required_for: Annotated[
+        tuple[str, ...], Field(description="Scenes in which the region asks for the SS PIN.")
+    ]
+    old_pin_required: Annotated[
+        bool, Field(description="Whether the old PIN is needed to set a new one.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRulesView:
+    """What the region does after the financial account is activated."""
+
+    ss_account_follows: Annotated[
+        bool, Field(description="Whether the SS account becomes active by itself afterwards.")
+    ]
+    follow_delay_seconds: Annotated[int, Field(description="How long that takes.")] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyView:
+    """A social-security institution, its region, and what is offered there by channel."""
+
+    institution: AgencyCodeText
+    name: NameView
+    region: RegionView
+    operations: Annotated[
+        Mapping[str, tuple[str, ...]], Field(description="Operations offered, by channel.")
+    ]
+    ss_pin: PinRulesView
+    activation: ActivationRulesView
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessCheck:
+    """One thing the gateway needs: whether it is there, and a word about it (no secrets)."""
+
+    ready: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key of a security module, as JWK (RFC 7517) with two members of ours.
+
+    A type of its own, so that a private member cannot slip out with a mapping.
+    """
+
+    kty: str
+    crv: str
+    x: str
+    y: str
+    kid: str
+    use: str
+    alg: str
+    purpose: Annotated[PinPurpose, Field(description="Which PIN this key is for.")]
+    not_after: Annotated[datetime, Field(description="Do not use the key after this instant.")]
+
+
+class GatewayService(Protocol):
+    """What HTTP asks of the gateway.
+
+    Every method that concerns a customer raises `RequestRefused` (`NOT_FOUND` alike for what does
+    not exist and for what belongs to another customer or channel); those that change state also
+    raise it with `IDEMPOTENCY_KEY_REUSED`, `IN_PROGRESS`, `OVERLOADED`. `Unavailable` says that
+    nothing was changed and is answered as `OVERLOADED`.
+    """
+
+    def agencies(self) -> tuple[AgencyView, ...]:
+        """List the institutions served."""
+        ...
+
+    async def public_keys(self) -> tuple[PublicKey, ...]:
+        """List the modules' public keys; raises `RequestRefused` when a module is away."""
+        ...
+
+    async def link(self, caller: Caller, key: IdempotencyKey, command: LinkCommand) -> Reply:
+        """Begin to link a card to an account, and wait for the outcome as long as is decent."""
+        ...
+
+    async def unlink(self, caller: Caller, key: IdempotencyKey, link: LinkId) -> Reply:
+        """Begin to remove a link."""
+        ...
+
+    async def read_link(self, caller: Caller, link: LinkId) -> LinkView:
+        """Read a link."""
+        ...
+
+    async def open_pin_session(
+        self, caller: Caller, key: IdempotencyKey, link: LinkId, purpose: PinPurpose
+    ) -> SessionReply:
+        """Open a one-time PIN session; it ends the earlier one of the same link and purpose."""
+        ...
+
+    async def set_ss_pin(
+        self, caller: Caller, key: IdempotencyKey, link: LinkId, command: SetPinCommand
+    ) -> Reply:
+        """Set the SS PIN without the old one."""
+        ...
+
+    async def activate(
+        self, caller: Caller, key: IdempotencyKey, command: ActivateCommand
+    ) -> Reply:
+        """Activate the account of a link."""
+        ...
+
+    async def read_operation(self, caller: Caller, operation: OperationId) -> OperationView:
+        """Read an operation."""
+        ...
+
+    def readiness(self) -> Mapping[str, ReadinessCheck]:
+        """Say, by name, whether each thing the gateway needs is there."""
+        ...
+
+    def metrics(self) -> bytes:
+        """Give the metrics in the Prometheus text format, version 0.0.4."""
+        ...
