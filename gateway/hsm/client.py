@@ -1,0 +1,153 @@
+"""The gateway's end of the security module: asks over a Unix socket, pipelined.
+
+The connection is made when it is needed and made anew after it was lost. A call that was not
+answered changed nothing that the caller relies on: its PIN session is used up, and no more.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.hsm import protocol
+from gateway.hsm.frames import REQUEST_ID_MAX, BrokenFrame, Frame, FrameReader, write_frame
+from gateway.hsm.protocol import (
+    Command,
+    Diagnostics,
+    EncipheredPin,
+    PinRefusal,
+    PublicKey,
+    SessionMacKey,
+    SetPin,
+)
+from gateway.terms.errors import Unavailable
+
+CALL_SECONDS_MAX = 2.0  # a call takes a tenth of a millisecond; this is a module in trouble
+IN_FLIGHT_MAX = 512  # some 50 ms of the module's work: beyond it, callers had better hear so
+
+
+class SecurityModule:
+    """One side's security module; every call raises `Unavailable` when it is down or slow."""
+
+    def __init__(
+        self,
+        socket_path: Path,
+        call_seconds_max: float = CALL_SECONDS_MAX,
+        in_flight_max: int = IN_FLIGHT_MAX,
+    ) -> None:
+        self._path = socket_path
+        self._call_seconds_max = call_seconds_max
+        self._in_flight_max = in_flight_max
+        self._connection: _Connection | None = None
+        self._connecting = asyncio.Lock()
+
+    async def set_pin(self, request: SetPin) -> EncipheredPin | PinRefusal:
+        """Have a PIN opened, judged and enciphered; raises also `BadRequest` for misuse."""
+        payload = await self._ask(Command.SET_PIN, protocol.write_set_pin(request))
+        return protocol.read_set_pin_answer(payload)
+
+    async def session_mac_key(self, zone: str) -> SessionMacKey:
+        """Get a zone's MAC key for a link; raises also `BadRequest` for an unknown zone."""
+        payload = await self._ask(Command.SESSION_MAC_KEY, protocol.write_session_mac_key(zone))
+        return protocol.read_session_mac_key_answer(payload)
+
+    async def public_keys(self) -> tuple[PublicKey, ...]:
+        """Get the current envelope keys, public halves."""
+        return protocol.read_public_keys_answer(await self._ask(Command.PUBLIC_KEYS, b"{}"))
+
+    async def diagnostics(self) -> Diagnostics:
+        """Ask the module what it is; also the probe of its health."""
+        return protocol.read_diagnostics_answer(await self._ask(Command.DIAGNOSTICS, b"{}"))
+
+    def close(self) -> None:
+        """Close the connection; calls that wait fail."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def _ask(self, command: Command, payload: bytes) -> bytes:
+        try:
+            async with asyncio.timeout(self._call_seconds_max):
+                connection = await self._connected()
+                if connection.in_flight >= self._in_flight_max:
+                    raise Unavailable("security module: too many calls are waiting")
+                return await connection.ask(command, payload)
+        except TimeoutError:
+            raise Unavailable("security module: no answer in time") from None
+        except OSError:
+            raise Unavailable("security module: cannot be reached") from None
+
+    async def _connected(self) -> "_Connection":
+        if self._connection is None or self._connection.is_lost:
+            async with self._connecting:
+                if self._connection is None or self._connection.is_lost:
+                    self._connection = await self._connect()
+        return self._connection
+
+    async def _connect(self) -> "_Connection":
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_unix_connection(_Connection, str(self._path))
+        return connection
+
+
+class _Waiting(NamedTuple):
+    command: Command
+    answer: asyncio.Future[bytes]
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: matches answers to requests by id, and trusts nothing that does not match."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._reader = FrameReader()
+        # A call that its caller gave up stays here until its answer comes or the connection ends.
+        self._waiting: dict[int, _Waiting] = {}
+        self._last_id = 0
+        self.is_lost = False
+
+    @property
+    def in_flight(self) -> int:
+        """Number of requests that the module has not answered."""
+        return len(self._waiting)
+
+    def ask(self, command: Command, payload: bytes) -> asyncio.Future[bytes]:
+        """Send a request; the future gives the payload of its answer."""
+        self._last_id = self._last_id % REQUEST_ID_MAX + 1
+        request = write_frame(Frame(self._last_id, command, payload))
+        waiting = _Waiting(command, asyncio.get_running_loop().create_future())
+        self._waiting[self._last_id] = waiting
+        self._transport.write(request)
+        return waiting.answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._reader.feed(data):
+                self._complete(frame)
+        except BrokenFrame:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.is_lost = True
+        for waiting in self._waiting.values():
+            if not waiting.answer.done():
+                waiting.answer.set_exception(Unavailable("security module: connection lost"))
+        self._waiting.clear()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self.is_lost = True
+        self._transport.abort()
+
+    def _complete(self, frame: Frame) -> None:
+        waiting = self._waiting.pop(frame.request_id, None)
+        if waiting is None or waiting.command != frame.command:
+            if waiting is not None:
+                self._waiting[frame.request_id] = waiting  # fails with the connection
+            raise BrokenFrame("answer to nothing that was asked")
+        if not waiting.answer.done():
+            waiting.answer.set_result(frame.payload)

@@ -1,0 +1,73 @@
+"""What the module remembers so that nothing can be tried too often: bounded, and failing closed.
+
+Both kinds keep two generations, the present one and the one before, and drop the older when its
+time is over: no entry is looked for by age, and memory has a bound. The memory is the process's
+own; a new process begins empty, which is why the gateway burns its sessions durably as well.
+"""
+
+import hashlib
+
+_DIGEST_BYTES = 16
+
+
+class BurntIds:
+    """Ids that were used once and may not be used again for at least `seconds`."""
+
+    __slots__ = ("_before", "_ends", "_now", "_seconds", "_size_max")
+
+    def __init__(self, seconds: float, size_max: int) -> None:
+        self._seconds = seconds
+        self._size_max = size_max
+        self._now: set[bytes] = set()
+        self._before: set[bytes] = set()
+        self._ends = 0.0
+
+    def burn(self, id_: str, now: float) -> bool:
+        """Use an id up; `False` when it was used before, or when no more can be remembered."""
+        self._turn(now)
+        digest = hashlib.blake2b(id_.encode(), digest_size=_DIGEST_BYTES).digest()
+        if digest in self._now or digest in self._before or len(self._now) >= self._size_max:
+            return False
+        self._now.add(digest)
+        return True
+
+    def _turn(self, now: float) -> None:
+        if now < self._ends:
+            return
+        skipped_a_generation = now >= self._ends + self._seconds
+        self._before = set() if skipped_a_generation else self._now
+        self._now = set()
+        self._ends = now + self._seconds
+
+
+class RefusedAttempts:
+    """Counts refused attempts of each card over one to two times `seconds`."""
+
+    __slots__ = ("_before", "_cards_max", "_ends", "_now", "_refusals_max", "_seconds")
+
+    def __init__(self, refusals_max: int, seconds: float, cards_max: int) -> None:
+        self._refusals_max = refusals_max
+        self._seconds = seconds
+        self._cards_max = cards_max
+        self._now: dict[str, int] = {}
+        self._before: dict[str, int] = {}
+        self._ends = 0.0
+
+    def allows(self, card: str, now: float) -> bool:
+        """Tell whether the card may try once more."""
+        self._turn(now)
+        if card not in self._now and len(self._now) >= self._cards_max:
+            return False  # its refusal could not be counted
+        return self._now.get(card, 0) + self._before.get(card, 0) < self._refusals_max
+
+    def count(self, card: str) -> None:
+        """Count a refused attempt of a card that was allowed to try."""
+        self._now[card] = self._now.get(card, 0) + 1
+
+    def _turn(self, now: float) -> None:
+        if now < self._ends:
+            return
+        skipped_a_generation = now >= self._ends + self._seconds
+        self._before = {} if skipped_a_generation else self._now
+        self._now = {}
+        self._ends = now + self._seconds

@@ -1,0 +1,178 @@
+"""The security module's process: one side's keys, behind a Unix socket.
+
+It keeps no log of what it is asked, leaves no core file and cannot be read by another process of
+the same user. Its standard input is its parent's hand: when that closes, an embedded module ends.
+"""
+
+import asyncio
+import ctypes
+import os
+import resource
+import signal
+import socket
+import stat
+import sys
+import time
+from pathlib import Path
+
+from gateway.hsm import protocol
+from gateway.hsm.frames import BrokenFrame, Frame, FrameReader, write_frame
+from gateway.hsm.key_store import open_store
+from gateway.hsm.protocol import Command
+from gateway.hsm.soft_module import SoftModule
+from gateway.terms.errors import GatewayError, LocalError, SpecificationError
+from gateway.terms.sides import Side
+
+CONNECTIONS_MAX = 32  # a gateway keeps one; a few nodes and a probe may share a module
+_PR_SET_DUMPABLE = 4  # prctl(2)
+
+
+def run(store_directory: Path, socket_path: Path, side: Side, *, embedded: bool) -> None:
+    """Run a side's security module until it is told to stop.
+
+    Prints one line when it is ready. An embedded module ends when its standard input does, and
+    leaves Ctrl-C to its parent. Raises `SpecificationError` when store or socket cannot be used.
+    """
+    _seal_process()
+    store = open_store(store_directory, side)
+    # Whether a session is over is not left to the clock of the process that asks.
+    module = SoftModule(store, time.time)  # noqa: TID251 - see the line above
+    asyncio.run(_serve(module, socket_path, side, embedded=embedded))
+    socket_path.unlink(missing_ok=True)
+
+
+def answer(module: SoftModule, frame: Frame) -> Frame:
+    """Carry out one request; a request that cannot be carried out is answered as misuse."""
+    try:
+        payload = _carry_out(module, Command(frame.command), frame.payload)
+    except (GatewayError, ValueError):
+        payload = protocol.write_misuse()
+    except Exception as error:  # noqa: BLE001 - its text may quote the request: only the kind
+        sys.stderr.write(f"security module: {type(error).__name__}\n")
+        payload = protocol.write_misuse()
+    return Frame(frame.request_id, frame.command, payload)
+
+
+def _carry_out(module: SoftModule, command: Command, payload: bytes) -> bytes:
+    match command:
+        case Command.SET_PIN:
+            return protocol.write_set_pin_answer(module.set_pin(protocol.read_set_pin(payload)))
+        case Command.SESSION_MAC_KEY:
+            zone = protocol.read_session_mac_key(payload)
+            return protocol.write_session_mac_key_answer(module.mac_key(zone))
+        case Command.PUBLIC_KEYS:
+            return protocol.write_public_keys_answer(module.public_keys())
+        case Command.DIAGNOSTICS:
+            return protocol.write_diagnostics_answer(module.diagnostics())
+
+
+def _seal_process() -> None:
+    """No core file, and no reading of this memory by other processes of the same user."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise LocalError("security module: the process cannot be made undumpable")
+
+
+async def _serve(module: SoftModule, path: Path, side: Side, *, embedded: bool) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if embedded:
+        # Ctrl-C reaches the whole group; the parent finishes what runs, then closes our input.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        await loop.connect_read_pipe(lambda: _ParentsHand(stop), sys.stdin)
+    else:
+        loop.add_signal_handler(signal.SIGINT, stop.set)
+    connections: set[_Connection] = set()
+    server = await loop.create_unix_server(
+        lambda: _Connection(module, connections), sock=_listening_socket(path)
+    )
+    sys.stdout.write(f"security module {side.value} ready\n")
+    sys.stdout.flush()
+    await stop.wait()
+    server.close()
+    for connection in tuple(connections):
+        connection.abort()
+
+
+def _listening_socket(path: Path) -> socket.socket:
+    """Bind a socket of mode 0600; raises `SpecificationError` when the path cannot be used."""
+    _remove_abandoned(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The mode must be right from the first moment, not after a chmod.
+    mask = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    except OSError as error:
+        listening.close()
+        raise SpecificationError(str(path), "", f"cannot be listened on: {error}") from None
+    finally:
+        os.umask(mask)
+    return listening
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the socket of a module that died; one that lives is left alone."""
+    if not path.exists():
+        return
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise SpecificationError(str(path), "", "is not a socket: give another path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        else:
+            raise SpecificationError(str(path), "", "another security module listens here")
+
+
+class _ParentsHand(asyncio.Protocol):
+    """Standard input: nothing is read from it, its end is the parent's end."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._stop.set()
+
+
+class _Connection(asyncio.Protocol):
+    """One client: frames in, answers out in the same order."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, module: SoftModule, connections: "set[_Connection]") -> None:
+        self._module = module
+        self._connections = connections
+        self._reader = FrameReader()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if len(self._connections) >= CONNECTIONS_MAX:
+            transport.abort()
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            frames = self._reader.feed(data)
+            answers = [write_frame(answer(self._module, frame)) for frame in frames]
+        except BrokenFrame:
+            self.abort()
+        else:
+            self._transport.write(b"".join(answers))
+
+    def pause_writing(self) -> None:
+        # A client that does not read its answers is not asked for more requests.
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()
+
+    def abort(self) -> None:
+        self._transport.abort()

@@ -1,0 +1,298 @@
+"""The commands of the security module and their answers, as typed values and as payloads.
+
+Payloads are JSON; the module checks every member of a request, for its memory and its policy
+must not depend on the gateway being right. No value here prints what is in it.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum, StrEnum
+from typing import Any, TypeVar
+
+from gateway.hsm.envelope import ENVELOPE_CHARACTERS_MAX
+from gateway.pinblock.policy import PinHolder, PinPolicy, PinRule
+from gateway.terms.errors import LocalError
+from gateway.terms.sides import PinPurpose
+
+T = TypeVar("T")
+
+_NUMBERS_MAX = 16  # of the holder: id, mobile, cards, accounts, and room to grow
+_LISTED_MAX = 128  # published PINs of a region; the rules do the rest
+_TEXT_CHARACTERS_MAX = 64
+_PIN_DIGITS = re.compile(r"[0-9]{4,12}")
+_ACCOUNT = re.compile(r"[0-9]{0,19}")
+_REFERENCE = re.compile(r"[0-9A-Za-z_.:-]{1,128}")
+
+
+class Command(IntEnum):
+    """What the module can be asked to do; an answer carries the command of its request."""
+
+    SET_PIN = 1
+    SESSION_MAC_KEY = 2
+    PUBLIC_KEYS = 3
+    DIAGNOSTICS = 4
+
+
+class PinRefusal(StrEnum):
+    """Why a PIN was not enciphered; as coarse as a customer may know."""
+
+    SESSION = "session"
+    ENVELOPE = "envelope"
+    FORMAT = "format"
+    TRIVIAL = "trivial"
+    PERSONAL = "personal"
+    RATE_LIMITED = "rate-limited"
+
+
+class BadRequest(LocalError):
+    """A request to the module, or its answer, is not of the agreed form."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SetPin:
+    """The request for a PIN to be opened, judged and enciphered.
+
+    `expires_at` is in seconds since the epoch. `account` is what the zone's format binds, empty
+    for none. `card` is the reference under which refused attempts are counted.
+    """
+
+    purpose: PinPurpose
+    session: str
+    nonce: str
+    expires_at: int
+    kid: str
+    envelope: str
+    zone: str
+    account: str
+    card: str
+    policy: PinPolicy
+    holder: PinHolder
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EncipheredPin:
+    """A PIN block for DE 52 and the security control information of DE 53 that goes with it."""
+
+    block: bytes
+    security_control: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SessionMacKey:
+    """A zone's MAC key, 16 bytes, for the link's process and the length of its life."""
+
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key to which browsers encipher PINs; `not_after` is its last day."""
+
+    purpose: PinPurpose
+    kid: str
+    not_after: date
+    jwk: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """What the module says of itself: side, stage of its keys, its zones."""
+
+    side: str
+    stage: str
+    zones: tuple[str, ...]
+
+
+def write_set_pin(request: SetPin) -> bytes:
+    """Write a `SET_PIN` request."""
+    born = request.holder.birth_date
+    return _write(
+        {
+            "purpose": request.purpose,
+            "session": request.session,
+            "nonce": request.nonce,
+            "expires_at": request.expires_at,
+            "kid": request.kid,
+            "envelope": request.envelope,
+            "zone": request.zone,
+            "account": request.account,
+            "card": request.card,
+            "length": request.policy.length,
+            "rules": sorted(request.policy.rules),
+            "listed": list(request.policy.listed),
+            "birth_date": born.isoformat() if born else None,
+            "numbers": list(request.holder.numbers),
+        }
+    )
+
+
+def read_set_pin(payload: bytes) -> SetPin:
+    """Read a `SET_PIN` request; raises `BadRequest`."""
+    return _read(payload, _set_pin)
+
+
+def _set_pin(values: dict[str, Any]) -> SetPin:
+    born = values["birth_date"]
+    return SetPin(
+        purpose=PinPurpose(values["purpose"]),
+        session=_matching(_REFERENCE, values["session"]),
+        nonce=_matching(_REFERENCE, values["nonce"]),
+        expires_at=_integer(values["expires_at"]),
+        kid=_text(values["kid"]),
+        envelope=_text(values["envelope"], ENVELOPE_CHARACTERS_MAX),
+        zone=_text(values["zone"]),
+        account=_matching(_ACCOUNT, values["account"]),
+        card=_matching(_REFERENCE, values["card"]),
+        policy=PinPolicy(
+            length=_integer(values["length"]),
+            rules=frozenset(map(PinRule, values["rules"])),
+            listed=_several(values["listed"], _LISTED_MAX, _listed_pin),
+        ),
+        holder=PinHolder(
+            birth_date=None if born is None else date.fromisoformat(born),
+            numbers=_several(values["numbers"], _NUMBERS_MAX, _text),
+        ),
+    )
+
+
+def write_set_pin_answer(answer: EncipheredPin | PinRefusal) -> bytes:
+    """Write the answer to `SET_PIN`."""
+    if isinstance(answer, PinRefusal):
+        return _write({"refusal": answer})
+    return _write({"block": answer.block.hex(), "security_control": answer.security_control})
+
+
+def read_set_pin_answer(payload: bytes) -> EncipheredPin | PinRefusal:
+    """Read the answer to `SET_PIN`; raises `BadRequest`."""
+    return _read(payload, _set_pin_answer)
+
+
+def _set_pin_answer(values: dict[str, Any]) -> EncipheredPin | PinRefusal:
+    if "refusal" in values:
+        return PinRefusal(values["refusal"])
+    return EncipheredPin(bytes.fromhex(values["block"]), _text(values["security_control"]))
+
+
+def write_session_mac_key(zone: str) -> bytes:
+    """Write a `SESSION_MAC_KEY` request."""
+    return _write({"zone": zone})
+
+
+def read_session_mac_key(payload: bytes) -> str:
+    """Read a `SESSION_MAC_KEY` request and give its zone; raises `BadRequest`."""
+    return _read(payload, lambda values: _text(values["zone"]))
+
+
+def write_session_mac_key_answer(key: bytes) -> bytes:
+    """Write the answer to `SESSION_MAC_KEY`."""
+    return _write({"key": key.hex()})
+
+
+def read_session_mac_key_answer(payload: bytes) -> SessionMacKey:
+    """Read the answer to `SESSION_MAC_KEY`; raises `BadRequest`."""
+    return _read(payload, lambda values: SessionMacKey(bytes.fromhex(values["key"])))
+
+
+def write_public_keys_answer(keys: tuple[PublicKey, ...]) -> bytes:
+    """Write the answer to `PUBLIC_KEYS`."""
+    return _write(
+        {
+            "keys": [
+                {
+                    "purpose": key.purpose,
+                    "kid": key.kid,
+                    "not_after": key.not_after.isoformat(),
+                    "jwk": key.jwk,
+                }
+                for key in keys
+            ]
+        }
+    )
+
+
+def read_public_keys_answer(payload: bytes) -> tuple[PublicKey, ...]:
+    """Read the answer to `PUBLIC_KEYS`; raises `BadRequest`."""
+    return _read(payload, lambda values: tuple(map(_public_key, values["keys"])))
+
+
+def _public_key(values: dict[str, Any]) -> PublicKey:
+    return PublicKey(
+        purpose=PinPurpose(values["purpose"]),
+        kid=_text(values["kid"]),
+        not_after=date.fromisoformat(values["not_after"]),
+        jwk={name: _text(value) for name, value in values["jwk"].items()},
+    )
+
+
+def write_diagnostics_answer(diagnostics: Diagnostics) -> bytes:
+    """Write the answer to `DIAGNOSTICS`."""
+    return _write(
+        {
+            "side": diagnostics.side,
+            "stage": diagnostics.stage,
+            "zones": list(diagnostics.zones),
+        }
+    )
+
+
+def read_diagnostics_answer(payload: bytes) -> Diagnostics:
+    """Read the answer to `DIAGNOSTICS`; raises `BadRequest`."""
+    return _read(
+        payload,
+        lambda values: Diagnostics(
+            _text(values["side"]), _text(values["stage"]), tuple(map(_text, values["zones"]))
+        ),
+    )
+
+
+def write_misuse() -> bytes:
+    """Write the answer to a request that the module does not take."""
+    return _write({"misuse": True})
+
+
+def _write(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def _read(payload: bytes, build: Callable[[dict[str, Any]], T]) -> T:
+    try:
+        values = json.loads(payload)
+        misuse = "misuse" in values
+        built = None if misuse else build(values)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        # The cause is dropped: it may quote the payload.
+        raise BadRequest("security module: message is not of the agreed form") from None
+    if built is None:
+        raise BadRequest("security module: the request is not one that it takes")
+    return built
+
+
+def _text(value: object, characters_max: int = _TEXT_CHARACTERS_MAX) -> str:
+    if not isinstance(value, str) or len(value) > characters_max:
+        raise ValueError
+    return value
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _listed_pin(value: object) -> str:
+    return _matching(_PIN_DIGITS, value)
+
+
+def _several(values: object, size_max: int, check: Callable[[object], str]) -> tuple[str, ...]:
+    if not isinstance(values, list) or len(values) > size_max:
+        raise ValueError
+    return tuple(map(check, values))
