@@ -1,0 +1,38 @@
+"""How a request that comes twice is known, and whether it is still the same request."""
+
+import hashlib
+from collections.abc import Iterator
+
+from gateway.iso8583.mac import MAC_DATA_ELEMENTS
+from gateway.iso8583.matching import match_key
+from gateway.iso8583.message import Message, without_repeat
+
+DuplicateKey = tuple[str, ...]
+
+
+def duplicate_key(request: Message) -> DuplicateKey:
+    """Give what a request shares with its repeats.
+
+    Class and function (without the repeat digit), DE 11, 7, 32, 33, 37, 41, normalised as for
+    matching.
+    """
+    return (without_repeat(request.mti), *match_key(request).fields)
+
+
+def body_hash(request: Message) -> bytes:
+    """Hash everything of a request but repeat digit and MAC: SHA-256, 32 bytes.
+
+    A second request with the same key and another hash is not a repeat (DE 39 answers 94).
+    """
+    digest = hashlib.sha256(without_repeat(request.mti).encode("ascii"))
+    for part in _parts(request):
+        # With its length in front, no value can run over into the next.
+        digest.update(len(part).to_bytes(4, "big") + part)
+    return digest.digest()
+
+
+def _parts(request: Message) -> Iterator[bytes]:
+    for data_element in sorted(request.fields.keys() - MAC_DATA_ELEMENTS):
+        value = request.fields[data_element]
+        yield data_element.to_bytes(2, "big")
+        yield value if isinstance(value, bytes) else value.encode("utf-8")

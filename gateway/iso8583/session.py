@@ -1,0 +1,173 @@
+"""The life of a link, as one table: connected, signed on, draining, signing off, closed.
+
+The shell owns sockets and timers. It turns what happens into events, asks `decide` and carries
+out the commands in the order given.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from gateway.terms.errors import LocalError
+
+# domain.md 4.9: echo each 60 s idle, dead after 3 misses.
+ECHO_INTERVAL_SECONDS = 60.0
+ECHO_ANSWER_SECONDS = 10.0  # a far side that needs longer for an echo answers no customer in time
+ECHO_MISSES_MAX = 3
+SIGN_ON_ANSWER_SECONDS = 15.0  # that of a core's answer: it may have to look us up
+
+
+class State(StrEnum):
+    """What is known about a link."""
+
+    CLOSED = "closed"  # no connection
+    CONNECTED = "connected"  # connected, sign-on sent and not answered
+    SIGNED_ON = "signed-on"  # the only state in which new requests are sent
+    DRAINING = "draining"  # no new requests; those in flight are waited for
+    SIGNING_OFF = "signing-off"  # sign-off sent and not answered
+
+
+class Event(StrEnum):
+    """What happened to a link."""
+
+    CONNECTED = "connected"
+    SIGN_ON_ACCEPTED = "sign-on-accepted"
+    SIGN_ON_REFUSED = "sign-on-refused"  # or not answered in time
+    ECHO_DUE = "echo-due"  # nothing was heard for the echo interval
+    ECHO_ANSWERED = "echo-answered"  # or anything else was heard
+    ECHO_MISSED = "echo-missed"
+    PEER_DEAD = "peer-dead"  # the last echo that may be missed was missed
+    SIGN_OFF = "sign-off"  # we want to stop
+    PEER_SIGN_OFF = "peer-sign-off"  # the far side wants to stop
+    DRAINED = "drained"  # nothing is in flight any more, or it was waited for long enough
+    SIGN_OFF_ANSWERED = "sign-off-answered"  # or not answered in time
+    LOST = "lost"  # the connection is gone
+
+
+class Command(StrEnum):
+    """What the shell must do."""
+
+    SEND_SIGN_ON = "send-sign-on"
+    SEND_ECHO = "send-echo"
+    SEND_SIGN_OFF = "send-sign-off"
+    DISCONNECT = "disconnect"
+
+
+class Transition(NamedTuple):
+    """Where an event leads and what must be done."""
+
+    state: State
+    commands: tuple[Command, ...] = ()
+
+
+_CLOSE = Transition(State.CLOSED, (Command.DISCONNECT,))
+_GONE = Transition(State.CLOSED)
+
+# Anything not here is refused by name. Echoes go on while draining: a dead far side would
+# otherwise be waited for in vain.
+TRANSITIONS: dict[State, dict[Event, Transition]] = {
+    State.CLOSED: {
+        Event.CONNECTED: Transition(State.CONNECTED, (Command.SEND_SIGN_ON,)),
+        Event.SIGN_OFF: _GONE,
+        Event.LOST: _GONE,
+    },
+    State.CONNECTED: {
+        Event.SIGN_ON_ACCEPTED: Transition(State.SIGNED_ON),
+        Event.SIGN_ON_REFUSED: _CLOSE,
+        Event.ECHO_ANSWERED: Transition(State.CONNECTED),
+        Event.SIGN_OFF: _CLOSE,
+        Event.PEER_SIGN_OFF: _CLOSE,
+        Event.LOST: _GONE,
+    },
+    State.SIGNED_ON: {
+        Event.ECHO_DUE: Transition(State.SIGNED_ON, (Command.SEND_ECHO,)),
+        Event.ECHO_ANSWERED: Transition(State.SIGNED_ON),
+        Event.ECHO_MISSED: Transition(State.SIGNED_ON, (Command.SEND_ECHO,)),
+        Event.PEER_DEAD: _CLOSE,
+        Event.SIGN_OFF: Transition(State.DRAINING),
+        Event.PEER_SIGN_OFF: Transition(State.DRAINING),
+        Event.LOST: _GONE,
+    },
+    State.DRAINING: {
+        Event.ECHO_DUE: Transition(State.DRAINING, (Command.SEND_ECHO,)),
+        Event.ECHO_ANSWERED: Transition(State.DRAINING),
+        Event.ECHO_MISSED: Transition(State.DRAINING, (Command.SEND_ECHO,)),
+        Event.PEER_DEAD: _CLOSE,
+        Event.SIGN_OFF: Transition(State.DRAINING),
+        Event.PEER_SIGN_OFF: Transition(State.DRAINING),
+        Event.DRAINED: Transition(State.SIGNING_OFF, (Command.SEND_SIGN_OFF,)),
+        Event.LOST: _GONE,
+    },
+    State.SIGNING_OFF: {
+        Event.ECHO_DUE: Transition(State.SIGNING_OFF),
+        Event.ECHO_ANSWERED: Transition(State.SIGNING_OFF),
+        Event.ECHO_MISSED: Transition(State.SIGNING_OFF),
+        Event.PEER_DEAD: _CLOSE,
+        Event.SIGN_OFF: Transition(State.SIGNING_OFF),
+        Event.PEER_SIGN_OFF: Transition(State.SIGNING_OFF),
+        Event.SIGN_OFF_ANSWERED: _CLOSE,
+        Event.LOST: _GONE,
+    },
+}
+
+
+class OutOfOrder(LocalError):
+    """An event cannot happen in the state of the link."""
+
+    def __init__(self, state: State, event: Event) -> None:
+        super().__init__(f"{event} cannot happen to a link that is {state}")
+        self.state = state
+        self.event = event
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One link now; `echo_misses` counts the echoes missed in a row."""
+
+    state: State = State.CLOSED
+    echo_misses: int = 0
+
+    @property
+    def takes_requests(self) -> bool:
+        """Tell whether a new request may be sent."""
+        return self.state is State.SIGNED_ON
+
+    def decide(self, event: Event) -> tuple["Session", tuple[Command, ...]]:
+        """Give what becomes of the link and what must be done; raises `OutOfOrder`."""
+        misses = self._misses_after(event)
+        if event is Event.ECHO_MISSED and misses >= ECHO_MISSES_MAX:
+            event = Event.PEER_DEAD
+        transition = TRANSITIONS[self.state].get(event)
+        if transition is None:
+            raise OutOfOrder(self.state, event)
+        still = 0 if transition.state is State.CLOSED else misses
+        return Session(transition.state, still), transition.commands
+
+    def _misses_after(self, event: Event) -> int:
+        match event:
+            case Event.ECHO_MISSED:
+                return self.echo_misses + 1
+            case Event.ECHO_ANSWERED:
+                return 0
+            case _:
+                return self.echo_misses
+
+
+def echo_is_due(last_heard_seconds: float, now_seconds: float) -> bool:
+    """Tell whether the link has been silent long enough to send an 0800 echo."""
+    return now_seconds - last_heard_seconds >= ECHO_INTERVAL_SECONDS
+
+
+def session_markdown() -> str:
+    """Draw the table as a document with a Mermaid state diagram."""
+    head = "# Link session\n\nDrawn from the table in `gateway/iso8583/session.py`; do not edit."
+    lines = [head, "", "```mermaid", "stateDiagram-v2", "    [*] --> closed"]
+    for state, events in TRANSITIONS.items():
+        for event, (target, commands) in events.items():
+            doing = f" / {', '.join(commands)}" if commands else ""
+            lines.append(f"    {_node(state)} --> {_node(target)}: {event}{doing}")
+    return "\n".join((*lines, "```", ""))
+
+
+def _node(state: State) -> str:
+    return state.replace("-", "_")
