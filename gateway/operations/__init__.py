@@ -11,6 +11,5 @@ module         holds
 ``facts``      what is recorded, and its form in the journal
 ``operation``  the operation as folded from its facts
 ``life``       decides: event in, facts and effects out, following the operation's plan
-``view``       what a caller may see of an operation
 =============  =====================================================================
 """

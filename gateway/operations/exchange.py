@@ -197,3 +197,17 @@ def _required(step: Move) -> Trace:
     if step.trace is None:
         raise LocalError(f"a message to {step.event} needs its trace numbers")
     return step.trace
+
+
+def exchange_markdown() -> str:
+    """Draw the table as a document with a Mermaid state diagram."""
+    head = "# Exchange\n\nDrawn from the table in `gateway/operations/exchange.py`; do not edit."
+    lines = [head, "", "```mermaid", "stateDiagram-v2", f"    [*] --> {_node(_S.PLANNED)}"]
+    for state, events in TRANSITIONS.items():
+        lines += [f"    {_node(state)} --> {_node(to)}: {event}" for event, to in events.items()]
+        lines += [] if events else [f"    {_node(state)} --> [*]"]
+    return "\n".join((*lines, "```", ""))
+
+
+def _node(state: ExchangeState) -> str:
+    return state.replace("-", "_")

@@ -140,7 +140,14 @@ def _trace(trace: Trace) -> list[str]:
 
 
 def from_json(body: Mapping[str, Any]) -> Fact:
-    """Read a fact that `to_json` wrote; raises `LocalError` for a kind it does not know."""
+    """Read a fact that `to_json` wrote; raises `LocalError` for what this version cannot read."""
+    try:
+        return _read(body)
+    except (KeyError, TypeError, ValueError):
+        raise LocalError("the journal holds a fact that this version cannot read") from None
+
+
+def _read(body: Mapping[str, Any]) -> Fact:
     at = datetime.fromisoformat(body["at"])
     match body["fact"]:
         case "opened":
@@ -152,7 +159,7 @@ def from_json(body: Mapping[str, Any]) -> Fact:
         case "settled":
             return _settled(body, at)
         case _:
-            raise LocalError("the journal holds a fact of a kind this version does not know")
+            raise ValueError("a kind of fact")
 
 
 def _opened(body: Mapping[str, Any], at: datetime) -> Opened:

@@ -78,6 +78,8 @@ def evolve(operation: Operation, fact: Fact) -> Operation:
         case Opened():
             raise LocalError("an operation is opened once")
         case Moved(exchange=name, move=step):
+            if name not in operation.exchanges:
+                raise LocalError(f"a {operation.kind} operation has no exchange {name}")
             moved = move(operation.exchanges[name], step)
             return replace(operation, exchanges={**operation.exchanges, name: moved})
         case AnswerSetAside():

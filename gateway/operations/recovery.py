@@ -64,10 +64,10 @@ def _persist(sent_at: datetime, now: datetime, limits: Limits) -> ExchangeEvent:
 
 
 def pause(exchange: Exchange, limits: Limits) -> timedelta:
-    """How long to wait for the answer to the message just sent."""
+    """How long to wait for the answer to the message just sent, at least one in this state."""
     if exchange.state is ExchangeState.SENT and exchange.recovery is not Recovery.ADVICE:
         return limits.answer_timeout
-    doublings = min(exchange.attempts, _DOUBLINGS_MAX)
+    doublings = min(exchange.attempts - 1, _DOUBLINGS_MAX)
     return limits.answer_timeout + min(limits.retry_first * (1 << doublings), limits.retry_max)
 
 

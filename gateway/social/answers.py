@@ -40,7 +40,10 @@ def finding(message: str, private: Mapping[str, str]) -> CardFinding | None:
         raise PeerError("DE 48: the holder told by the bureau breaks a rule") from None
 
 
-_BY_REASON = {"WEAK_PIN": Refusal.PIN_TRIVIAL, "ALREADY_LINKED": Refusal.ALREADY_LINKED}
+_BY_REASON = {
+    "SIMPLE_PIN": Refusal.PIN_TRIVIAL,
+    "CARD_ALREADY_LINKED": Refusal.ALREADY_LINKED,
+}
 
 _BY_CODE = {
     ResponseCode.NO_SUCH_CARD: Refusal.NOT_CONFIRMED,

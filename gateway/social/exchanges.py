@@ -1,6 +1,6 @@
 """The exchanges with a bureau, and the draft of each of their messages."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gateway.operations.draft import Draft, EncipheredPin, Original
 from gateway.operations.exchange import Exchange, Form, Recovery
@@ -56,7 +56,7 @@ def _pin_fields(pin: EncipheredPin | None) -> dict[int, str | bytes]:
 def _instant(activated_at: datetime | None) -> str:
     if activated_at is None:
         raise LocalError("an activation advice needs its instant")
-    return activated_at.strftime("%Y%m%d%H%M%S")
+    return activated_at.astimezone(UTC).strftime("%Y%m%d%H%M%S")
 
 
 def _reversal(exchange: Exchange, card: SocialCard, fields: dict[int, str | bytes]) -> Draft:

@@ -2,9 +2,10 @@
 
 import fcntl
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from gateway.store.tables import metadata
@@ -18,34 +19,55 @@ class Database:
     """An SQLite database in WAL mode with `synchronous=FULL`, owned by this process alone.
 
     FULL because WAL with NORMAL may lose acknowledged commits at power loss (``reference/
-    reliability-security.md`` 2). Raises `SpecificationError` when another process has the file.
+    reliability-security.md`` 2). Raises `SpecificationError` when another process has the file, and
+    when it cannot be opened as a database.
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = (path.parent / f"{path.name}.lock").open("w")
+        self._lock = _lock(path)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self.engine = _open(path)
+        except (OSError, SQLAlchemyError):
             self._lock.close()
-            raise SpecificationError(
-                str(path), "store.path", "another gateway has this database open; stop it first"
-            ) from None
-        self.engine: Engine = create_engine(
-            f"sqlite:///{path}",
-            poolclass=QueuePool,
-            pool_size=READERS_MAX + 1,
-            max_overflow=0,
-            connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000},
-        )
-        event.listen(self.engine, "connect", _prepare)
-        metadata.create_all(self.engine)
-        path.chmod(0o600)
+            rule = "cannot be opened as a database of this gateway; name a writable file"
+            raise SpecificationError(str(path), "store.path", rule) from None
 
     def close(self) -> None:
         """Close every connection and let another process have the file."""
         self.engine.dispose()
         self._lock.close()
+
+
+def _lock(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (path.parent / f"{path.name}.lock").open("w")
+    except OSError:
+        rule = "its directory cannot be written to; make it writable or name another"
+        raise SpecificationError(str(path), "store.path", rule) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        rule = "another gateway has this database open; stop it first"
+        raise SpecificationError(str(path), "store.path", rule) from None
+    return lock
+
+
+def _open(path: Path) -> Engine:
+    # SQLite gives its WAL the permissions of the file: they are set before there is one.
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=READERS_MAX + 1,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000},
+    )
+    event.listen(engine, "connect", _prepare)
+    metadata.create_all(engine)
+    return engine
 
 
 def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from gateway.store.sealing import Sealer
 from gateway.store.unit import Batch, Unit
@@ -29,8 +29,8 @@ class Journal:
     """Makes units durable in the order given and tells each when it is on disk.
 
     `deliver` carries a finished batch's calls to the event loop's thread. A unit that conflicts
-    fails alone with `Conflict`. Any other database error fails its batch, and everything after
-    it, with `Broken`: the process must stop and recover from what is on disk.
+    fails alone with `Conflict`. Any other error fails its batch, and everything after it, with
+    `Broken`: the process must stop and recover from what is on disk.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Journal:
         self._deliver = deliver
         self._waiting: queue.Queue[tuple[Unit, Done] | None] = queue.Queue(WAITING_MAX)
         self._is_broken = False
+        self._cause = ""
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
@@ -85,23 +86,25 @@ class Journal:
         return batch, False
 
     def _write(self, batch: list[tuple[Unit, Done]]) -> list[tuple[Done, Exception | None]]:
-        if not self._is_broken:
-            try:
-                self._commit([unit for unit, _ in batch])
-            except IntegrityError:
-                return [self._write_alone(unit, done) for unit, done in batch]
-            except SQLAlchemyError as error:
-                return self._break(batch, error)
-            return [(done, None) for _, done in batch]
-        return self._break(batch, None)
+        if self._is_broken:
+            return self._break(batch, None)
+        try:
+            self._commit([unit for unit, _ in batch])
+        except IntegrityError:
+            return [self._write_alone(unit, done) for unit, done in batch]
+        except Exception as error:  # noqa: BLE001 - whatever it is, every caller must be told
+            return self._break(batch, error)
+        return [(done, None) for _, done in batch]
 
     def _write_alone(self, unit: Unit, done: Done) -> tuple[Done, Exception | None]:
+        if self._is_broken:
+            return self._break([(unit, done)], None)[0]
         try:
             self._commit([unit])
         except IntegrityError:
             # The database's own text would repeat the row.
             return done, Conflict("the unit breaks a uniqueness rule of the store")
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             return self._break([(unit, done)], error)[0]
         return done, None
 
@@ -113,11 +116,13 @@ class Journal:
             rows.write(connection)
 
     def _break(
-        self, batch: list[tuple[Unit, Done]], error: SQLAlchemyError | None
+        self, batch: list[tuple[Unit, Done]], error: Exception | None
     ) -> list[tuple[Done, Exception | None]]:
-        self._is_broken = True
-        cause = type(getattr(error, "orig", None) or error).__name__
-        broken = Broken(f"the database refused a transaction ({cause})")
+        if not self._is_broken:
+            # The kind of error only: its text may repeat the row.
+            self._cause = type(getattr(error, "orig", None) or error).__name__
+            self._is_broken = True
+        broken = Broken(f"the database refused a transaction ({self._cause})")
         return [(done, broken) for _, done in batch]
 
 
