@@ -43,8 +43,17 @@ class AccountOwner:
 
 @dataclass(frozen=True, slots=True)
 class FinancialAccount:
-    """The financial half of a link."""
+    """The financial half of a link; `owner` is known once the core has told it."""
 
     link: LinkId
     pan: Pan
     customer: CustomerNumber
+    owner: AccountOwner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerKept:
+    """Record: the core's word on the owner is kept with the account, enciphered."""
+
+    link: LinkId
+    owner: AccountOwner

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gateway.financial import answers as core_answers
 from gateway.financial import exchanges as core
+from gateway.financial.account import OwnerKept
 from gateway.financial.answers import AccountFinding
 from gateway.linking.link import LinkChanged, LinkRequest, LinkState, is_one_person
 from gateway.operations.exchange import AWAITING, WITHOUT_EFFECT, Exchange, ExchangeState
@@ -18,6 +19,7 @@ from gateway.social import exchanges as bureau
 from gateway.social.answers import CardFinding
 from gateway.social.card import HolderKept
 from gateway.terms.refusals import Refusal
+from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
 
 _S = ExchangeState
@@ -127,8 +129,8 @@ def _compare(operation: Operation) -> Step:
     )
     if unusable is not None:
         return Settle(OperationState.FAILED, unusable)
-    kept = HolderKept(operation.link, holder.holder)
-    return Begin((core.REGISTER.name,), records=(kept,))
+    kept = (HolderKept(operation.link, holder.holder), OwnerKept(operation.link, owner.owner))
+    return Begin((core.REGISTER.name,), records=kept)
 
 
 def _both_or_neither(operation: Operation, first: str, second: str, now: datetime) -> Step:
@@ -151,9 +153,13 @@ def _both_or_neither(operation: Operation, first: str, second: str, now: datetim
 def _neither(operation: Operation, culprit: Exchange, now: datetime) -> Step:
     """Neither side holds anything: tell the reason of the leg that failed."""
     failed = _without_effect(culprit)
-    is_new = operation.kind is OperationKind.LINK
-    if isinstance(failed, Settle) and is_new:
+    if not isinstance(failed, Settle):
+        return failed
+    if operation.kind is OperationKind.LINK:
         return _with_link(failed, operation, LinkState.FAILED, now)
+    if culprit.state is _S.REVERSED:
+        # What was undone is the removal: to the customer nothing was changed.
+        return Settle(failed.state, _unavailable(culprit.side))
     return failed
 
 
@@ -173,6 +179,8 @@ def _without_effect(exchange: Exchange) -> Step:
     match exchange.state:
         case _S.NOT_SENT | _S.UNANSWERED:
             return Settle(OperationState.FAILED, _unavailable(exchange.side))
+        case _S.DECLINED if _never_arrived(exchange):
+            return Settle(OperationState.FAILED, _unavailable(exchange.side))
         case _S.DECLINED:
             return Settle(OperationState.FAILED, _meaning(exchange), exchange.response_code)
         case _S.REVERSED:
@@ -181,6 +189,12 @@ def _without_effect(exchange: Exchange) -> Step:
             return Settle(OperationState.MANUAL)
         case _:
             return Wait()
+
+
+def _never_arrived(exchange: Exchange) -> bool:
+    """Tell whether an inquiry found that the far side never saw the request, and never will."""
+    inquired = exchange.follow_up is not None
+    return inquired and exchange.response_code is ResponseCode.ORIGINAL_NOT_FOUND
 
 
 def _meaning(exchange: Exchange) -> Refusal:

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.financial.account import FinancialAccount
+from gateway.financial.account import AccountOwner, FinancialAccount
 from gateway.social.card import CardHolder, SocialCard
 from gateway.terms.numbers import (
     Address,
@@ -62,18 +62,20 @@ class Sealer:
             AgencyCode(members["agency"]),
             Mobile(mobile),
             Address(address) if address else None,
-            _holder(holder) if holder else None,
+            CardHolder(*_person(holder)) if holder else None,
         )
 
     def seal_account(self, account: FinancialAccount) -> bytes:
         """Encipher the financial half of a link."""
-        members = {"pan": account.pan.value, "customer": account.customer.value}
+        members = _account_members(account)
         return self.financial.seal(_dump(members), _context("financial_accounts", account.link))
 
     def open_account(self, link: LinkId, sealed: bytes) -> FinancialAccount:
         """Decipher the financial half of a link."""
         members = json.loads(self.financial.open(sealed, _context("financial_accounts", link)))
-        return FinancialAccount(link, Pan(members["pan"]), CustomerNumber(members["customer"]))
+        customer, owner = CustomerNumber(members["customer"]), members.get("owner")
+        known = AccountOwner(customer, *_person(owner)) if owner else None
+        return FinancialAccount(link, Pan(members["pan"]), customer, known)
 
 
 def _card_members(card: SocialCard) -> dict[str, object]:
@@ -85,24 +87,35 @@ def _card_members(card: SocialCard) -> dict[str, object]:
     if card.address is not None:
         members["address"] = card.address.value
     if card.holder is not None:
-        members["holder"] = {
-            "name": card.holder.name.value,
-            "citizen_id": card.holder.citizen_id.value,
-            "mobile": card.holder.mobile and card.holder.mobile.value,
-        }
+        members["holder"] = _person_members(card.holder)
     return members
 
 
-def _holder(members: dict[str, str | None]) -> CardHolder:
+def _account_members(account: FinancialAccount) -> dict[str, object]:
+    members: dict[str, object] = {"pan": account.pan.value, "customer": account.customer.value}
+    if account.owner is not None:
+        members["owner"] = _person_members(account.owner)
+    return members
+
+
+def _person_members(person: CardHolder | AccountOwner) -> dict[str, str | None]:
+    return {
+        "name": person.name.value,
+        "citizen_id": person.citizen_id.value,
+        "mobile": person.mobile.value if person.mobile else None,
+    }
+
+
+def _person(members: dict[str, str]) -> tuple[PersonName, CitizenId, Mobile | None]:
     mobile = members["mobile"]
-    return CardHolder(
-        PersonName(members["name"] or ""),
-        CitizenId(members["citizen_id"] or ""),
+    return (
+        PersonName(members["name"]),
+        CitizenId(members["citizen_id"]),
         Mobile(mobile) if mobile else None,
     )
 
 
-def _dump(members: dict[str, object] | dict[str, str]) -> bytes:
+def _dump(members: dict[str, object]) -> bytes:
     return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -3,13 +3,13 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam
+from sqlalchemy import Connection, Table, bindparam, select
 
-from gateway.financial.account import FinancialAccount
+from gateway.financial.account import FinancialAccount, OwnerKept
 from gateway.linking.link import Link, LinkChanged, PinSession, SessionUsed
 from gateway.operations.exchange import AWAITING, ExchangeState
 from gateway.operations.facts import OperationState, to_json
@@ -65,7 +65,7 @@ class Batch:
         self._sealer = sealer
         self._inserts: dict[Table, Rows] = defaultdict(list)
         self._updates: dict[str, Rows] = defaultdict(list)
-        self._kept: list[HolderKept] = []
+        self._kept: list[HolderKept | OwnerKept] = []
 
     def add(self, unit: Unit) -> None:
         """Take in a unit; raises `LocalError` for a record that no table keeps."""
@@ -81,7 +81,7 @@ class Batch:
         for name, rows in self._updates.items():
             connection.execute(_UPDATES[name], rows)
         for kept in self._kept:
-            self._keep_holder(connection, kept)
+            self._keep(connection, kept)
 
     def _add_progress(self, progress: Progress) -> None:
         operation = progress.operation
@@ -131,7 +131,7 @@ class Batch:
                 self._updates["session"].append({"b_id": record.session.value})
             case BlockReserved():
                 self._updates["counter"].append({"b_name": record.counter, "next": record.next})
-            case HolderKept():
+            case HolderKept() | OwnerKept():
                 self._kept.append(record)
             case _:
                 raise LocalError(f"no table keeps a {type(record).__name__}")
@@ -153,15 +153,18 @@ class Batch:
         else:
             self._updates["card-released"].append({"b_link": change.link.value})
 
-    def _keep_holder(self, connection: Connection, kept: HolderKept) -> None:
-        where = tables.cards.c.link == kept.link.value
-        sealed = connection.execute(tables.cards.select().where(where)).one().sealed
-        card = self._sealer.open_card(kept.link, sealed)
-        known = SocialCard(
-            card.link, card.number, card.agency, card.mobile, card.address, kept.holder
-        )
-        update = tables.cards.update().where(where).values(sealed=self._sealer.seal_card(known))
-        connection.execute(update)
+    def _keep(self, connection: Connection, kept: HolderKept | OwnerKept) -> None:
+        """Add what a far side told of a person to the sealed row of its own side."""
+        table = tables.cards if isinstance(kept, HolderKept) else tables.accounts
+        where = table.c.link == kept.link.value
+        sealed = connection.execute(select(table.c.sealed).where(where)).scalar_one()
+        if isinstance(kept, HolderKept):
+            card = replace(self._sealer.open_card(kept.link, sealed), holder=kept.holder)
+            sealed = self._sealer.seal_card(card)
+        else:
+            account = replace(self._sealer.open_account(kept.link, sealed), owner=kept.owner)
+            sealed = self._sealer.seal_account(account)
+        connection.execute(table.update().where(where).values(sealed=sealed))
 
 
 def is_at_rest(operation: Operation) -> bool:

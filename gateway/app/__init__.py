@@ -1,0 +1,21 @@
+"""The only room that sees all others: settings, the conductor, wiring by hand, command line.
+
+================  ===============================================================
+module            holds
+================  ===============================================================
+``settings``      the configuration file, checked; names file, key and remedy
+``clock``         the wall clock, the only place that reads it
+``identifiers``   fresh references, sortable by time
+``traces``        durable blocks of trace numbers, one counter per link
+``dialogue``      drafts to messages and answers to events, in a link's message set
+``conductor``     decide, record, act: the one place that carries decisions out
+``service``       what the HTTP room asks of the gateway
+``rendering``     operations as a caller sees them
+``specifications`` reads ``specs/``
+``serve``         wires everything and runs it
+``ensemble``      gateway and simulators as processes, for `run` and `demo`
+``demo``          plays the Xiamen flow and prints it as a sequence
+``bench``         measures
+``command_line``  the commands
+================  ===============================================================
+"""

@@ -1,0 +1,427 @@
+"""Decide, record, act: the one place that carries decisions out, always in this order.
+
+The conductor runs on one thread and never waits: what takes time (the journal, a link, a timer)
+calls back. Events of one operation are taken one at a time; while a decision is being made
+durable, later events of the operation stand in its queue.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol, assert_never
+
+import structlog
+
+from gateway.financial.account import FinancialAccount, OwnerKept
+from gateway.linking.kinds import EXCHANGES, PLANS
+from gateway.operations import life
+from gateway.operations.draft import EncipheredPin
+from gateway.operations.exchange import AWAITING, Exchange, Form, Recovery, Trace
+from gateway.operations.facts import Opened, OperationKind, OperationState, Settled
+from gateway.operations.life import Decision, Event, Surroundings
+from gateway.operations.operation import Operation, evolve, open_operation
+from gateway.operations.recovery import Limits
+from gateway.social.card import HolderKept, SocialCard
+from gateway.store.unit import Progress, Unit
+from gateway.terms.errors import LocalError, Unavailable
+from gateway.terms.numbers import AgencyCode, LinkId, OperationId
+from gateway.terms.refusals import Refusal
+from gateway.terms.sides import Side
+
+log = structlog.get_logger()
+
+RUNNING_MAX = 10_000  # operations in memory; about 100 MB, and ten seconds of full load
+LATE_ANSWER_WINDOW_S = 600.0  # an unknown outcome may settle by a late answer for this long
+
+SS_FOLLOWS_AFTER_S = "ss_follows_after_s"
+"""Detail of an activation: after how many seconds the SS account follows."""
+
+Cancel = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """What an operation's messages are written from; held in memory while it runs."""
+
+    card: SocialCard
+    account: FinancialAccount
+
+
+class Dialogues(Protocol):
+    """The links of both sides, as the conductor needs them."""
+
+    def is_ready(self, side: Side, agency: AgencyCode) -> bool:
+        """Tell whether a message could leave now."""
+
+    def allocate(self, side: Side, agency: AgencyCode, at: datetime) -> Trace:
+        """Give fresh trace numbers of the link; raises `Unavailable`."""
+
+    def limits(self, side: Side) -> Limits:
+        """Give the time limits of a side."""
+
+    def transmit(self, errand: "Errand") -> None:
+        """Write a message to the link, or leave it to the next repeat when the link is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One message to send for an exchange."""
+
+    operation: Operation
+    exchange: Exchange
+    cargo: Cargo
+    is_repeat: bool
+    pin: EncipheredPin | None = field(default=None, repr=False)
+
+
+class Recorder(Protocol):
+    """The journal, as the conductor needs it."""
+
+    def submit(self, unit: Unit, done: Callable[[Exception | None], None]) -> None:
+        """Make a unit durable, then call back; raises `Unavailable` when there is no room."""
+
+
+class Timers(Protocol):
+    """Time, as the conductor needs it; stepped in tests and in the simulator."""
+
+    def now(self) -> datetime:
+        """Give the present instant in UTC."""
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> Cancel:
+        """Call once after a delay on the monotonic clock; gives the means to cancel it."""
+
+
+@dataclass(slots=True)
+class _Running:
+    operation: Operation
+    cargo: Cargo
+    recorded: int = 0
+    pins: dict[str, EncipheredPin] = field(default_factory=dict, repr=False)
+    queue: deque[Event] = field(default_factory=deque)
+    is_recording: bool = False
+    timers: dict[str, Cancel] = field(default_factory=dict)
+    watchers: list[Callable[[Operation], None]] = field(default_factory=list)
+
+
+class Conductor:
+    """Carries decisions out for every operation that is not at rest."""
+
+    def __init__(
+        self,
+        journal: Recorder,
+        dialogues: Dialogues,
+        timers: Timers,
+        identify: Callable[[], OperationId],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._journal = journal
+        self._dialogues = dialogues
+        self._timers = timers
+        self._identify = identify
+        self._fail = fail
+        self._running: dict[OperationId, _Running] = {}
+        self._busy: dict[LinkId, OperationId] = {}
+        self.settled_total: dict[tuple[OperationKind, OperationState], int] = {}
+
+    # ------------------------------------------------------------------ from the service
+
+    @property
+    def running_count(self) -> int:
+        """How many operations are in memory."""
+        return len(self._running)
+
+    def is_busy(self, link: LinkId) -> bool:
+        """Tell whether an operation on this link must be over before another begins."""
+        return link in self._busy
+
+    def open(  # noqa: PLR0913 - all of it stands in the opening transaction
+        self,
+        operation: OperationId,
+        opened: Opened,
+        cargo: Cargo,
+        *,
+        pin: tuple[str, EncipheredPin] | None = None,
+        findings: dict[str, object] | None = None,
+        records: tuple[object, ...] = (),
+        done: Callable[[Operation | Exception], None],
+    ) -> None:
+        """Open an operation and record its first step together with `records`.
+
+        `done` is called when the opening is durable, or with the reason why nothing of it is.
+        """
+        fresh = open_operation(operation, opened, EXCHANGES[opened.kind])
+        running = _Running(replace(fresh, findings=findings or {}), cargo)
+        if pin is not None:
+            running.pins[pin[0]] = pin[1]
+        # Deciding may find no trace number left: then nothing was admitted and nothing is kept.
+        decision = self._decide(running, life.Begun())
+        self._admit(running)
+        self._record(running, replace(decision, records=(*records, *decision.records)), done)
+
+    def refuse(
+        self,
+        operation: OperationId,
+        opened: Opened,
+        refusal: Refusal,
+        records: tuple[object, ...],
+        done: Callable[[Operation | Exception], None],
+    ) -> None:
+        """Record an operation that is refused before anything is sent."""
+        fresh = open_operation(operation, opened, EXCHANGES[opened.kind])
+        settled = evolve(fresh, Settled(OperationState.FAILED, opened.at, refusal))
+
+        def recorded(error: Exception | None) -> None:
+            done(error or settled)
+
+        self._count(settled)
+        self._journal.submit(Unit((Progress(settled, 0),), records), recorded)
+
+    def resume(self, operation: Operation, cargo: Cargo) -> None:
+        """Take over an operation that another process left unfinished."""
+        running = _Running(operation, cargo, recorded=len(operation.facts))
+        self._admit(running)
+        if operation.state is OperationState.UNKNOWN:
+            self._hold(running)
+            return
+        self._take(running, life.Resumed())
+
+    def watch(
+        self, operation: OperationId, watcher: Callable[[Operation], None]
+    ) -> Operation | None:
+        """Call `watcher` at each durable change; gives the operation as it is, if it runs."""
+        running = self._running.get(operation)
+        if running is None:
+            return None
+        running.watchers.append(watcher)
+        return running.operation
+
+    # ------------------------------------------------------------------ from the links
+
+    def answer(self, operation: OperationId, event: life.Answered) -> None:
+        """Take in the answer of a far side, on time or late."""
+        running = self._running.get(operation)
+        if running is None:
+            log.info("answer-without-operation", operation=str(operation), exchange=event.exchange)
+            return
+        self._take(running, event)
+
+    def link_is_back(self, side: Side) -> None:
+        """Send again at once what is stored and forwarded on this side."""
+        for running in tuple(self._running.values()):
+            for exchange in running.operation.exchanges.values():
+                if exchange.side is side and _is_forwarded(exchange):
+                    self._take(running, life.Overdue(exchange.name))
+
+    # ------------------------------------------------------------------ decide, record, act
+
+    def _take(self, running: _Running, event: Event) -> None:
+        running.queue.append(event)
+        if not running.is_recording:
+            self._next(running)
+
+    def _next(self, running: _Running) -> None:
+        while running.queue and not running.is_recording:
+            event = running.queue.popleft()
+            try:
+                decision = self._decide(running, event)
+            except Unavailable:
+                again = partial(self._take, running, event)
+                running.timers["again"] = self._timers.call_later(_AGAIN_S, again)
+                return
+            except LocalError as error:
+                self._fail(error)
+                return
+            if decision.facts or decision.records:
+                self._record(running, decision, None)
+            else:
+                self._act(running, decision)
+
+    def _decide(self, running: _Running, event: Event) -> Decision:
+        agency = running.cargo.card.agency
+        around = Surroundings(
+            PLANS[running.operation.kind],
+            self._dialogues.limits,
+            lambda side, at: self._dialogues.allocate(side, agency, at),
+            lambda side: self._dialogues.is_ready(side, agency),
+            self._identify,
+        )
+        return life.decide(running.operation, event, self._timers.now(), around)
+
+    def _record(
+        self,
+        running: _Running,
+        decision: Decision,
+        opened: Callable[[Operation | Exception], None] | None,
+    ) -> None:
+        follow_ups = [
+            self._open_follow_up(running, decision, effect) for effect in decision.effects
+        ]
+        followers = [follower for follower in follow_ups if follower is not None]
+        progress = [Progress(decision.operation, running.recorded)]
+        progress += [Progress(follower.operation, 0) for follower in followers]
+        running.is_recording = True
+
+        def recorded(error: Exception | None) -> None:
+            self._recorded(running, decision, followers, opened, error)
+
+        try:
+            self._journal.submit(Unit(tuple(progress), decision.records), recorded)
+        except Exception as error:  # noqa: BLE001 - whoever opened it is told; else we must stop
+            recorded(error)
+
+    def _recorded(
+        self,
+        running: _Running,
+        decision: Decision,
+        followers: list[_Running],
+        opened: Callable[[Operation | Exception], None] | None,
+        error: Exception | None,
+    ) -> None:
+        running.is_recording = False
+        if error is not None:
+            if opened is None:
+                self._fail(error)
+            else:
+                self._dismiss(running)
+                opened(error)
+            return
+        running.recorded = len(decision.operation.facts)
+        self._act(running, decision)
+        if opened is not None:
+            opened(decision.operation)
+        for follower in followers:
+            follower.recorded = len(follower.operation.facts)
+            self._admit(follower)
+            self._take(follower, life.Woken())
+        self._next(running)
+
+    def _act(self, running: _Running, decision: Decision) -> None:
+        before, running.operation = running.operation, decision.operation
+        running.cargo = _with_records(running.cargo, decision.records)
+        for effect in decision.effects:
+            self._perform(running, effect)
+        if running.operation.state is not before.state:
+            self._count(running.operation)
+        if decision.facts:
+            for watcher in tuple(running.watchers):
+                watcher(running.operation)
+        if running.operation.is_at_rest:
+            self._dismiss(running)
+        elif running.operation.state is OperationState.UNKNOWN is not before.state:
+            self._hold(running)
+
+    def _perform(self, running: _Running, effect: life.Effect) -> None:
+        operation = running.operation
+        match effect:
+            case life.Transmit(exchange=name, is_repeat=is_repeat):
+                exchange = operation.exchanges[name]
+                pin = running.pins.get(name) if exchange.form is Form.ORIGINAL else None
+                errand = Errand(operation, exchange, running.cargo, is_repeat, pin)
+                self._dialogues.transmit(errand)
+            case life.Watch(exchange=name, due=due):
+                self._at(running, name, due, life.Overdue(name))
+            case life.WakeAt(at=at):
+                self._at(running, "wake", at, life.Woken())
+            case life.Forget(exchange=name):
+                running.pins.pop(name, None)
+                self._cancel(running, name)
+            case life.OpenFollowUp():
+                pass  # opened with the record, so that both are durable or neither
+            case _:
+                assert_never(effect)
+
+    # ------------------------------------------------------------------ parts
+
+    def _open_follow_up(
+        self, running: _Running, decision: Decision, effect: life.Effect
+    ) -> _Running | None:
+        if not isinstance(effect, life.OpenFollowUp):
+            return None
+        at = decision.operation.updated_at
+        delay = timedelta(seconds=int(running.operation.details.get(SS_FOLLOWS_AFTER_S, "0")))
+        opened = Opened(
+            effect.kind,
+            running.operation.link,
+            at,
+            wake_at=at + delay,
+            cause=running.operation.id,
+            details={"activated_at": at.isoformat()},
+        )
+        operation = open_operation(effect.operation, opened, EXCHANGES[effect.kind])
+        return _Running(operation, running.cargo)
+
+    def _at(self, running: _Running, name: str, due: datetime, event: Event) -> None:
+        """Raise an event at a wall-clock instant, looking again at least every minute.
+
+        A long timer is cut into short ones, so that a step of the wall clock moves it by at
+        most a minute; short ones run on the monotonic clock alone.
+        """
+        self._cancel(running, name)
+        remaining = (due - self._timers.now()).total_seconds()
+
+        def fire() -> None:
+            running.timers.pop(name, None)
+            if remaining <= _STRIDE_S:
+                self._take(running, event)
+            else:
+                self._at(running, name, due, event)
+
+        delay = max(0.0, min(remaining, _STRIDE_S))
+        running.timers[name] = self._timers.call_later(delay, fire)
+
+    def _hold(self, running: _Running) -> None:
+        """Keep an unknown outcome in memory: for late answers, and to hold newer attempts back."""
+        limits = self._dialogues.limits(Side.SOCIAL)
+
+        def release() -> None:
+            if self._busy.get(running.operation.link) == running.operation.id:
+                del self._busy[running.operation.link]
+
+        hold = limits.message_life.total_seconds()
+        running.timers["hold"] = self._timers.call_later(hold, release)
+        window = max(LATE_ANSWER_WINDOW_S, hold)
+        running.timers["late"] = self._timers.call_later(window, lambda: self._dismiss(running))
+
+    def _cancel(self, running: _Running, name: str) -> None:
+        cancel = running.timers.pop(name, None)
+        if cancel is not None:
+            cancel()
+
+    def _admit(self, running: _Running) -> None:
+        self._running[running.operation.id] = running
+        if running.operation.kind is not OperationKind.SS_ACCOUNT:
+            self._busy[running.operation.link] = running.operation.id
+
+    def _dismiss(self, running: _Running) -> None:
+        operation = running.operation
+        self._running.pop(operation.id, None)
+        if self._busy.get(operation.link) == operation.id:
+            del self._busy[operation.link]
+        for name in tuple(running.timers):
+            self._cancel(running, name)
+        running.pins.clear()
+
+    def _count(self, operation: Operation) -> None:
+        key = (operation.kind, operation.state)
+        self.settled_total[key] = self.settled_total.get(key, 0) + 1
+
+
+_STRIDE_S = 60.0  # the longest that a step of the wall clock can move a timer
+_AGAIN_S = 1.0  # a reservation of trace numbers takes one commit; a second is ample
+
+
+def _is_forwarded(exchange: Exchange) -> bool:
+    if exchange.state not in AWAITING:
+        return False
+    return exchange.form is not Form.ORIGINAL or exchange.recovery is Recovery.ADVICE
+
+
+def _with_records(cargo: Cargo, records: tuple[object, ...]) -> Cargo:
+    for record in records:
+        if isinstance(record, HolderKept):
+            cargo = replace(cargo, card=replace(cargo.card, holder=record.holder))
+        if isinstance(record, OwnerKept):
+            cargo = replace(cargo, account=replace(cargo.account, owner=record.owner))
+    return cargo

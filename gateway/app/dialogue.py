@@ -1,0 +1,204 @@
+"""Drafts to messages and answers to events: the conductor's side of every link."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from gateway.app.clock import LOCAL_ZONE
+from gateway.app.conductor import Errand
+from gateway.app.traces import TraceNumbers
+from gateway.financial import answers as core_answers
+from gateway.financial import exchanges as core
+from gateway.iso8583 import private_data
+from gateway.iso8583.message import Message
+from gateway.iso8583.message_set import MessageKind, MessageSet
+from gateway.iso8583.original_data import OriginalData
+from gateway.operations.draft import Draft
+from gateway.operations.exchange import Form, Trace
+from gateway.operations.life import Answered
+from gateway.operations.recovery import Limits
+from gateway.social import answers as bureau_answers
+from gateway.social import exchanges as bureau
+from gateway.terms.errors import LocalError, PeerError
+from gateway.terms.numbers import AgencyCode, OperationId, transmission_date_time
+from gateway.terms.response_codes import ResponseCode
+from gateway.terms.sides import Side
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Who we are on the wire: data elements 32, 33 and 41."""
+
+    acquirer: str
+    forwarder: str
+    terminal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is remembered of a request until its answer: for whom it is, and what was asked."""
+
+    operation: OperationId
+    exchange: str
+    form: Form
+    kind: MessageKind
+    request: Message
+
+
+class Link(Protocol):
+    """An outbound link, as a dialogue needs it."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether a message could leave now."""
+
+    def send(self, message: Message, pending: Pending) -> None:
+        """Write a message, if the link is up, and await its answer."""
+
+
+class Dialogue:
+    """Speaks one message set over one link."""
+
+    def __init__(
+        self,
+        message_set: MessageSet,
+        station: Station,
+        traces: TraceNumbers,
+        limits: Limits,
+    ) -> None:
+        self.message_set = message_set
+        self.traces = traces
+        self.limits = limits
+        self.link: Link | None = None
+        self._station = station
+
+    def transmit(self, errand: Errand) -> None:
+        """Build the message that the exchange's present form asks for, and send it."""
+        exchange = errand.exchange
+        trace = exchange.current_trace
+        if self.link is None or trace is None:
+            raise LocalError("a message needs a link and its trace numbers")
+        draft = _draft(errand)
+        kind = self.message_set.kind(draft.message)
+        message = self._message(kind, draft, trace)
+        if errand.is_repeat and kind.repeat:
+            message = message.as_repeat()
+        pending = Pending(errand.operation.id, exchange.name, exchange.form, kind, message)
+        self.link.send(message, pending)
+
+    def read(self, side: Side, pending: Pending, answer: Message) -> Answered:
+        """Read an answer; raises `PeerError` when the message set does not allow it."""
+        self.message_set.check_response(pending.kind, pending.request, answer)
+        code = ResponseCode(answer.text(39))
+        private = private_data.unpack(answer.text(48))
+        finding = None
+        if code.is_approval and pending.form is Form.ORIGINAL:
+            read = bureau_answers.finding if side is Side.SOCIAL else core_answers.finding
+            finding = read(pending.kind.name, private)
+        return Answered(pending.exchange, pending.form, code, private.get("RC"), finding)
+
+    def network_message(self, name: str, now: datetime) -> Message:
+        """Make an 08xx request of the message set, with fresh trace numbers."""
+        kind = self.message_set.kind(name)
+        available = self._trace_fields(self.traces.allocate(now))
+        return kind.build({de: available[de] for de in kind.trace_fields})
+
+    def _message(self, kind: MessageKind, draft: Draft, trace: Trace) -> Message:
+        available = self._trace_fields(trace)
+        fields = {**draft.fields, **{de: available[de] for de in kind.trace_fields}}
+        if draft.original is not None:
+            fields[90] = OriginalData(
+                self.message_set.kind(draft.original.message).request,
+                draft.original.trace.stan.value,
+                transmission_date_time(draft.original.trace.transmitted_at),
+                self._station.acquirer,
+                self._station.forwarder,
+            ).build()
+        return kind.build(fields, draft.private)
+
+    def _trace_fields(self, trace: Trace) -> Mapping[int, str]:
+        local = trace.transmitted_at.astimezone(LOCAL_ZONE)
+        return {
+            7: transmission_date_time(trace.transmitted_at),
+            11: trace.stan.value,
+            12: local.strftime("%H%M%S"),
+            13: local.strftime("%m%d"),
+            32: self._station.acquirer,
+            33: self._station.forwarder,
+            37: trace.rrn.value,
+            41: self._station.terminal,
+        }
+
+
+class DialogueTable:
+    """Every dialogue by link name, and which agency is reached over which of them."""
+
+    def __init__(self, core_link: str, agency_links: Mapping[AgencyCode, str]) -> None:
+        self._core_link = core_link
+        self._agency_links = agency_links
+        self._dialogues: dict[str, Dialogue] = {}
+        self.is_draining = False
+
+    def add(self, link: str, dialogue: Dialogue) -> None:
+        """Make a dialogue known under its link's name."""
+        self._dialogues[link] = dialogue
+
+    def of(self, side: Side, agency: AgencyCode) -> Dialogue:
+        """Find the dialogue of a side for an agency."""
+        link = self._core_link if side is Side.FINANCIAL else self._agency_links[agency]
+        return self._dialogues[link]
+
+    def is_ready(self, side: Side, agency: AgencyCode) -> bool:
+        """Tell whether a message could leave now."""
+        link = self.of(side, agency).link
+        return link is not None and link.is_ready and not self.is_draining
+
+    def allocate(self, side: Side, agency: AgencyCode, at: datetime) -> Trace:
+        """Give fresh trace numbers of the link; raises `Unavailable`."""
+        return self.of(side, agency).traces.allocate(at)
+
+    def limits(self, side: Side) -> Limits:
+        """Give the time limits of a side."""
+        name = self._core_link
+        if side is Side.SOCIAL:
+            name = next(iter(set(self._dialogues) - {self._core_link}), name)
+        return self._dialogues[name].limits
+
+    def transmit(self, errand: Errand) -> None:
+        """Send an exchange's message on its own side's link."""
+        self.of(errand.exchange.side, errand.cargo.card.agency).transmit(errand)
+
+
+def hear(
+    side: Side, dialogue: Dialogue, deliver: Callable[[OperationId, Answered], None]
+) -> Callable[[Pending, Message], None]:
+    """Make the function that takes a link's matched answers in.
+
+    An answer that the message set does not allow is logged by place and rule, and counts as
+    none: the exchange goes on waiting.
+    """
+
+    def heard(pending: Pending, answer: Message) -> None:
+        try:
+            event = dialogue.read(side, pending, answer)
+        except PeerError as error:
+            log.warning("answer-refused", message=pending.kind.name, reason=str(error))
+            return
+        deliver(pending.operation, event)
+
+    return heard
+
+
+def _draft(errand: Errand) -> Draft:
+    exchange, details = errand.exchange, errand.operation.details
+    if exchange.side is Side.FINANCIAL:
+        services = details.get("services", "-")
+        return core.draft(exchange, errand.cargo.account, errand.pin, services)
+    activated = details.get("activated_at")
+    at = datetime.fromisoformat(activated) if activated else None
+    return bureau.draft(exchange, errand.cargo.card, errand.pin, at)

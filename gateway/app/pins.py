@@ -1,0 +1,130 @@
+"""PINs between the service and the security modules: each side's module, each side's facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
+from typing import Self
+
+from gateway.financial.account import FinancialAccount
+from gateway.hsm.client import SecurityModule
+from gateway.hsm.protocol import PinRefusal, PublicKey, SetPin
+from gateway.linking.link import PinSession
+from gateway.operations.draft import EncipheredPin
+from gateway.pinblock.policy import PinHolder, PinPolicy
+from gateway.social.card import SocialCard
+from gateway.terms.errors import RequestRefused, Unavailable
+from gateway.terms.refusals import Refusal
+from gateway.terms.sides import PinPurpose, Side
+
+FINANCIAL_PIN_POLICY = PinPolicy()
+"""The bank's own rule for its accounts: every rule there is (no region speaks of this PIN)."""
+
+PinOutcome = EncipheredPin | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class PinOrder:
+    """Everything that a security module needs to open, judge and encipher one PIN."""
+
+    purpose: PinPurpose
+    zone: str
+    account: str
+    reference: str
+    policy: PinPolicy
+    holder: PinHolder = field(repr=False)
+    session: PinSession | None = None
+    envelope: str = field(default="", repr=False)
+
+    @classmethod
+    def for_card(cls, card: SocialCard, zone: str, policy: PinPolicy) -> Self:
+        """Order an SS PIN: no account is bound, for an SS card number is not a PAN."""
+        numbers = [card.number.value, card.mobile.value]
+        born = None
+        if card.holder is not None:
+            born = card.holder.citizen_id.birth_date
+            numbers.append(card.holder.citizen_id.value)
+            if card.holder.mobile is not None:
+                numbers.append(card.holder.mobile.value)
+        holder = PinHolder(born, tuple(dict.fromkeys(numbers)))
+        return cls(PinPurpose.SS_PIN, zone, "", card.link.value, policy, holder)
+
+    @classmethod
+    def for_account(cls, account: FinancialAccount, zone: str) -> Self:
+        """Order a financial PIN, bound to the account's own number."""
+        numbers, born = [account.pan.value], None
+        if account.owner is not None:
+            born = account.owner.citizen_id.birth_date
+            numbers.append(account.owner.citizen_id.value)
+            if account.owner.mobile is not None:
+                numbers.append(account.owner.mobile.value)
+        holder = PinHolder(born, tuple(numbers))
+        purpose, reference = PinPurpose.FINANCIAL_PIN, account.link.value
+        pan = account.pan.value
+        return cls(purpose, zone, pan, reference, FINANCIAL_PIN_POLICY, holder)
+
+    def with_envelope(self, session: PinSession, envelope: str) -> Self:
+        """Add what the customer's browser sent, and the session that it must belong to."""
+        return replace(self, session=session, envelope=envelope)
+
+
+class SecurityModules:
+    """Both sides' modules; a PIN goes to the module of its own side only."""
+
+    def __init__(self, modules: Mapping[Side, SecurityModule]) -> None:
+        self._modules = modules
+
+    async def kid(self, purpose: PinPurpose) -> str:
+        """Give the key under which a PIN is to be encrypted; raises `RequestRefused`."""
+        keys = await self._keys(purpose.side)
+        return next(key.kid for key in keys if key.purpose is purpose)
+
+    async def public_keys(self) -> tuple[Mapping[str, object], ...]:
+        """Give every public key as a JWK with its purpose and last day."""
+        return tuple([_jwk(key) for side in Side for key in await self._keys(side)])
+
+    async def encipher(self, order: PinOrder) -> PinOutcome:
+        """Open, judge and encipher a PIN in one call; raises `RequestRefused`."""
+        session = order.session
+        if session is None:
+            raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE)
+        request = SetPin(
+            purpose=order.purpose,
+            session=session.id.value,
+            nonce=session.nonce,
+            expires_at=int(session.expires_at.timestamp()),
+            kid=session.kid,
+            envelope=order.envelope,
+            zone=order.zone,
+            account=order.account,
+            card=order.reference,
+            policy=order.policy,
+            holder=order.holder,
+        )
+        try:
+            answer = await self._modules[order.purpose.side].set_pin(request)
+        except Unavailable:
+            raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE) from None
+        if isinstance(answer, PinRefusal):
+            return _REFUSALS[answer]
+        return EncipheredPin(answer.block, answer.security_control)
+
+    async def _keys(self, side: Side) -> tuple[PublicKey, ...]:
+        try:
+            return await self._modules[side].public_keys()
+        except Unavailable:
+            raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE) from None
+
+
+_REFUSALS = {
+    PinRefusal.SESSION: Refusal.PIN_SESSION_UNUSABLE,
+    PinRefusal.ENVELOPE: Refusal.PIN_ENVELOPE,
+    PinRefusal.FORMAT: Refusal.PIN_FORMAT,
+    PinRefusal.TRIVIAL: Refusal.PIN_TRIVIAL,
+    PinRefusal.PERSONAL: Refusal.PIN_PERSONAL,
+    PinRefusal.RATE_LIMITED: Refusal.PIN_RATE_LIMITED,
+}
+
+
+def _jwk(key: PublicKey) -> Mapping[str, object]:
+    end_of_day = datetime.combine(key.not_after, time.max, UTC).replace(microsecond=0)
+    return {**key.jwk, "purpose": key.purpose.value, "not_after": end_of_day.isoformat()}

@@ -1,0 +1,126 @@
+"""Operations, links and agencies as a caller sees them."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import assert_never
+
+from gateway.api import service as api
+from gateway.app.conductor import SS_FOLLOWS_AFTER_S
+from gateway.linking.link import PinSession
+from gateway.operations.exchange import Exchange, ExchangeEvent, move
+from gateway.operations.facts import AnswerSetAside, Fact, Moved, Opened, Settled
+from gateway.operations.operation import Operation
+from gateway.regions.catalogue import Agency
+from gateway.regions.vocabulary import Scene
+from gateway.store.queries import Linked
+from gateway.terms.numbers import AgencyCode
+
+
+def operation_view(operation: Operation, exchanges: tuple[Exchange, ...]) -> api.OperationView:
+    """Show an operation with its timeline; `exchanges` are those of its kind, as planned."""
+    return api.OperationView(
+        operation=operation.id,
+        kind=api.OperationKind(operation.kind.value),
+        state=api.OperationState(operation.state.value),
+        created_at=operation.opened_at,
+        updated_at=operation.updated_at,
+        link=operation.link,
+        refusal=operation.refusal,
+        response_code=operation.response_code,
+        ss_account_due_at=_ss_account_due_at(operation),
+        timeline=tuple(_timeline(operation, exchanges)),
+    )
+
+
+def _ss_account_due_at(operation: Operation) -> datetime | None:
+    if operation.follow_up is None:
+        return None
+    settled = next(fact.at for fact in operation.facts if isinstance(fact, Settled))
+    return settled + timedelta(seconds=int(operation.details.get(SS_FOLLOWS_AFTER_S, "0")))
+
+
+def _timeline(operation: Operation, planned: tuple[Exchange, ...]) -> Iterator[api.TimelineEntry]:
+    exchanges = {exchange.name: exchange for exchange in planned}
+    for fact in operation.facts:
+        if isinstance(fact, Moved):
+            exchanges[fact.exchange] = move(exchanges[fact.exchange], fact.move)
+        yield _entry(fact, exchanges)
+
+
+_SENDING = {ExchangeEvent.SEND, ExchangeEvent.REPEAT, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}
+
+
+def _entry(fact: Fact, exchanges: dict[str, Exchange]) -> api.TimelineEntry:
+    match fact:
+        case Opened():
+            return api.TimelineEntry(fact.at, "opened")
+        case Moved(move=step):
+            exchange = exchanges[fact.exchange]
+            attempt = exchange.attempts if step.event in _SENDING else None
+            return api.TimelineEntry(
+                fact.at,
+                step.event.value,
+                exchange.side,
+                exchange.name,
+                attempt,
+                step.response_code,
+            )
+        case AnswerSetAside():
+            exchange = exchanges[fact.exchange]
+            return api.TimelineEntry(
+                fact.at,
+                "answer-set-aside",
+                exchange.side,
+                exchange.name,
+                response_code=fact.response_code,
+            )
+        case Settled():
+            return api.TimelineEntry(fact.at, fact.state.value, response_code=fact.response_code)
+        case _:
+            assert_never(fact)
+
+
+def link_view(linked: Linked) -> api.LinkView:
+    """Show a link; the numbers are masked when the HTTP room writes them."""
+    return api.LinkView(
+        linked.link.id,
+        api.LinkState(linked.link.state.value),
+        linked.link.agency,
+        linked.card.number,
+        linked.account.pan,
+        linked.link.created_at,
+    )
+
+
+def session_view(session: PinSession) -> api.PinSessionView:
+    """Show a PIN session to the one who opened it."""
+    return api.PinSessionView(
+        session.id, session.purpose, session.nonce, session.kid, session.expires_at
+    )
+
+
+def agency_view(agency: Agency, on: date) -> api.AgencyView:
+    """Show an institution and its region's rules as they are on a day."""
+    institution, profile = agency.institution, agency.profile
+    rules, activation = profile.pin_rules(on), profile.activation_rules(on)
+    offered = sorted((grant.channel.value, grant.operation.value) for grant in profile.offered(on))
+    return api.AgencyView(
+        institution=AgencyCode(institution.code),
+        name=api.NameView(institution.name.zh, institution.name.en),
+        region=api.RegionView(profile.code, api.NameView(profile.name.zh, profile.name.en)),
+        operations={
+            channel: tuple(dict.fromkeys(operation for _, operation in grants))
+            for channel, grants in groupby(offered, key=lambda each: each[0])
+        },
+        ss_pin=api.PinRulesView(
+            digits=rules.policy.length,
+            weak_pin_rules=tuple(sorted(rule.value for rule in rules.policy.rules)),
+            required_for=tuple(s.value for s in Scene if profile.pin_required(s, on)),
+            old_pin_required=not rules.set_without_old_pin,
+        ),
+        activation=api.ActivationRulesView(
+            ss_account_follows=True,
+            follow_delay_seconds=int(activation.ss_follows_after.total_seconds()),
+        ),
+    )

@@ -1,0 +1,500 @@
+"""What the HTTP room asks of the gateway: look up, check, open an operation, wait decently."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Protocol, TypeVar
+
+from gateway.api import service as api
+from gateway.api.service import Caller, IdempotencyKey, Reply
+from gateway.app import rendering
+from gateway.app.clock import LOCAL_ZONE
+from gateway.app.conductor import SS_FOLLOWS_AFTER_S, Cargo, Conductor, Recorder
+from gateway.app.identifiers import Identifiers
+from gateway.app.pins import PinOrder, PinOutcome
+from gateway.financial import exchanges as core
+from gateway.financial.account import AddedService, FinancialAccount, services_code
+from gateway.linking.kinds import EXCHANGES
+from gateway.linking.link import (
+    Link,
+    LinkRequest,
+    LinkState,
+    PinSession,
+    SessionUsed,
+)
+from gateway.linking.plans import REQUEST
+from gateway.operations.facts import Opened, OperationKind, OperationState
+from gateway.operations.operation import Operation
+from gateway.regions.catalogue import Agency, Catalogue
+from gateway.regions.vocabulary import Channel
+from gateway.regions.vocabulary import Operation as Business
+from gateway.social import exchanges as bureau
+from gateway.social.card import SocialCard
+from gateway.store.journal import Conflict
+from gateway.store.queries import Linked, Queries
+from gateway.store.unit import KeyUsed, Unit
+from gateway.terms.errors import RequestRefused
+from gateway.terms.numbers import (
+    AgencyCode,
+    CustomerNumber,
+    LinkId,
+    OperationId,
+    PinSessionId,
+)
+from gateway.terms.refusals import Refusal
+from gateway.terms.sides import PinPurpose, Side
+
+T = TypeVar("T")
+
+NONCE_BYTES = 16  # 128 bits: never met twice, never guessed
+
+
+class Reader(Protocol):
+    """Runs a query on a reader's thread."""
+
+    def __call__(self, query: Callable[[Queries], T], /) -> Awaitable[T]:
+        """Give what the query gives."""
+
+
+class Pins(Protocol):
+    """The security modules of both sides, as the service needs them."""
+
+    async def kid(self, purpose: PinPurpose) -> str:
+        """Give the key under which a PIN is to be encrypted; raises `RequestRefused`."""
+
+    async def public_keys(self) -> tuple[Mapping[str, object], ...]:
+        """Give every public key; raises `RequestRefused`."""
+
+    async def encipher(self, order: PinOrder) -> PinOutcome:
+        """Open, judge and encipher a PIN in one call; raises `RequestRefused`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What `readiness` and `metrics` report, supplied by the wiring."""
+
+    checks: Callable[[], Mapping[str, api.ReadinessCheck]]
+    metrics: Callable[[], bytes]
+
+
+class OnlineBanking:
+    """Implements `gateway.api.service.GatewayService` over the conductor."""
+
+    def __init__(  # noqa: PLR0913 - the wiring of one object, by keyword
+        self,
+        *,
+        conductor: Conductor,
+        journal: Recorder,
+        read: Reader,
+        pins: Pins,
+        catalogue: Catalogue,
+        identifiers: Identifiers,
+        is_ready: Callable[[Side, AgencyCode], bool],
+        zone: Callable[[Side, AgencyCode], str],
+        now: Callable[[], datetime],
+        answer_wait_s: float,
+        session_life: timedelta,
+        readiness: Readiness,
+    ) -> None:
+        self._conductor = conductor
+        self._journal = journal
+        self._read = read
+        self._pins = pins
+        self._catalogue = catalogue
+        self._identifiers = identifiers
+        self._is_ready = is_ready
+        self._zone = zone
+        self._now = now
+        self._answer_wait_s = answer_wait_s
+        self._session_life = session_life
+        self._readiness = readiness
+        self._keys_in_use: set[tuple[str, str]] = set()
+        self._links_in_use: set[LinkId] = set()
+
+    # ------------------------------------------------------------------ reading
+
+    def agencies(self) -> tuple[api.AgencyView, ...]:
+        """List the institutions served."""
+        on = self._today()
+        agencies = self._catalogue.agencies.values()
+        return tuple(rendering.agency_view(agency, on) for agency in agencies)
+
+    async def public_keys(self) -> tuple[Mapping[str, object], ...]:
+        """List the modules' public keys."""
+        return await self._pins.public_keys()
+
+    async def read_link(self, caller: Caller, link: LinkId) -> api.LinkView:
+        """Read a link of the caller's customer."""
+        return rendering.link_view(await self._own(caller, link))
+
+    async def read_operation(self, caller: Caller, operation: OperationId) -> api.OperationView:
+        """Read an operation on a link of the caller's customer."""
+        found = await self._read(lambda queries: queries.operation(operation))
+        if found is None or found.kind is OperationKind.SS_ACCOUNT:
+            raise RequestRefused(Refusal.NOT_FOUND)
+        await self._own(caller, found.link)
+        return _view(found)
+
+    def readiness(self) -> Mapping[str, api.ReadinessCheck]:
+        """Say whether each thing the gateway needs is there."""
+        return self._readiness.checks()
+
+    def metrics(self) -> bytes:
+        """Give the metrics in the Prometheus text format."""
+        return self._readiness.metrics()
+
+    # ------------------------------------------------------------------ operations
+
+    async def link(self, caller: Caller, key: IdempotencyKey, command: api.LinkCommand) -> Reply:
+        """Link a card to an account of the caller's customer."""
+        async with self._once(caller, key) as replayed:
+            if replayed is not None:
+                return await self._replay(caller, replayed)
+            agency = self._catalogue.agency(command.institution)
+            self._must_be_granted(agency, Business.LINK)
+            if not agency.profile.card_number_fits(command.ss_card_number, self._today()):
+                rule = "the form of card numbers in this region"
+                raise RequestRefused(Refusal.INVALID_REQUEST, "/ss_card_number", rule)
+            for side in Side:
+                self._must_be_ready(side, command.institution)
+            return await self._open_link(caller, key, command)
+
+    async def unlink(self, caller: Caller, key: IdempotencyKey, link: LinkId) -> Reply:
+        """Remove a link of the caller's customer at both sides."""
+        async with self._once(caller, key) as replayed:
+            if replayed is not None:
+                return await self._replay(caller, replayed)
+            linked = await self._active(caller, link)
+            self._must_be_granted(self._catalogue.agency(linked.link.agency), Business.UNLINK)
+            for side in Side:
+                self._must_be_ready(side, linked.link.agency)
+            with self._alone(link):
+                opened = Opened(OperationKind.UNLINK, link, self._now())
+                return await self._run(opened, _cargo(linked), (self._used(caller, key),))
+
+    async def open_pin_session(
+        self, caller: Caller, key: IdempotencyKey, link: LinkId, purpose: PinPurpose
+    ) -> api.SessionReply:
+        """Open a one-time PIN session on a link of the caller's customer."""
+        async with self._once(caller, key) as replayed:
+            if replayed is not None:
+                return await self._replay_session(caller, replayed)
+            linked = await self._active(caller, link)
+            business = Business.SET_SS_PIN
+            if purpose is PinPurpose.FINANCIAL_PIN:
+                business = Business.ACTIVATE_FINANCIAL
+            self._must_be_granted(self._catalogue.agency(linked.link.agency), business)
+            session = PinSession(
+                self._identifiers.pin_session(),
+                link,
+                purpose,
+                secrets.token_urlsafe(NONCE_BYTES),
+                await self._pins.kid(purpose),
+                (self._now() + self._session_life).replace(microsecond=0),
+            )
+            used = self._used(caller, key, session.id.value)
+            await self._make_durable(Unit(records=(session, used)))
+            return api.SessionReply(rendering.session_view(session))
+
+    async def set_ss_pin(
+        self, caller: Caller, key: IdempotencyKey, link: LinkId, command: api.SetPinCommand
+    ) -> Reply:
+        """Set the SS PIN without the old one, through an active link of the same customer."""
+        async with self._once(caller, key) as replayed:
+            if replayed is not None:
+                return await self._replay(caller, replayed)
+            linked = await self._active(caller, link)
+            agency = self._catalogue.agency(linked.link.agency)
+            self._must_be_granted(agency, Business.SET_SS_PIN)
+            rules = agency.profile.pin_rules(self._today())
+            zone = self._zone(Side.SOCIAL, linked.link.agency)
+            order = PinOrder.for_card(linked.card, zone, rules.policy)
+            opened = Opened(OperationKind.SET_SS_PIN, link, self._now())
+            body = (command.pin_session, command.encrypted_pin)
+            return await self._run_with_pin(caller, key, linked, opened, order, body)
+
+    async def activate(
+        self, caller: Caller, key: IdempotencyKey, command: api.ActivateCommand
+    ) -> Reply:
+        """Activate the account of a link under a new financial PIN."""
+        async with self._once(caller, key) as replayed:
+            if replayed is not None:
+                return await self._replay(caller, replayed)
+            linked = await self._active(caller, command.link)
+            agency = self._catalogue.agency(linked.link.agency)
+            self._must_be_granted(agency, Business.ACTIVATE_FINANCIAL)
+            follows = agency.profile.activation_rules(self._today()).ss_follows_after
+            details = {
+                "services": services_code(_SERVICES[each] for each in command.added_services),
+                SS_FOLLOWS_AFTER_S: str(int(follows.total_seconds())),
+            }
+            opened = Opened(OperationKind.ACTIVATE, command.link, self._now(), details=details)
+            zone = self._zone(Side.FINANCIAL, linked.link.agency)
+            order = PinOrder.for_account(linked.account, zone)
+            body = (command.pin_session, command.encrypted_pin)
+            return await self._run_with_pin(caller, key, linked, opened, order, body)
+
+    # ------------------------------------------------------------------ opening
+
+    async def _open_link(
+        self, caller: Caller, key: IdempotencyKey, command: api.LinkCommand
+    ) -> Reply:
+        customer, link = _customer(caller), self._identifiers.link()
+        card = SocialCard(
+            link,
+            command.ss_card_number,
+            command.institution,
+            command.mobile,
+            command.contact_address,
+        )
+        account = FinancialAccount(link, command.account, customer)
+        now = self._now()
+        fresh = Link(link, command.institution, caller.channel, LinkState.PENDING, now)
+        opened = Opened(OperationKind.LINK, link, now)
+        records = (fresh, card, account, self._used(caller, key))
+        findings: dict[str, object] = {REQUEST: LinkRequest(customer, command.mobile)}
+        try:
+            return await self._run(opened, Cargo(card, account), records, findings=findings)
+        except Conflict:
+            raise RequestRefused(await self._why_held(caller, card)) from None
+
+    async def _why_held(self, caller: Caller, card: SocialCard) -> Refusal:
+        """Say that a card is linked to its own customer only: to others it is not confirmed."""
+
+        def holder(queries: Queries) -> Linked | None:
+            held = queries.link_holding(card.number)
+            return queries.linked(held) if held else None
+
+        linked = await self._read(holder)
+        own = linked is not None and _belongs(linked, caller)
+        return Refusal.ALREADY_LINKED if own else Refusal.NOT_CONFIRMED
+
+    async def _run_with_pin(
+        self,
+        caller: Caller,
+        key: IdempotencyKey,
+        linked: Linked,
+        opened: Opened,
+        order: PinOrder,
+        body: tuple[PinSessionId, str],
+    ) -> Reply:
+        session_id, envelope = body
+        with self._alone(linked.link.id):
+            session = await self._session(session_id, linked.link.id, order.purpose)
+            self._must_be_ready(order.purpose.side, linked.link.agency)
+            outcome = await self._pins.encipher(order.with_envelope(session, envelope))
+            records = (SessionUsed(session.id), self._used(caller, key))
+            if isinstance(outcome, Refusal):
+                return await self._refuse(opened, outcome, records)
+            exchange = bureau.SET_PIN if order.purpose is PinPurpose.SS_PIN else core.ACTIVATE
+            return await self._run(opened, _cargo(linked), records, pin=(exchange.name, outcome))
+
+    async def _session(
+        self, session: PinSessionId, link: LinkId, purpose: PinPurpose
+    ) -> PinSession:
+        def find(queries: Queries) -> tuple[PinSession | None, PinSessionId | None]:
+            return queries.session(session), queries.newest_session(link, purpose)
+
+        found, newest = await self._read(find)
+        usable = found is not None and found.is_usable(link, purpose, self._now())
+        if found is None or not usable or newest != session:
+            raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE, "/pin_session")
+        return found
+
+    async def _run(
+        self,
+        opened: Opened,
+        cargo: Cargo,
+        records: tuple[object, ...],
+        *,
+        findings: dict[str, object] | None = None,
+        pin: tuple[str, object] | None = None,
+    ) -> Reply:
+        operation = self._identifiers.operation()
+        settled: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
+
+        def progressed(now: Operation) -> None:
+            if now.state is not OperationState.PENDING and not settled.done():
+                settled.set_result(now)
+
+        def done(outcome: Operation | Exception) -> None:
+            if isinstance(outcome, Exception):
+                if not settled.done():
+                    settled.set_exception(outcome)
+                return
+            self._conductor.watch(operation, progressed)
+            progressed(outcome)
+
+        self._conductor.open(
+            operation,
+            opened,
+            cargo,
+            pin=pin,  # type: ignore[arg-type]
+            findings=findings,
+            records=tuple(_for_operation(record, operation) for record in records),
+            done=done,
+        )
+        return await self._wait(operation, settled)
+
+    async def _wait(self, operation: OperationId, settled: asyncio.Future[Operation]) -> Reply:
+        """Wait for the outcome as long as is decent, then answer with what is known."""
+        try:
+            async with asyncio.timeout(self._answer_wait_s):
+                return Reply(_view(await settled))
+        except TimeoutError:
+            known = await self._read(lambda queries: queries.operation(operation))
+            if known is None:
+                raise RequestRefused(Refusal.OVERLOADED) from None
+            return Reply(_view(known))
+
+    async def _refuse(self, opened: Opened, refusal: Refusal, records: tuple[object, ...]) -> Reply:
+        operation = self._identifiers.operation()
+        recorded: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
+        records = tuple(_for_operation(record, operation) for record in records)
+        self._conductor.refuse(operation, opened, refusal, records, _resolve(recorded))
+        return Reply(_view(await recorded))
+
+    async def _make_durable(self, unit: Unit) -> None:
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: Exception | None) -> None:
+            if written.done():
+                return
+            if error is None:
+                written.set_result(None)
+            else:
+                written.set_exception(error)
+
+        self._journal.submit(unit, done)
+        await written
+
+    # ------------------------------------------------------------------ once
+
+    @asynccontextmanager
+    async def _once(self, caller: Caller, key: IdempotencyKey) -> AsyncIterator[str | None]:
+        """Let one request at a time use a key; gives the resource when it was used before.
+
+        Raises `RequestRefused` (IN_PROGRESS) while the first is being answered, and
+        (IDEMPOTENCY_KEY_REUSED) when the key stands for another request.
+        """
+        name = (caller.channel, key.key)
+        if name in self._keys_in_use:
+            raise RequestRefused(Refusal.IN_PROGRESS)
+        self._keys_in_use.add(name)
+        try:
+            stored = await self._read(lambda queries: queries.key(*name))
+            if stored is not None and not secrets.compare_digest(
+                stored.request_digest, key.fingerprint
+            ):
+                raise RequestRefused(Refusal.IDEMPOTENCY_KEY_REUSED)
+            yield stored.resource if stored else None
+        finally:
+            self._keys_in_use.discard(name)
+
+    @contextmanager
+    def _alone(self, link: LinkId) -> Iterator[None]:
+        """Let one operation at a time change what a link leads to.
+
+        An older message that may still be delivered must not overtake a newer one.
+        """
+        if link in self._links_in_use or self._conductor.is_busy(link):
+            raise RequestRefused(Refusal.IN_PROGRESS)
+        self._links_in_use.add(link)
+        try:
+            yield
+        finally:
+            self._links_in_use.discard(link)
+
+    async def _replay(self, caller: Caller, resource: str) -> Reply:
+        view = await self.read_operation(caller, OperationId(resource))
+        return Reply(view, replayed=True)
+
+    async def _replay_session(self, caller: Caller, resource: str) -> api.SessionReply:
+        session = await self._read(lambda queries: queries.session(PinSessionId(resource)))
+        if session is None:
+            raise RequestRefused(Refusal.NOT_FOUND)
+        await self._own(caller, session.link)
+        return api.SessionReply(rendering.session_view(session), replayed=True)
+
+    def _used(self, caller: Caller, key: IdempotencyKey, resource: str = "") -> KeyUsed:
+        return KeyUsed(caller.channel, key.key, key.fingerprint, resource, self._now())
+
+    # ------------------------------------------------------------------ checks
+
+    async def _own(self, caller: Caller, link: LinkId) -> Linked:
+        """Find a link of this customer; another's is the same as none."""
+        linked = await self._read(lambda queries: queries.linked(link))
+        if linked is None or not _belongs(linked, caller):
+            raise RequestRefused(Refusal.NOT_FOUND)
+        return linked
+
+    async def _active(self, caller: Caller, link: LinkId) -> Linked:
+        linked = await self._own(caller, link)
+        if linked.link.state is not LinkState.ACTIVE:
+            raise RequestRefused(Refusal.NOT_FOUND)
+        return linked
+
+    def _must_be_granted(self, agency: Agency, business: Business) -> None:
+        if not agency.profile.grants(business, Channel.ONLINE_BANK, self._today()):
+            raise RequestRefused(Refusal.NOT_OFFERED)
+
+    def _must_be_ready(self, side: Side, agency: AgencyCode) -> None:
+        if not self._is_ready(side, agency):
+            unavailable = {
+                Side.SOCIAL: Refusal.BUREAU_UNAVAILABLE,
+                Side.FINANCIAL: Refusal.CORE_UNAVAILABLE,
+            }
+            raise RequestRefused(unavailable[side])
+
+    def _today(self) -> date:
+        return self._now().astimezone(LOCAL_ZONE).date()
+
+
+_SERVICES = {
+    api.AddedService.SMS: AddedService.SMS,
+    api.AddedService.ONLINE_BANKING: AddedService.ONLINE_BANKING,
+    api.AddedService.WEALTH_ACCOUNT: AddedService.WEALTH_ACCOUNT,
+}
+
+
+def _view(operation: Operation) -> api.OperationView:
+    return rendering.operation_view(operation, EXCHANGES[operation.kind])
+
+
+def _cargo(linked: Linked) -> Cargo:
+    return Cargo(linked.card, linked.account)
+
+
+def _customer(caller: Caller) -> CustomerNumber:
+    if caller.customer is None:
+        raise RequestRefused(Refusal.INVALID_REQUEST)
+    return caller.customer
+
+
+def _belongs(linked: Linked, caller: Caller) -> bool:
+    same_channel = linked.link.channel == caller.channel
+    return same_channel and linked.account.customer == caller.customer
+
+
+def _for_operation(record: object, operation: OperationId) -> object:
+    """Let an Idempotency-Key stand for the operation that it began."""
+    if isinstance(record, KeyUsed) and not record.resource:
+        return KeyUsed(
+            record.channel, record.key, record.request_digest, operation.value, record.at
+        )
+    return record
+
+
+def _resolve(future: asyncio.Future[Operation]) -> Callable[[Operation | Exception], None]:
+    def resolve(outcome: Operation | Exception) -> None:
+        if future.done():
+            return
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    return resolve

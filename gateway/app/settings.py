@@ -1,0 +1,187 @@
+"""The configuration of `gateway serve`: one TOML file, checked as a whole before anything starts.
+
+Paths in it are relative to the file. ``docs/configuration.md`` explains every key.
+"""
+
+import re
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gateway.operations.recovery import Limits
+from gateway.terms.errors import SpecificationError
+from gateway.terms.sides import Side
+from gateway.terms.specification import parse_toml
+
+
+class _Strict(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+
+def _host_and_port(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _PORT_MAX:
+        raise ValueError("must be host:port, such as 127.0.0.1:8583")
+    return value
+
+
+_PORT_MAX = 65_535
+Address = Annotated[str, AfterValidator(_host_and_port)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class ChannelSettings(_Strict):
+    """A web backend that may call: the SHA-256 of its bearer token, in hexadecimal digits."""
+
+    token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class HttpSettings(_Strict):
+    """The HTTP interface for online banking."""
+
+    listen: Address = "127.0.0.1:8080"
+    beyond_loopback: bool = False
+    answer_wait_s: Annotated[float, Field(gt=0, le=60)] = 25.0
+    channels: dict[Name, ChannelSettings] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _loopback_unless_said(self) -> Self:
+        host = self.listen.rpartition(":")[0].strip("[]")
+        try:
+            is_loopback = host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            is_loopback = False
+        if not is_loopback and not self.beyond_loopback:
+            raise ValueError(
+                "listen is beyond loopback and bearer tokens would cross the network in clear; "
+                "put a TLS proxy in front and say beyond_loopback = true"
+            )
+        return self
+
+
+class StoreSettings(_Strict):
+    """The embedded database."""
+
+    path: Path
+
+
+class StationSettings(_Strict):
+    """Who we are on the wire: data elements 32, 33 and 41."""
+
+    acquirer: Annotated[str, Field(pattern=r"^[0-9]{8,11}$")]
+    forwarder: Annotated[str, Field(pattern=r"^[0-9]{8,11}$")]
+    terminal: Annotated[str, Field(pattern=r"^[0-9A-Z]{8}$")]
+
+
+class LinkSettings(_Strict):
+    """One outbound ISO 8583 link, to a bureau or to the core."""
+
+    side: Side
+    address: Address
+    dialect: Name
+    message_set: Name
+    zone: Name
+    in_flight_max: Annotated[int, Field(ge=1, le=4096)] = 512
+
+
+class ModuleSettings(_Strict):
+    """One side's security module: its key store, its socket, and whether `serve` starts it."""
+
+    key_store: Path
+    socket: Path
+    embedded: bool = True
+
+
+class LimitSettings(_Strict):
+    """Time limits of the exchanges with far sides, as explained in ``operations.recovery``."""
+
+    answer_timeout_s: Seconds = 20.0
+    repeats_max: Annotated[int, Field(ge=0, le=5)] = 2
+    secret_life_s: Annotated[float, Field(gt=0, le=60)] = 60.0
+    retry_first_s: Seconds = 5.0
+    retry_max_s: Seconds = 300.0
+    horizon_s: Seconds = 86_400.0
+    message_life_s: Seconds = 60.0
+
+    def limits(self) -> Limits:
+        """Give them as the pure rooms take them."""
+        return Limits(
+            timedelta(seconds=self.answer_timeout_s),
+            self.repeats_max,
+            timedelta(seconds=self.secret_life_s),
+            timedelta(seconds=self.retry_first_s),
+            timedelta(seconds=self.retry_max_s),
+            timedelta(seconds=self.horizon_s),
+            timedelta(seconds=self.message_life_s),
+        )
+
+
+class Settings(_Strict):
+    """The whole configuration."""
+
+    http: HttpSettings
+    store: StoreSettings
+    station: StationSettings
+    links: dict[Name, LinkSettings]
+    social: ModuleSettings
+    financial: ModuleSettings
+    social_limits: LimitSettings = LimitSettings()
+    financial_limits: LimitSettings = LimitSettings(answer_timeout_s=15.0)
+    pin_session_life_s: Annotated[int, Field(gt=0, le=300)] = 300
+    specifications: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _one_core(self) -> Self:
+        cores = [name for name, link in self.links.items() if link.side is Side.FINANCIAL]
+        if len(cores) != 1:
+            raise ValueError("exactly one of links must have side = 'financial', the bank core")
+        return self
+
+    def module(self, side: Side) -> ModuleSettings:
+        """Give the settings of a side's security module."""
+        return self.social if side is Side.SOCIAL else self.financial
+
+    def limits(self, side: Side) -> LimitSettings:
+        """Give the time limits of a side."""
+        return self.social_limits if side is Side.SOCIAL else self.financial_limits
+
+    @property
+    def core_link(self) -> str:
+        """The name of the link to the core."""
+        return next(name for name, link in self.links.items() if link.side is Side.FINANCIAL)
+
+
+def load_settings(file: Path) -> Settings:
+    """Read a configuration file; raises `SpecificationError` naming file, key and rule."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
+    values = parse_toml(text, str(file))
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SpecificationError(str(file), key, first["msg"]) from None
+    return _resolved(settings, file.resolve().parent)
+
+
+def _resolved(settings: Settings, base: Path) -> Settings:
+    def module(of: ModuleSettings) -> ModuleSettings:
+        paths = {"key_store": base / of.key_store, "socket": base / of.socket}
+        return of.model_copy(update=paths)
+
+    return settings.model_copy(
+        update={
+            "store": settings.store.model_copy(update={"path": base / settings.store.path}),
+            "social": module(settings.social),
+            "financial": module(settings.financial),
+            "specifications": settings.specifications and base / settings.specifications,
+        }
+    )

@@ -1,0 +1,49 @@
+"""Reads ``specs/``: dialects, message sets and region profiles, each checked when loaded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gateway
+from gateway.iso8583.dialect import Dialect, parse_dialect
+from gateway.iso8583.message_set import MessageSet, must_fit, parse_message_set
+from gateway.regions.catalogue import Catalogue, parse_catalogue
+from gateway.terms.errors import SpecificationError
+
+
+def shipped_directory() -> Path:
+    """Where the specifications are: in the installed package, or beside it in a checkout."""
+    package = Path(gateway.__file__).parent
+    inside = package / "specs"
+    return inside if inside.is_dir() else package.parent / "specs"
+
+
+@dataclass(frozen=True, slots=True)
+class Specifications:
+    """Loads specification files by name from one directory."""
+
+    directory: Path
+
+    def text(self, folder: str, name: str) -> tuple[str, str]:
+        """Read a file; gives its text and its name for error messages."""
+        file = self.directory / folder / f"{name}.toml"
+        try:
+            return file.read_text(encoding="utf-8"), str(file)
+        except OSError as error:
+            raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
+
+    def dialect(self, name: str) -> Dialect:
+        """Load a dialect by its name."""
+        return parse_dialect(*self.text("dialects", name))
+
+    def message_set(self, name: str, dialect: Dialect) -> MessageSet:
+        """Load a message set by its name and check it against its dialect."""
+        text, file = self.text("messages", name)
+        message_set = parse_message_set(text, file)
+        must_fit(message_set, dialect, file)
+        return message_set
+
+    def catalogue(self) -> Catalogue:
+        """Load every region profile."""
+        files = sorted((self.directory / "regions").glob("*.toml"))
+        texts = dict(self.text("regions", file.stem)[::-1] for file in files)
+        return parse_catalogue(texts)

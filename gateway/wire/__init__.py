@@ -1,0 +1,9 @@
+"""The only Twisted protocols of the gateway: bytes in, messages out, and the life of a link.
+
+===================  ============================================================
+module               holds
+===================  ============================================================
+``connection``       one TCP connection: frames, codec, MAC; refuses by place and rule
+``outbound_link``    a link that we dial: session, echo, matching, reconnecting
+===================  ============================================================
+"""

@@ -1,0 +1,148 @@
+"""One TCP connection that speaks a dialect: bytes to messages and back, with their MAC."""
+
+import socket
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+from twisted.internet import protocol
+from twisted.python.failure import Failure
+
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.errors import MacMismatch, MalformedFrame, MalformedMessage
+from gateway.iso8583.framing import Frame, FrameReader
+from gateway.iso8583.mac import Mac
+from gateway.iso8583.message import Message
+
+log = structlog.get_logger()
+
+USER_TIMEOUT_MS = 30_000  # unacknowledged bytes for this long: the peer's host is gone
+UNSENT_BYTES_MAX = 1 << 20  # a peer that does not read for a megabyte is cut off
+
+
+class Listener(Protocol):
+    """What a connection tells: the link that owns it listens."""
+
+    def connected(self, connection: "MessageConnection") -> None:
+        """Hear that the connection is made."""
+
+    def heard(self, message: Message) -> None:
+        """Hear a well-formed message with a good MAC."""
+
+    def alive(self) -> None:
+        """Hear a sign of life that is no message."""
+
+    def lost(self, reason: str) -> None:
+        """Hear that the connection is gone."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What went over a link since the process started."""
+
+    sent: int = 0
+    received: int = 0
+    malformed: int = 0
+    mac_failures: int = 0
+    refused: int = 0
+    unmatched: int = 0
+    late: int = 0
+    reconnects: int = 0
+    declines: dict[str, int] = field(default_factory=dict)
+
+
+class MessageConnection(protocol.Protocol):
+    """Cuts a stream into messages, checks each MAC, and frames what is sent.
+
+    A message that breaks the dialect or its MAC is refused with a logged place and rule, and the
+    connection goes on: the frame around it was sound. A stream that is not one of frames is
+    closed. No log line holds a value.
+    """
+
+    def __init__(self, name: str, codec: Codec, mac: Mac, listener: Listener, tally: Tally) -> None:
+        self._name = name
+        self._codec = codec
+        self._mac = mac
+        self._listener = listener
+        self._tally = tally
+        self._framing = codec.dialect.framing
+        self._reader = FrameReader(self._framing)
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Set the socket's options and tell the link."""
+        transport: Any = self.transport
+        transport.setTcpNoDelay(True)
+        transport.setTcpKeepAlive(True)
+        transport.getHandle().setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS
+        )
+        transport.bufferSize = UNSENT_BYTES_MAX  # Twisted's 64 KiB is less than one burst
+        transport.registerProducer(_Impatient(transport), True)
+        self._listener.connected(self)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Take bytes in, however the network split or joined them."""
+        try:
+            frames = self._reader.feed(data)
+        except MalformedFrame as error:
+            self._close_over(error)
+            return
+        for frame in frames:
+            self._take(frame)
+        if self._reader.error is not None:
+            self._close_over(self._reader.error)
+
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802
+        """Tell the link that the connection is gone."""
+        self._listener.lost(reason.type.__name__ if reason.type else "unknown")
+
+    def send(self, message: Message) -> None:
+        """Write a message with its MAC; raises `UnencodableMessage`, our own mistake."""
+        payload = self._codec.encode(message, self._mac)
+        self._tally.sent += 1
+        transport: Any = self.transport
+        transport.write(self._framing.frame(payload))
+
+    def disconnect(self) -> None:
+        """Close the connection without waiting for a peer that does not read."""
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+    def _take(self, frame: Frame) -> None:
+        if frame.is_keep_alive:
+            self._listener.alive()
+            return
+        self._tally.received += 1
+        try:
+            message = self._codec.decode(frame.payload)
+            self._codec.verify_mac(frame.payload, self._mac)
+        except MalformedMessage as error:
+            self._tally.malformed += 1
+            log.warning("message-malformed", link=self._name, reason=str(error))
+        except MacMismatch as error:
+            self._tally.mac_failures += 1
+            log.warning("message-mac-failure", link=self._name, reason=str(error))
+        else:
+            self._listener.heard(message)
+
+    def _close_over(self, error: MalformedFrame) -> None:
+        self._tally.malformed += 1
+        log.warning("connection-closed", link=self._name, reason=str(error))
+        self.disconnect()
+
+
+class _Impatient:
+    """Cuts off a peer that lets more unsent bytes pile up than the transport buffers."""
+
+    def __init__(self, transport: Any) -> None:  # noqa: ANN401 - Twisted's transports are untyped
+        self._transport = transport
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self._transport.abortConnection()
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        pass
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        pass

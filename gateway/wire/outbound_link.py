@@ -1,0 +1,334 @@
+"""A link that we dial: one connection kept up, signed on, proven alive, its answers matched."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import structlog
+from twisted.application.internet import ClientService, backoffPolicy
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Factory
+
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.errors import RefusedMessage, UnencodableMessage
+from gateway.iso8583.mac import Mac
+from gateway.iso8583.matching import DuplicateKey, Outcome, PendingTable
+from gateway.iso8583.message import Message
+from gateway.iso8583.message_set import MessageSet
+from gateway.iso8583.session import (
+    ECHO_ANSWER_SECONDS,
+    ECHO_INTERVAL_SECONDS,
+    SIGN_ON_ANSWER_SECONDS,
+    Command,
+    Event,
+    Session,
+    State,
+    echo_is_due,
+)
+from gateway.terms.errors import Unavailable
+from gateway.terms.response_codes import ResponseCode
+from gateway.wire.connection import MessageConnection, Tally
+
+log = structlog.get_logger()
+
+Token = TypeVar("Token")
+
+CONNECT_SECONDS_MAX = 5.0  # domain.md 4.9; within a bank's network a connection takes a millisecond
+RECONNECT_SECONDS_FIRST = 0.5
+RECONNECT_SECONDS_MAX = 30.0  # a bureau that comes back is found within half a minute
+DRAIN_SECONDS_MAX = 10.0  # a stopping gateway waits this long for answers in flight
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan(Generic[Token]):
+    """What a link needs besides its socket.
+
+    `network_message` makes an 08xx request of the message set by its name; `answered` takes
+    matched and late answers; `became` hears of each change of state.
+    """
+
+    name: str
+    host: str
+    port: int
+    codec: Codec
+    message_set: MessageSet
+    mac: Mac
+    network_message: Callable[[str], Message]
+    answered: Callable[[Token, Message], None]
+    became: Callable[[State], None]
+    answer_seconds_max: float
+    in_flight_max: int
+
+
+class OutboundLink(Generic[Token]):
+    """Keeps one connection to one peer and matches what comes back to what went out.
+
+    `reactor` must run on a monotonic clock: a step of the wall clock must not fire a timer.
+    """
+
+    def __init__(self, plan: LinkPlan[Token], reactor: Any) -> None:  # noqa: ANN401 - Twisted's
+        self._plan = plan
+        self._reactor = reactor
+        self._session = Session()
+        self._pending: PendingTable[Token] = PendingTable(plan.in_flight_max)
+        self._network: dict[str, IDelayedCall] = {}
+        self._connection: MessageConnection | None = None
+        self._heard_at = 0.0
+        self._watch: IDelayedCall | None = None
+        self._stopped: Deferred[None] | None = None
+        self.tally = Tally()
+        self.since = reactor.seconds()
+        self.reason = "not connected yet"
+        endpoint = TCP4ClientEndpoint(reactor, plan.host, plan.port, CONNECT_SECONDS_MAX)
+        policy = backoffPolicy(RECONNECT_SECONDS_FIRST, RECONNECT_SECONDS_MAX)
+        self._service = ClientService(endpoint, _Connections(self), policy, reactor)
+
+    # ------------------------------------------------------------------ from the gateway
+
+    @property
+    def name(self) -> str:
+        """The link's name in the configuration."""
+        return self._plan.name
+
+    @property
+    def state(self) -> State:
+        """What is known about the link."""
+        return self._session.state
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests wait for their answer."""
+        return len(self._pending)
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether a new request may be sent now."""
+        return self._session.takes_requests and self.in_flight < self._plan.in_flight_max
+
+    def start(self) -> None:
+        """Begin to dial, and go on until stopped."""
+        self._service.startService()
+
+    def send(self, message: Message, token: Token) -> None:
+        """Write a request or a repeat and await its answer under `token`.
+
+        While the link is down nothing is written: whoever watches the answer repeats it.
+        """
+        if self._connection is None or not self._session.takes_requests:
+            return
+        deadline = self._reactor.seconds() + self._plan.answer_seconds_max
+        self._pending.expire(self._reactor.seconds())
+        try:
+            self._pending.add(message, token, deadline)
+        except DuplicateKey:
+            pass  # a repeat of what is still awaited: the first answer to either will do
+        except Unavailable:
+            log.warning("link-full", link=self.name, in_flight=self.in_flight)
+            return
+        self._write(message)
+
+    def stop(self) -> "Deferred[None]":
+        """Wait for what is in flight, sign off and disconnect; fires when the link is closed."""
+        if self._stopped is None:
+            self._stopped = Deferred()
+            self._apply(Event.SIGN_OFF)
+            if self.state is State.CLOSED:
+                self._finish()
+            else:
+                self._drain(self._reactor.seconds() + DRAIN_SECONDS_MAX)
+        return self._stopped
+
+    # ------------------------------------------------------------------ from the connection
+
+    def connected(self, connection: MessageConnection) -> None:
+        """Hear that the connection is made: sign on."""
+        self._connection = connection
+        self.tally.reconnects += 1
+        self._heard_at = self._reactor.seconds()
+        self._apply(Event.CONNECTED)
+
+    def alive(self) -> None:
+        """Hear a sign of life that is no message."""
+        self._heard_at = self._reactor.seconds()
+        if self.state is not State.CLOSED:
+            self._apply(Event.ECHO_ANSWERED)
+
+    def heard(self, message: Message) -> None:
+        """Hear a message: an answer of ours, or a request of the peer."""
+        self.alive()
+        if message.is_request:
+            self._answer(message)
+        elif message.mti[1] == "8":
+            self._network_answer(message)
+        else:
+            self._match(message)
+
+    def lost(self, reason: str) -> None:
+        """Hear that the connection is gone; what was in flight may still be answered late."""
+        self._connection = None
+        for call in self._network.values():
+            call.cancel()
+        self._network.clear()
+        self._pending.clear()
+        self._apply(Event.LOST, reason)
+        if self._stopped is not None:
+            self._finish()
+
+    def connection_for(self) -> MessageConnection:
+        """Make the protocol of a new connection."""
+        plan = self._plan
+        return MessageConnection(plan.name, plan.codec, plan.mac, self, self.tally)
+
+    # ------------------------------------------------------------------ answers
+
+    def _match(self, message: Message) -> None:
+        found = self._pending.match(message)
+        if found.outcome is Outcome.LATE:
+            self.tally.late += 1
+        if found.token is not None and found.outcome in {Outcome.MATCHED, Outcome.LATE}:
+            self._count_decline(message)
+            self._plan.answered(found.token, message)
+            return
+        self.tally.unmatched += 1
+        log.warning(
+            "answer-unmatched",
+            link=self.name,
+            outcome=found.outcome.value,
+            data_element=found.data_element,
+            trace=message.trace,
+        )
+
+    def _count_decline(self, message: Message) -> None:
+        code = message.text(39)
+        if code != ResponseCode.APPROVED:
+            self.tally.declines[code] = self.tally.declines.get(code, 0) + 1
+
+    def _answer(self, request: Message) -> None:
+        try:
+            kind = self._plan.message_set.check_request(request)
+        except RefusedMessage as error:
+            self._refuse(str(error))
+            return
+        if kind.sender == "gateway":
+            self._refuse("MTI: only the gateway sends this message")
+            return
+        self._write(kind.answer(request, ResponseCode.APPROVED.value))
+
+    def _refuse(self, reason: str) -> None:
+        self.tally.refused += 1
+        log.warning("request-refused", link=self.name, reason=reason)
+
+    # ------------------------------------------------------------------ the session
+
+    def _apply(self, event: Event, reason: str = "") -> None:
+        before = self._session.state
+        self._session, commands = self._session.decide(event)
+        if self._session.state is not before:
+            self.since = self._reactor.seconds()
+            self.reason = reason or event.value
+            log.info("link", link=self.name, state=self.state.value, why=self.reason)
+            self._plan.became(self.state)
+            self._watch_silence()
+        for command in commands:
+            self._obey(command)
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Command.SEND_SIGN_ON:
+                self._ask("sign-on", SIGN_ON_ANSWER_SECONDS, Event.SIGN_ON_REFUSED)
+            case Command.SEND_ECHO:
+                self._ask("echo", ECHO_ANSWER_SECONDS, Event.ECHO_MISSED)
+            case Command.SEND_SIGN_OFF:
+                self._ask("sign-off", ECHO_ANSWER_SECONDS, Event.SIGN_OFF_ANSWERED)
+            case Command.DISCONNECT:
+                if self._connection is not None:
+                    self._connection.disconnect()
+
+    def _ask(self, kind: str, seconds: float, otherwise: Event) -> None:
+        """Send an 08xx request; when it is not answered in time, `otherwise` has happened."""
+        request = self._plan.network_message(kind)
+        stan = request.text(11)
+
+        def unanswered() -> None:
+            del self._network[stan]
+            self._apply(otherwise, f"{kind} was not answered")
+
+        self._network[stan] = self._reactor.callLater(seconds, unanswered)
+        self._write(request)
+
+    def _network_answer(self, message: Message) -> None:
+        waiting = self._network.pop(message.text(11), None)
+        if waiting is None:
+            self.tally.unmatched += 1
+            return
+        waiting.cancel()
+        accepted = message.text(39) == ResponseCode.APPROVED
+        sign_on, sign_off = ("001", "002")
+        match message.text(70):
+            case code if code == sign_on:
+                event = Event.SIGN_ON_ACCEPTED if accepted else Event.SIGN_ON_REFUSED
+                self._apply(event, "" if accepted else f"sign-on answered {message.text(39)}")
+            case code if code == sign_off:
+                self._apply(Event.SIGN_OFF_ANSWERED)
+
+    def _watch_silence(self) -> None:
+        """Look for silence while signed on: an echo is the only real proof of life."""
+        if self._watch is not None and self._watch.active():
+            self._watch.cancel()
+        if self._session.takes_requests:
+            self._watch = self._reactor.callLater(ECHO_INTERVAL_SECONDS, self._look)
+
+    def _look(self) -> None:
+        now = self._reactor.seconds()
+        if echo_is_due(self._heard_at, now):
+            self._apply(Event.ECHO_DUE)
+            self._watch = self._reactor.callLater(ECHO_INTERVAL_SECONDS, self._look)
+            return
+        remaining = self._heard_at + ECHO_INTERVAL_SECONDS - now
+        self._watch = self._reactor.callLater(remaining, self._look)
+
+    # ------------------------------------------------------------------ stopping
+
+    def _drain(self, until: float) -> None:
+        if self.state is not State.DRAINING:
+            return
+        now = self._reactor.seconds()
+        self._pending.expire(now)
+        if self.in_flight and now < until:
+            self._reactor.callLater(_DRAIN_LOOK_SECONDS, self._drain, until)
+        else:
+            self._apply(Event.DRAINED)
+
+    def _finish(self) -> None:
+        stopped, self._stopped = self._stopped, None
+        service = self._service.stopService()
+        if stopped is not None:
+            service.addBoth(lambda _: stopped.callback(None))
+
+    def _write(self, message: Message) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.send(message)
+        except UnencodableMessage as error:
+            # No traceback: its frames hold the message.
+            log.error("message-unencodable", link=self.name, reason=str(error))  # noqa: TRY400
+
+
+_DRAIN_LOOK_SECONDS = 0.05
+
+
+class _Connections(Factory):
+    """Makes the protocol of each connection of a link."""
+
+    noisy = False
+
+    def __init__(self, link: OutboundLink[Any]) -> None:
+        self._link = link
+
+    def buildProtocol(self, addr: object) -> MessageConnection:  # noqa: N802 - Twisted's name
+        """Make the protocol of a new connection."""
+        del addr
+        return self._link.connection_for()
