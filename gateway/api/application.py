@@ -7,6 +7,7 @@ task or stream of its own.
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import structlog
 from starlette.responses import Response
@@ -60,14 +61,20 @@ def create_application(
         Route(path, _PathEndpoint({e.method: e for e in endpoints}, service, reader))
         for path, endpoints in by_path().items()
     ]
-    description = document()
-    page_headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-    routes += [
-        Route("/openapi.json", _Page(render_document(description), "application/json", {})),
-        Route("/docs", _Page(render_page(description), "text/html", page_headers)),
-    ]
+    routes += [Route(path, page) for path, page in _pages().items()]
     router = Router(routes, redirect_slashes=False, default=_no_such_path)
     return _Guard(router, request_ids)
+
+
+@cache
+def _pages() -> Mapping[str, "_Page"]:
+    """Draw the pages once for the process: they depend on nothing but the contract."""
+    description = document()
+    page_headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+    return {
+        "/openapi.json": _Page(render_document(description), "application/json", {}),
+        "/docs": _Page(render_page(description), "text/html", page_headers),
+    }
 
 
 @dataclass(frozen=True, slots=True)

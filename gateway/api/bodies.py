@@ -134,7 +134,6 @@ _RULES = {
     "extra_forbidden": "no members but those described",
     "model_type": "a JSON object",
     "string_type": "a string",
-    "string_unicode": "Unicode text without lone surrogates",
     "string_too_short": "not empty",
     "list_type": "an array",
 }

@@ -219,6 +219,8 @@ def problem_response(described: Problem) -> Response:
         response.headers["Retry-After"] = str(answer.retry_after_seconds)
     if answer.status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"  # demanded by RFC 9110, 11.6.1
+    if answer.status is HTTPStatus.REQUEST_TIMEOUT:
+        response.headers["Connection"] = "close"  # RFC 9110, 15.5.9; the rest is not waited for
     return response
 
 

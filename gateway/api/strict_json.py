@@ -1,11 +1,12 @@
 """Bytes to JSON values, strictly: RFC 8259 without its liberties.
 
-UTF-8 only, no member twice, no NaN or Infinity, bounded nesting. Errors carry the rule, and a
-pointer only where it can be built from the API's own names: a member's name may itself be
-something that must not be repeated.
+UTF-8 only, no lone surrogate, no member twice, no NaN or Infinity, bounded nesting. Errors carry
+the rule, and a pointer only where it can be built from the API's own names: a member's name may
+itself be something that must not be repeated.
 """
 
 import json
+import re
 from collections.abc import Collection
 from typing import Any, NoReturn
 
@@ -37,6 +38,8 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_AS_TEXT = json.JSONEncoder(ensure_ascii=False)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
@@ -48,7 +51,10 @@ def parse(body: bytes, member_names: Collection[str]) -> Any:  # noqa: ANN401 - 
     if body.count(b"{") + body.count(b"[") > OPENINGS_MAX:
         raise _broken(f"at most {OPENINGS_MAX} objects and arrays")
     try:
-        return _DECODER.decode(body.decode("utf-8"))
+        value = _DECODER.decode(body.decode("utf-8"))
+        if _SURROGATE_ESCAPE.search(body):
+            # RFC 8259, 8.2: the grammar allows a half of a pair, which is no Unicode text.
+            _AS_TEXT.encode(value).encode("utf-8")
     except _DuplicateMember as duplicate:
         known = duplicate.name in member_names
         pointer = f"/{duplicate.name}" if known else ""
@@ -56,6 +62,7 @@ def parse(body: bytes, member_names: Collection[str]) -> Any:  # noqa: ANN401 - 
     except ValueError:
         # Also invalid UTF-8 and numbers longer than Python converts.
         raise _broken("valid JSON (RFC 8259) in UTF-8") from None
+    return value
 
 
 def canonical(value: object) -> bytes:
