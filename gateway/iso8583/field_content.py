@@ -1,4 +1,4 @@
-"""What stands in a field: ASCII text, GB18030 text, packed digits or bytes.
+"""What stands in a field: ASCII or multibyte text, packed digits or bytes.
 
 The codec works on the message read as Latin-1, one character a byte, because regular expressions
 and slices of `str` then give the values of text fields without another step. `raw` always means
@@ -144,28 +144,33 @@ class PackedDigits:
 
 
 @dataclass(frozen=True, slots=True)
-class ChineseText:
-    """GB18030 text; the count is the number of bytes."""
+class EncodedText:
+    """Text in a multibyte character set; the count is the number of bytes."""
+
+    charset: str
 
     def size(self, count: int) -> int:
         """Bytes taken by `count` units."""
         return count
 
     def raw_pattern(self, count: int) -> None:  # noqa: ARG002 - there is none for any count
-        """Give None: no expression tells good GB18030 text from bad."""
+        """Give None: no expression tells good text from bad."""
         return
 
     def read(self, raw: str, count: int) -> str:  # noqa: ARG002 - the count is the length of raw
         """Give the value; raises `BadContent`."""
         data = raw.encode("latin-1")
         try:
-            text = data.decode("gb18030")
+            text = data.decode(self.charset)
         except UnicodeDecodeError as error:
-            rule = "not GB18030 text, or a character is cut"
+            rule = f"not {self.charset} text, or a character is cut"
             raise BadContent(error.start, rule) from None
-        if text.encode("gb18030") != data:
-            raise BadContent(0, "a GB18030 character is not in its one standard form")
-        _check_steering(text)
+        if text.encode(self.charset) != data:
+            raise BadContent(0, f"a {self.charset} character is not in its one standard form")
+        found = _STEERING.search(text)
+        if found:
+            offset = len(text[: found.start()].encode(self.charset))
+            raise BadContent(offset, "control characters are not text")
         return text
 
     def lift(self, raw: str, count: int) -> str:
@@ -175,9 +180,9 @@ class ChineseText:
     def write(self, value: Value) -> tuple[int, str]:
         """Give count and raw form; raises `BadContent`."""
         try:
-            raw = _text(value).encode("gb18030").decode("latin-1")
+            raw = _text(value).encode(self.charset).decode("latin-1")
         except UnicodeEncodeError:
-            raise BadContent(0, "a character is not in GB18030") from None
+            raise BadContent(0, f"a character is not in {self.charset}") from None
         self.read(raw, len(raw))
         return len(raw), raw
 
@@ -213,8 +218,8 @@ def content_of(kind: str, charset: str, numeric: str, *, pad_left: bool) -> Cont
     """Choose the content of a field by its kind, charset and the dialect's form of digits."""
     if kind == "b":
         return Binary()
-    if charset == "gb18030":
-        return ChineseText()
+    if charset != "ascii":
+        return EncodedText(charset)
     if numeric == "bcd" and kind in _PACKED_CLASSES:
         return PackedDigits(*_PACKED_CLASSES[kind], pad_left)
     return Text(*_CLASSES[kind])
@@ -241,13 +246,6 @@ def _check_class(text: str, pattern: str, rule: str) -> None:
     good = _good(text, pattern)
     if good < len(text):
         raise BadContent(good, rule)
-
-
-def _check_steering(text: str) -> None:
-    found = _STEERING.search(text)
-    if found:
-        offset = len(text[: found.start()].encode("gb18030"))
-        raise BadContent(offset, "control characters are not text")
 
 
 def _expand(pattern: str) -> str:

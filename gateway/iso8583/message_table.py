@@ -8,11 +8,11 @@ from gateway.iso8583.message_set import FieldRules, MessageKind, MessageSet, Pri
 _RECOVERY = {
     "query": "ask again",
     "reversible": "inquire, else undo by a reversal",
-    "at-most-once": "never sent again, never reversed: the outcome is unknown",
+    "at-most-once": "repeat from memory within a minute, then unknown; never reversed",
     "forward": "repeat or inquire until it is done",
     "advice": "repeat until it is confirmed",
 }
-_SUMMARY = ("message", "request", "answer", "repeat", "sent by", "selected by", "no answer")
+_SUMMARY = ("message", "request", "answer", "repeat", "sent by", "selected by", "without answer")
 _SUBFIELDS = ("usage", "meaning", "rule", "printed")
 
 

@@ -1,0 +1,446 @@
+"""Messages to bytes and back, strictly, and as pyiso8583 does it."""
+
+import hashlib
+
+import iso8583
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.iso8583 import codec as codec_module
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.errors import MacMismatch, MalformedMessage, UnencodableMessage
+from gateway.iso8583.mac import MAC_DATA_ELEMENTS
+from gateway.iso8583.message import MTIS, Message
+from gateway.terms.errors import LocalError
+from gateway.terms.response_codes import ResponseCode
+
+BOTH = pytest.mark.parametrize("name", ["bureau", "core"])
+PROPERTY = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+DIGITS = "0123456789"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+CHINESE = "测试甲乙丙路号·𠮷㐀AZaz 09"
+ALPHABETS = {"n": DIGITS, "a": LETTERS, "an": DIGITS + LETTERS, "ans": PRINTABLE}
+
+
+def values_of(dialect, data_element):
+    """Give every value that a field may have."""
+    specification = dialect.fields[data_element]
+    kind, variable, length = specification.form
+    least = 1 if variable else length
+    if kind == "b":
+        return st.binary(min_size=length, max_size=length)
+    if specification.charset == "gb18030":
+        return st.text(CHINESE, min_size=1, max_size=60)
+    track = DIGITS + ("D" if dialect.numeric == "bcd" else "=")
+    return st.text(ALPHABETS.get(kind, track), min_size=least, max_size=min(length, 60))
+
+
+@st.composite
+def messages(draw, dialect, *, sealed=False):
+    """Give any message of a dialect, with a MAC among its fields or without."""
+    plain = sorted(set(dialect.fields) - MAC_DATA_ELEMENTS)
+    elements = draw(st.lists(st.sampled_from(plain), min_size=1, max_size=25, unique=True))
+    if sealed:
+        elements.append(dialect.mac.data_element_for(elements))
+    fields = {element: draw(values_of(dialect, element)) for element in elements}
+    return Message(draw(st.sampled_from(sorted(MTIS))), fields)
+
+
+def toy_mac(data):
+    """Stand in for a cipher."""
+    return hashlib.sha256(data).digest()[:8]
+
+
+@BOTH
+@PROPERTY
+@given(data=st.data())
+def test_message_comes_back_as_it_was(codecs, name, data):
+    """Any message is read back from its bytes, the first time and with a plan."""
+    message = data.draw(messages(codecs[name].dialect, sealed=data.draw(st.booleans())))
+
+    first = codecs[name].encode(message)
+    again = codecs[name].encode(message)
+
+    assert first == again
+    assert codecs[name].decode(first) == codecs[name].decode(first) == message
+
+
+@BOTH
+@PROPERTY
+@given(data=st.data())
+def test_codec_agrees_with_pyiso8583(codecs, name, data):
+    """pyiso8583 writes and reads every message as we do."""
+    codec = codecs[name]
+    message = data.draw(messages(codec.dialect))
+    specification = codec.dialect.pyiso8583_specification()
+    document = {
+        str(element): value if isinstance(value, str) else value.hex().upper()
+        for element, value in message.fields.items()
+    }
+
+    theirs, _ = iso8583.encode({"t": message.mti, **document}, specification)
+    read, _ = iso8583.decode(codec.encode(message), specification)
+
+    assert codec.encode(message) == bytes(theirs)
+    assert {
+        key: value for key, value in read.items() if key not in {"h", "t", "p", "1"}
+    } == document
+    assert read["t"] == message.mti
+
+
+@BOTH
+@settings(PROPERTY, max_examples=200)
+@given(data=st.data())
+def test_bytes_have_one_form(codecs, name, data):
+    """Altered bytes are refused, or they are the one form of another message."""
+    codec = codecs[name]
+    message = data.draw(messages(codec.dialect, sealed=True))
+    altered = bytearray(codec.encode(message))
+    codec.decode(bytes(altered))
+    for _ in range(data.draw(st.integers(1, 3))):
+        altered[data.draw(st.integers(0, len(altered) - 1))] = data.draw(st.integers(0, 255))
+
+    try:
+        read = codec.decode(bytes(altered))
+    except MalformedMessage as error:
+        text = str(error)
+    else:
+        text = ""
+        assert codec.encode(read) == bytes(altered)
+
+    for value in message.fields.values():
+        assert len(value) < 5 or str(value) not in text
+
+
+@BOTH
+@PROPERTY
+@given(data=st.data())
+def test_a_plan_reads_as_field_by_field(codecs, dialects, name, data):
+    """A plan gives what reading one field after the other gives, to the byte."""
+    message = data.draw(messages(dialects[name]))
+    raw = codecs[name].encode(message)
+    readings = list(codecs[name].readings(raw))
+
+    fresh = Codec(dialects[name])
+    fresh.decode(raw)
+
+    assert fresh.decode(raw).fields == {r.data_element: r.value for r in readings[1:]}
+    assert sum(r.length for r in readings[1:]) == len(raw) - readings[1].offset
+    assert readings[0][::3] == (0, message.mti)
+
+
+SAMPLES = {
+    "bureau": {
+        3: "310000", 7: "1121193658", 11: "000123", 32: "99350201", 37: "000000000123",
+        41: "TERM0001", 48: "NM008测试甲乙", 102: "T00000019",
+    },
+    "core": {
+        2: "6200000000000000005", 3: "310000", 7: "1121193658", 11: "000123", 22: "021",
+        37: "000000000123", 48: "NM008测试甲乙", 52: b"\x01\x80\xff\x001234",
+    },
+}  # fmt: skip
+
+
+@BOTH
+def test_message_cut_anywhere_is_refused(codecs, name):
+    """A message that ends early is refused wherever it ends, plan or not."""
+    raw = codecs[name].encode(Message("0100", SAMPLES[name]))
+    codecs[name].decode(raw)
+
+    for end in range(len(raw)):
+        with pytest.raises(MalformedMessage, match="the message ends inside"):
+            codecs[name].decode(raw[:end])
+
+
+@BOTH
+def test_order_of_fields_does_not_matter(codecs, name):
+    """Fields may be given in any order."""
+    fields = SAMPLES[name]
+    backwards = dict(sorted(fields.items(), reverse=True))
+
+    raws = {codecs[name].encode(Message("0100", order)) for order in (fields, backwards) * 2}
+
+    assert len(raws) == 1
+
+
+def test_bureau_bytes_are_as_the_dialect_says(codecs):
+    """ASCII MTI and fields, binary bitmap with bit 1, ASCII LL and LLL."""
+    message = Message("0100", {3: "310000", 32: "99350201", 48: "RC002测", 102: "T1"})
+
+    raw = codecs["bureau"].encode(message)
+
+    bitmap = bytes.fromhex("a000000100010000 0000000004000000")
+    assert raw == b"0100" + bitmap + b"310000" + b"0899350201" + b"007RC002\xb2\xe2" + b"02T1"
+
+
+def test_core_bytes_are_as_the_dialect_says(codecs):
+    """BCD MTI and digits, odd ones padded right, BCD lengths that count digits or bytes."""
+    message = Message("0100", {2: "62001", 22: "021", 35: "12D34", 41: "TERM0001", 48: "测"})
+
+    raw = codecs["core"].encode(message)
+
+    digits = bytes.fromhex("0562 0010 0210 05 12D340".replace(" ", ""))
+    assert (
+        raw == bytes.fromhex("0100 4000040020810000") + digits + b"TERM0001" + b"\x00\x02\xb2\xe2"
+    )
+
+
+def bitmap(*bits):
+    """Set bits of a bitmap as long as the highest of them needs."""
+    size = -(-max(bits) // 64) * 64
+    return sum(1 << (size - bit) for bit in bits).to_bytes(size // 8, "big")
+
+
+def bureau(bits, body, mti=b"0800"):
+    """Put MTI and bitmap of an ASCII message before the body."""
+    return mti + bitmap(*bits) + body
+
+
+def core(bits, body, mti=b"\x08\x00"):
+    """Put MTI and bitmap of a BCD message before the body."""
+    return mti + bitmap(*bits) + body
+
+
+def bad(id_, data, place, offset, rule, hint=""):
+    """Make one row of the catalogue; its id begins with the dialect."""
+    return pytest.param(id_.partition("-")[0], data, (place, offset, rule, hint), id=id_)
+
+
+ENDS = "the message ends inside"
+MTI = "the MTI is version 0"
+LLVAR = "ASCII digits from 01 to 11"
+BCD_LLVAR = "BCD digits from 01 to 19"
+LLLVAR = "ASCII digits from 001 to 512"
+DIGITS_ONLY = "only the digits 0 to 9"
+STAN = b"123456"
+FULL_WIDTH = "\N{FULLWIDTH DIGIT ONE}".encode()
+ARABIC_INDIC = "\N{ARABIC-INDIC DIGIT FIVE}".encode()
+PAD = "the unused half of a byte is not zero"
+
+CATALOGUE = [
+    # Message type indicator
+    bad("bureau-empty", b"", "MTI", 0, ENDS),
+    bad("bureau-mti-cut", b"080", "MTI", 0, ENDS),
+    bad("bureau-mti-letters", bureau([11], STAN, b"XYZ!"), "MTI", 0, MTI),
+    bad("bureau-mti-version-1993", bureau([11], STAN, b"1800"), "MTI", 0, MTI),
+    bad("bureau-mti-class-0", bureau([11], STAN, b"0000"), "MTI", 0, MTI),
+    bad("bureau-mti-class-9", bureau([11], STAN, b"0900"), "MTI", 0, MTI),
+    bad("bureau-mti-function-5", bureau([11], STAN, b"0850"), "MTI", 0, MTI),
+    bad("bureau-mti-origin-6", bureau([11], STAN, b"0806"), "MTI", 0, MTI),
+    bad("bureau-mti-signed", bureau([11], STAN, b"+800"), "MTI", 0, MTI),
+    bad("bureau-mti-full-width", bureau([11], STAN, FULL_WIDTH + b"8"), "MTI", 0, MTI),
+    bad("bureau-mti-bcd", core([11], STAN), "MTI", 0, MTI, "MTI looks like BCD"),
+    bad("core-mti-ascii", bureau([11], STAN), "MTI", 0, MTI, "MTI looks like ASCII"),
+    bad("core-mti-hex-digit", core([11], STAN[:3], b"\x0a\x00"), "MTI", 0, MTI),
+    bad("core-mti-tpdu", b"\x60\0\1\0\0" + core([11], STAN[:3]), "MTI", 0, MTI, "TPDU"),
+    bad("bureau-mti-length", b"0018" + bureau([11], STAN), "MTI", 0, MTI, "a length"),
+    # Bitmap
+    bad("bureau-bitmap-cut", b"0800" + bytes(7), "bitmap", 4, ENDS),
+    bad("bureau-bitmap-missing", b"0800", "bitmap", 4, ENDS),
+    bad("bureau-bitmap-second-cut", b"0800\xa0" + bytes(12), "bitmap", 4, ENDS),
+    bad("bureau-bitmap-zero", b"0800" + bytes(8), "bitmap", 4, "no data element"),
+    bad("bureau-bitmap-ones", b"0800" + b"\xff" * 16, "bitmap", 4, "bit 65"),
+    bad("bureau-bitmap-65", bureau([1, 11, 65], STAN), "bitmap", 4, "bit 65"),
+    bad("core-bitmap-65-core", core([1, 11, 65], STAN), "bitmap", 2, "bit 65"),
+    bad("bureau-bitmap-second-empty", b"0800\x80\x20" + bytes(14) + STAN, "bitmap", 4, "empty"),
+    bad("bureau-bitmap-both-empty", b"0800\x80" + bytes(15), "bitmap", 4, "no data element"),
+    bad("bureau-bitmap-undefined", bureau([5, 11], STAN), "bitmap", 4, "not have DE 5"),
+    bad("bureau-bitmap-undefined-second", bureau([1, 11, 66], STAN), "bitmap", 4, "DE 66"),
+    bad("bureau-bitmap-hex", b"0800002000000000000" + STAN, "bitmap", 4, "DE ", "hex text"),
+    bad("core-bitmap-hex-lower", b"\x08\x00" + b"8020abcd" * 2, "bitmap", 2, "DE", "hex text"),
+    bad("bureau-bitmap-spaces", b"0800" + b" " * 8, "bitmap", 4, "DE 19"),
+    bad("core-mac-64-for-128", core([1, 64, 70], b"x" * 8 + b"\0\x10"), "bitmap", 2, "DE 128"),
+    bad("core-mac-128-for-64", core([1, 11, 128], bytes(11)), "bitmap", 2, "DE 64"),
+    bad("bureau-mac-64-of-bureau", bureau([11, 64], STAN + bytes(8)), "bitmap", 4, "DE 64"),
+    # Length indicators
+    bad("bureau-length-negative", bureau([32], b"-1"), "DE 32", 12, LLVAR),
+    bad("bureau-length-plus", bureau([32], b"+512345"), "DE 32", 12, LLVAR),
+    bad("bureau-length-space-before", bureau([32], b" 512345"), "DE 32", 12, LLVAR),
+    bad("bureau-length-space-after", bureau([32], b"5 12345"), "DE 32", 12, LLVAR),
+    bad("bureau-length-underscore", bureau([48], b"1_0" + b"x" * 10), "DE 48", 12, LLLVAR),
+    bad("bureau-length-nul", bureau([32], b"\x0012"), "DE 32", 12, LLVAR, "binary or BCD"),
+    bad("bureau-length-bcd", bureau([32], b"\x08\x10" * 4), "DE 32", 12, LLVAR, "binary or BCD"),
+    bad("bureau-length-arabic", bureau([32], ARABIC_INDIC + b"12345"), "DE 32", 12, LLVAR),
+    bad("bureau-length-zero", bureau([32], b"00"), "DE 32", 12, LLVAR),
+    bad("core-length-zero-pan", core([2, 11], b"\x00" + STAN[:3]), "DE 2", 10, BCD_LLVAR),
+    bad("bureau-length-max-and-1", bureau([32], b"12" + b"1" * 12), "DE 32", 12, LLVAR),
+    bad("bureau-length-99", bureau([2], b"99" + b"1" * 19), "DE 2", 12, "to 19"),
+    bad("bureau-length-beyond-end", bureau([32], b"1112345"), "DE 32", 12, ENDS),
+    bad("bureau-length-beyond-end-long", bureau([48], b"512x"), "DE 48", 12, ENDS),
+    bad("bureau-length-cut", bureau([32], b"1"), "DE 32", 12, "ends inside the length"),
+    bad("core-length-hex-nibble", core([2], b"\x0a" + bytes(5)), "DE 2", 10, BCD_LLVAR),
+    bad("core-length-ascii", core([48], b"0100" + b"x" * 100), "DE 48", 10, "BCD", "ASCII digits"),
+    bad("core-length-binary", core([48], b"\x00\x1f" + b"x" * 31), "DE 48", 10, "BCD digits"),
+    bad("core-length-513", core([48], b"\x05\x13" + b"x" * 513), "DE 48", 10, "BCD digits"),
+    # Content
+    bad("bureau-letters-in-n", bureau([3, 11], b"31000x" + STAN), "DE 3", 17, DIGITS_ONLY),
+    bad("bureau-minus-in-amount", bureau([4], b"-00000000001"), "DE 4", 12, DIGITS_ONLY),
+    bad("bureau-space-in-n", bureau([11], b"12345 "), "DE 11", 17, DIGITS_ONLY),
+    bad("bureau-control-in-n", bureau([11], b"123\n56"), "DE 11", 15, DIGITS_ONLY),
+    bad("bureau-full-width-in-n", bureau([11], FULL_WIDTH * 2), "DE 11", 12, DIGITS_ONLY),
+    bad("bureau-letters-in-var-n", bureau([2], b"16620000000000000F"), "DE 2", 29, DIGITS_ONLY),
+    bad("core-hex-letters-in-bcd", core([11], b"\x12\x3a\x56"), "DE 11", 11, DIGITS_ONLY),
+    bad("core-hex-letters-in-pan", core([2], b"\x04\x12\xd4"), "DE 2", 12, DIGITS_ONLY),
+    bad("core-f-pad", core([2], b"\x03\x12\x3f"), "DE 2", 12, PAD),
+    bad("core-digit-as-pad", core([70, 128, 1], b"\x00\x11" + bytes(8)), "DE 70", 19, PAD),
+    bad("core-equals-in-bcd-track", core([35], b"\x03=4"), "DE 35", 12, PAD),
+    bad("core-e-in-bcd-track", core([35], b"\x04\x12\xe4"), "DE 35", 12, "0 to 9 and D"),
+    bad("bureau-d-in-ascii-track", bureau([35], b"0512D34"), "DE 35", 16, "0 to 9 and ="),
+    bad("bureau-hyphen-in-an", bureau([37], b"00000000012-"), "DE 37", 23, "letters and digits"),
+    bad("bureau-control-in-ans", bureau([41], b"TERM\r\n01"), "DE 41", 16, "printable"),
+    bad("bureau-high-byte-in-ans", bureau([41], b"TERM\xff001"), "DE 41", 16, "printable"),
+    bad("core-nel-in-ans", core([41], b"TERM\x85001"), "DE 41", 14, "printable"),
+    # GB18030
+    bad("bureau-gb-cut-two", bureau([48], b"003\xb2\xe2\xca"), "DE 48", 17, "is cut"),
+    bad("bureau-gb-cut-four", bureau([48], b"003\x95\x32\x82"), "DE 48", 15, "is cut"),
+    bad("core-gb-invalid", core([48], b"\x00\x02\xff\xff"), "DE 48", 12, "not gb18030"),
+    bad("bureau-gb-control", bureau([48], b"004\xb2\xe2\x0ax"), "DE 48", 17, "control"),
+    bad("bureau-gb-c1", bureau([48], b"004\x81\x30\x81\x35"), "DE 48", 15, "control"),
+    bad("bureau-gb-bidi", bureau([48], b"004" + "\u202e".encode("gb18030")), "DE 48", 15, "cont"),
+    # End
+    bad("bureau-trailing-byte", bureau([11], STAN + b"0"), "end", 18, "bytes follow"),
+    bad("core-trailing-field", core([11], STAN), "end", 13, "bytes follow"),
+    bad("bureau-trailing-line-end", bureau([11], STAN + b"\n"), "end", 18, "bytes follow"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "data", "expected"), CATALOGUE)
+def test_bad_input_is_refused_with_place_and_rule(codecs, name, data, expected):
+    """Each usual mistake is refused with data element, byte, rule and hint, answered by 30."""
+    place, offset, rule, hint = expected
+
+    with pytest.raises(MalformedMessage) as caught:
+        codecs[name].decode(data)
+
+    error = caught.value
+    assert (error.place, error.offset) == (place, offset)
+    assert rule in error.rule
+    assert hint in error.hint
+    assert bool(hint) == bool(error.hint)
+    assert error.response_code is ResponseCode.FORMAT_ERROR
+
+
+@pytest.mark.parametrize(
+    ("name", "mti", "fields", "place", "rule"),
+    [
+        ("bureau", "1800", {11: "123456"}, "MTI", "version 0"),
+        ("bureau", "0800", {}, "bitmap", "no data element"),
+        ("bureau", "0800", {5: "1"}, "bitmap", "not have DE 5"),
+        ("bureau", "0800", {65: "1"}, "bitmap", "bit 65"),
+        ("bureau", "0800", {1: b"12345678"}, "bitmap", "not have DE 1"),
+        ("bureau", "0800", {7: "1121193658", 11: "12345"}, "DE 11", "the length is 6"),
+        ("bureau", "0800", {7: "112119365", 11: "1234567"}, "DE 7", "the length is 10"),
+        ("bureau", "0800", {7: "1121193658", 11: "12345x"}, "DE 11", DIGITS_ONLY),
+        ("bureau", "0800", {7: "1121193658", 11: b"123456"}, "DE 11", "text"),
+        ("bureau", "0800", {7: "1121193658", 11: "12345\n"}, "DE 11", DIGITS_ONLY),
+        ("bureau", "0800", {32: "123456789012"}, "DE 32", "the length is 1 to 11"),
+        ("bureau", "0800", {32: ""}, "DE 32", "the length is 1 to 11"),
+        ("bureau", "0800", {48: "测" * 257}, "DE 48", "the length is 1 to 512"),
+        ("bureau", "0800", {48: "\ud800"}, "DE 48", "not in gb18030"),
+        ("bureau", "0800", {48: "a\u2028"}, "DE 48", "control"),
+        ("bureau", "0800", {48: b"a"}, "DE 48", "text"),
+        ("bureau", "0800", {52: "12345678"}, "DE 52", "bytes"),
+        ("bureau", "0800", {52: b"1234567"}, "DE 52", "the length is 8"),
+        ("core", "0800", {2: "6200D"}, "DE 2", DIGITS_ONLY),
+        ("core", "0800", {35: "62=00"}, "DE 35", "0 to 9 and D"),
+        ("core", "0800", {64: b"12345678", 70: "301"}, "bitmap", "DE 128"),
+    ],
+)
+def test_our_own_mistakes_are_found_before_bytes_leave(codecs, name, mti, fields, place, rule):
+    """A message that does not fit the dialect is never written, with a plan or without."""
+    for _ in range(2):
+        with pytest.raises(UnencodableMessage) as caught:
+            codecs[name].encode(Message(mti, fields))
+
+        assert caught.value.place == place
+        assert rule in caught.value.rule
+
+
+def test_values_of_one_message_never_run_into_each_other(codecs):
+    """A field too short beside one too long is refused although the sum is right."""
+    good = {7: "1121193658", 11: "123456", 37: "000000000123"}
+    codecs["bureau"].encode(Message("0800", good))
+
+    with pytest.raises(UnencodableMessage):
+        codecs["bureau"].encode(Message("0800", {**good, 7: "112119365", 11: "8123456"}))
+
+
+@BOTH
+def test_many_layouts_cost_no_memory(dialects, monkeypatch, name):
+    """Beyond the number of plans kept, messages are read and written field by field."""
+    monkeypatch.setattr(codec_module, "PLANS_MAX", 1)
+    codec = Codec(dialects[name])
+    first, second = {3: "310000", 7: "1121193658"}, {7: "1121193658", 11: "123456"}
+
+    for fields in (first, second, second):
+        assert codec.decode(codec.encode(Message("0100", fields))).fields == fields
+
+    assert len(codec._decode_plans) == len(codec._encode_plans) == 1
+
+
+# ---------------------------------------------------------------- MAC
+
+
+@BOTH
+def test_mac_covers_every_byte_before_it(codecs, name):
+    """A message is sealed in the last data element; altering any byte is noticed."""
+    raw = codecs[name].encode(Message("0100", SAMPLES[name]), toy_mac)
+
+    codecs[name].verify_mac(raw, toy_mac)
+
+    assert raw[-8:] == toy_mac(raw[:-8])
+    assert max(codecs[name].decode(raw).fields) in MAC_DATA_ELEMENTS
+    for index in range(len(raw)):
+        altered = raw[:index] + bytes((raw[index] ^ 1,)) + raw[index + 1 :]
+        with pytest.raises((MacMismatch, MalformedMessage)):
+            codecs[name].verify_mac(altered, toy_mac)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "place"),
+    [
+        ("bureau", {11: "123456"}, 128),
+        ("core", {7: "1121193658", 11: "123456"}, 64),
+        ("core", {11: "123456", 70: "301"}, 128),
+    ],
+)
+def test_mac_stands_where_the_dialect_says(codecs, name, fields, place):
+    """The bureau's MAC is DE 128; the core's is the last element of the last bitmap."""
+    raw = codecs[name].encode(Message("0800", fields), toy_mac)
+
+    decoded = codecs[name].decode(raw)
+
+    assert decoded.fields.keys() == {*fields, place}
+
+
+def test_repeat_is_sealed_anew(codecs):
+    """A MAC that came with the message is replaced, because the MTI has changed."""
+    codec = codecs["core"]
+    sealed = codec.decode(codec.encode(Message("0100", SAMPLES["core"]), toy_mac))
+
+    raw = codec.encode(sealed.as_repeat(), toy_mac)
+
+    codec.verify_mac(raw, toy_mac)
+    assert codec.decode(raw).mti == "0101"
+
+
+@BOTH
+def test_message_without_mac_is_refused(codecs, name):
+    """A missing MAC is a wrong one, answered by A0."""
+    bare = codecs[name].encode(Message("0100", SAMPLES[name]))
+    cut = codecs[name].encode(Message("0100", {11: "123456"}), toy_mac)[:-9]
+
+    for data in (bare, cut):
+        with pytest.raises(MacMismatch, match="missing") as caught:
+            codecs[name].verify_mac(data, toy_mac)
+        assert caught.value.response_code is ResponseCode.MAC_FAILURE
+
+
+def test_mac_of_a_wrong_size_is_our_mistake(codecs):
+    """A cipher that does not give 8 bytes is refused before anything leaves."""
+    with pytest.raises(LocalError, match="8 bytes"):
+        codecs["core"].encode(Message("0100", SAMPLES["core"]), lambda _: b"short")

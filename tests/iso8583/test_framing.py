@@ -1,0 +1,122 @@
+"""Messages in a stream of bytes, however the network cuts it."""
+
+import pytest
+
+from gateway.iso8583.errors import MalformedFrame
+from gateway.iso8583.framing import Frame, FrameReader, Framing, answer_tpdu
+from gateway.terms.errors import LocalError
+
+ASCII = Framing("ascii-4", 4096)
+BINARY = Framing("binary-2", 4096, "6000010000")
+TPDU = bytes.fromhex("6000010000")
+STREAMS = [
+    pytest.param(ASCII, b"0005hello0000" + b"0001x", [b"hello", b"", b"x"], b"", id="bureau"),
+    pytest.param(
+        BINARY,
+        b"\x00\x0a" + TPDU + b"hello\0\0\x00\x06" + TPDU + b"x",
+        [b"hello", b"", b"x"],
+        TPDU,
+        id="core",
+    ),
+]
+
+
+@pytest.mark.parametrize(("framing", "stream", "payloads", "tpdu"), STREAMS)
+def test_frames_are_the_same_wherever_the_stream_is_cut(framing, stream, payloads, tpdu):
+    """Cut at any byte, in single bytes or all at once: the same frames come out."""
+    cuts = [[stream[:at], stream[at:]] for at in range(len(stream) + 1)]
+    cuts.append([bytes((byte,)) for byte in stream])
+    expected = [Frame(payload, tpdu if payload else b"") for payload in payloads]
+
+    for pieces in cuts:
+        reader = FrameReader(framing)
+        assert [frame for piece in pieces for frame in reader.feed(piece)] == expected
+        assert reader.error is None
+
+
+@pytest.mark.parametrize("framing", [ASCII, BINARY])
+def test_frame_is_read_back(framing):
+    """What is framed is what comes out, up to the longest message."""
+    payloads = [b"m", b"m" * framing.message_bytes_max]
+    stream = b"".join(framing.frame(payload) for payload in payloads) + framing.keep_alive()
+
+    frames = FrameReader(framing).feed(stream)
+
+    assert [frame.payload for frame in frames] == [*payloads, b""]
+    assert [frame.is_keep_alive for frame in frames] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("framing", "data", "offset", "rule", "hint"),
+    [
+        pytest.param(ASCII, b"+017", 0, "ASCII digits", "", id="signed"),
+        pytest.param(ASCII, b" 017", 0, "ASCII digits", "", id="spaced"),
+        pytest.param(ASCII, b"1_00", 0, "ASCII digits", "", id="underscored"),
+        pytest.param(ASCII, "٥٥".encode(), 0, "ASCII digits", "", id="arabic-indic"),  # noqa: RUF001 - the point
+        pytest.param(ASCII, b"4097", 0, "above the maximum", "digits", id="too-long"),
+        pytest.param(ASCII, b"GET /", 0, "ASCII digits", "HTTP", id="http"),
+        pytest.param(ASCII, b"\x16\x03\x01\x02", 0, "ASCII digits", "TLS", id="tls"),
+        pytest.param(ASCII, b"\x00\x2f0800", 0, "ASCII digits", "binary length", id="binary"),
+        pytest.param(BINARY, b"\x10\x06", 0, "above the maximum", "", id="core-too-long"),
+        pytest.param(BINARY, b"\xff\xff", 0, "above the maximum", "", id="core-ffff"),
+        pytest.param(BINARY, b"POST", 0, "above the maximum", "HTTP", id="core-http"),
+        pytest.param(BINARY, b"\x16\x03\x01", 0, "above the maximum", "TLS", id="core-tls"),
+        pytest.param(BINARY, b"0047", 0, "above the maximum", "digits", id="core-ascii-length"),
+        pytest.param(BINARY, b"\0\x05", 0, "no message", "", id="core-tpdu-only"),
+        pytest.param(BINARY, b"\0\x010", 0, "no message", "", id="core-one"),
+        pytest.param(BINARY, b"\0\x0708\0abcd", 2, "begin with 60", "without", id="core-no-tpdu"),
+        pytest.param(BINARY, b"\0\x07\x08\x00abcde", 2, "begin with 60", "without", id="core-bcd"),
+        pytest.param(BINARY, b"\0\x07\x61abcdef", 2, "begin with 60", "", id="core-tpdu-61"),
+    ],
+)  # fmt: skip
+def test_stream_that_is_none_is_refused_for_good(framing, data, offset, rule, hint):
+    """Foreign bytes are named by place, rule and hint, and nothing is read after them."""
+    reader = FrameReader(framing)
+
+    with pytest.raises(MalformedFrame, match=rule) as first:
+        reader.feed(data)
+    with pytest.raises(MalformedFrame) as second:
+        reader.feed(framing.frame(b"good"))
+
+    assert first.value.offset == offset
+    assert hint in first.value.hint
+    assert bool(hint) == bool(first.value.hint)
+    assert second.value is first.value is reader.error
+
+
+def test_frames_before_garbage_are_still_given():
+    """A good frame that came together with garbage is not lost; the error comes next."""
+    reader = FrameReader(ASCII)
+
+    frames = reader.feed(b"0002ok" + b"GET / HTTP/1.1")
+
+    assert frames == [Frame(b"ok")]
+    assert reader.error
+    with pytest.raises(MalformedFrame):
+        reader.feed(b"")
+
+
+@pytest.mark.parametrize(
+    ("framing", "payload", "tpdu", "rule"),
+    [
+        (ASCII, b"", b"", "1 to 4096"),
+        (ASCII, b"m" * 4097, b"", "1 to 4096"),
+        (ASCII, b"m", TPDU, "has 0 bytes"),
+        (BINARY, b"m", TPDU[:4], "has 5 bytes"),
+    ],
+)
+def test_what_cannot_be_framed_is_our_mistake(framing, payload, tpdu, rule):
+    """Empty or oversized messages and wrong TPDUs never leave."""
+    with pytest.raises(LocalError, match=rule):
+        framing.frame(payload, tpdu)
+
+
+def test_answer_goes_back_where_the_request_came_from():
+    """Destination and source change places in the TPDU of an answer."""
+    assert answer_tpdu(bytes.fromhex("6000010203")) == bytes.fromhex("6002030001")
+    assert BINARY.frame(b"x", answer_tpdu(TPDU)) == b"\x00\x06\x60\x00\x00\x00\x01x"
+
+
+def test_frame_never_prints_its_bytes():
+    """The payload may hold card numbers and PIN blocks."""
+    assert repr(Frame(b"T00000019")) == "Frame(9 bytes)"
