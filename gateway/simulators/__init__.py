@@ -14,8 +14,10 @@ module          holds
 ``faults``      what goes wrong on demand
 ``journal``     what was said, decoded and masked
 ``protocol``    one TCP connection
-``host``        one far side put together: ports, desk, faults, journal
+``host``        one far side put together: rules, desk, faults, journal, wire
 ``control``     the HTTP control port ``/_sim``
+``views``       the state as the control port shows it
+``server``      the two listening ports
 ``process``     one far side as a process of its own
 ==============  =====================================================================
 """
