@@ -148,6 +148,10 @@ class DialogueTable:
         """Make a dialogue known under its link's name."""
         self._dialogues[link] = dialogue
 
+    def dialogue(self, link: str) -> Dialogue:
+        """Give the dialogue of a link by its name."""
+        return self._dialogues[link]
+
     def of(self, side: Side, agency: AgencyCode) -> Dialogue:
         """Find the dialogue of a side for an agency."""
         link = self._core_link if side is Side.FINANCIAL else self._agency_links[agency]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from typing import Self
 
+from gateway.api import service as api
 from gateway.financial.account import FinancialAccount
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.protocol import PinRefusal, PublicKey, SetPin
@@ -78,7 +79,7 @@ class SecurityModules:
         keys = await self._keys(purpose.side)
         return next(key.kid for key in keys if key.purpose is purpose)
 
-    async def public_keys(self) -> tuple[Mapping[str, object], ...]:
+    async def public_keys(self) -> tuple[api.PublicKey, ...]:
         """Give every public key as a JWK with its purpose and last day."""
         return tuple([_jwk(key) for side in Side for key in await self._keys(side)])
 
@@ -125,6 +126,16 @@ _REFUSALS = {
 }
 
 
-def _jwk(key: PublicKey) -> Mapping[str, object]:
+def _jwk(key: PublicKey) -> api.PublicKey:
     end_of_day = datetime.combine(key.not_after, time.max, UTC).replace(microsecond=0)
-    return {**key.jwk, "purpose": key.purpose.value, "not_after": end_of_day.isoformat()}
+    return api.PublicKey(
+        kty=key.jwk["kty"],
+        crv=key.jwk["crv"],
+        x=key.jwk["x"],
+        y=key.jwk["y"],
+        kid=key.kid,
+        use=key.jwk["use"],
+        alg=key.jwk["alg"],
+        purpose=key.purpose,
+        not_after=end_of_day,
+    )

@@ -65,7 +65,7 @@ class Pins(Protocol):
     async def kid(self, purpose: PinPurpose) -> str:
         """Give the key under which a PIN is to be encrypted; raises `RequestRefused`."""
 
-    async def public_keys(self) -> tuple[Mapping[str, object], ...]:
+    async def public_keys(self) -> tuple[api.PublicKey, ...]:
         """Give every public key; raises `RequestRefused`."""
 
     async def encipher(self, order: PinOrder) -> PinOutcome:
@@ -122,7 +122,7 @@ class OnlineBanking:
         agencies = self._catalogue.agencies.values()
         return tuple(rendering.agency_view(agency, on) for agency in agencies)
 
-    async def public_keys(self) -> tuple[Mapping[str, object], ...]:
+    async def public_keys(self) -> tuple[api.PublicKey, ...]:
         """List the modules' public keys."""
         return await self._pins.public_keys()
 

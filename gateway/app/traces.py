@@ -27,13 +27,20 @@ class TraceNumbers:
         self._is_reserving = False
         self._reserve = reserve
 
-    def refill(self) -> None:
-        """Reserve the next block unless one is being reserved."""
+    def refill(self, filled: Callable[[], None] = lambda: None) -> None:
+        """Reserve the next block unless one is being reserved; `filled` hears when it is."""
         if self._is_reserving:
             return
         self._is_reserving = True
         target = self._reserved + BLOCK
-        self._reserve(BlockReserved(self._counter, target), lambda error: self._took(target, error))
+
+        def took(error: Exception | None) -> None:
+            self._is_reserving = False
+            if error is None:
+                self._reserved = target
+                filled()
+
+        self._reserve(BlockReserved(self._counter, target), took)
 
     def allocate(self, at: datetime) -> Trace:
         """Give the next trace; raises `Unavailable` when no reserved number is left.
@@ -50,8 +57,3 @@ class TraceNumbers:
         rrn = Rrn(f"{at:%Y}"[-1] + f"{at:%j%H}" + stan.value)
         # Data element 7 counts seconds, and so does every key built from it.
         return Trace(stan, rrn, at.replace(microsecond=0))
-
-    def _took(self, target: int, error: Exception | None) -> None:
-        self._is_reserving = False
-        if error is None:
-            self._reserved = target

@@ -1,0 +1,82 @@
+"""A side's security module as a process that `serve` starts, watches and starts again."""
+
+import asyncio
+import sys
+
+import structlog
+
+from gateway.app.settings import ModuleSettings
+from gateway.terms.errors import SpecificationError
+from gateway.terms.sides import Side
+
+log = structlog.get_logger()
+
+READY_SECONDS_MAX = 20.0  # opening a store takes a tenth of a second; a busy machine is slower
+RESTART_SECONDS = 0.5  # pause before a module that died is started again
+STOP_SECONDS_MAX = 5.0
+
+
+class ModuleProcess:
+    """Keeps one embedded security module running until stopped."""
+
+    def __init__(self, side: Side, settings: ModuleSettings) -> None:
+        self._side = side
+        self._settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the module and wait until it is ready.
+
+        Raises `SpecificationError` when it refuses: its own words stand on standard error.
+        """
+        if not await self._launch():
+            raise SpecificationError(
+                str(self._settings.key_store),
+                "",
+                f"the {self._side.value} security module does not start; see its message above",
+            )
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """End the module by closing its standard input; kill it if it does not go."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _launch(self) -> bool:
+        settings = self._settings
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "security-module", "--embedded"),
+            *("--side", self._side.value),
+            *("--key-store", str(settings.key_store)),
+            *("--socket", str(settings.socket)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(READY_SECONDS_MAX):
+                return bool(await self._process.stdout.readline())
+        except TimeoutError:
+            self._process.kill()
+            return False
+
+    async def _watch(self) -> None:
+        while True:
+            assert self._process is not None
+            code = await self._process.wait()
+            log.error("security-module-ended", side=self._side.value, exit_status=code)
+            await asyncio.sleep(RESTART_SECONDS)
+            if await self._launch():
+                log.info("security-module-restarted", side=self._side.value)

@@ -1,0 +1,406 @@
+"""Wires everything by hand and runs it: this module is the architecture on one page."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+from twisted.internet import asyncioreactor
+
+from gateway.api.application import create_application
+from gateway.api.authentication import Channels
+from gateway.api.service import ReadinessCheck
+from gateway.app.clock import utc_now
+from gateway.app.conductor import Cancel, Cargo, Conductor
+from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
+from gateway.app.identifiers import Identifiers
+from gateway.app.logs import configure
+from gateway.app.metrics import GatewayCollector, exposition
+from gateway.app.modules import ModuleProcess
+from gateway.app.pins import SecurityModules
+from gateway.app.service import OnlineBanking, Readiness
+from gateway.app.settings import LinkSettings, Settings
+from gateway.app.specifications import Specifications, shipped_directory
+from gateway.app.traces import TraceNumbers
+from gateway.hsm.client import SecurityModule
+from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
+from gateway.hsm.mac import MacPadding, RetailMac
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.dialect import Dialect
+from gateway.iso8583.message_set import MessageSet
+from gateway.iso8583.session import State
+from gateway.linking.kinds import EXCHANGES
+from gateway.store.engine import READERS_MAX, Database
+from gateway.store.journal import Journal
+from gateway.store.queries import Queries
+from gateway.store.sealing import Sealer
+from gateway.store.unit import Unit
+from gateway.terms.errors import SpecificationError
+from gateway.terms.numbers import AgencyCode
+from gateway.terms.sides import Side
+from gateway.wire.outbound_link import LinkPlan, OutboundLink
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+DRAIN_SECONDS_MAX = 35  # a caller is waited for as long as it may wait, and a little longer
+_BACKLOG = 1024  # Twisted's and uvicorn's defaults of 50 and 2048 are too few and too many
+
+
+def serve(settings: Settings) -> int:
+    """Run the gateway until SIGTERM or SIGINT; gives the process's exit status.
+
+    Prints one line when it is ready: ``{"http": "http://…"}``. Raises `SpecificationError` naming
+    file, key and remedy when something it needs is wrong.
+    """
+    configure(settings.log_level)
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    asyncioreactor.install(loop)
+    from twisted.internet import reactor as installed  # noqa: PLC0415 - only once installed
+
+    reactor: Any = installed
+    # Twisted's clock is the wall clock: a step of it would fire timers or hold them back.
+    reactor.seconds = time.monotonic
+    outcome: list[BaseException | int] = []
+
+    async def run() -> None:
+        try:
+            outcome.append(await Gateway(settings, reactor).run())
+        except BaseException as error:  # noqa: BLE001 - raised again below, outside the loop
+            outcome.append(error)
+        finally:
+            reactor.stop()
+
+    running: list[asyncio.Task[None]] = []  # a task that nobody holds may be collected
+    reactor.callWhenRunning(lambda: running.append(loop.create_task(run())))
+    reactor.run(installSignalHandlers=False)
+    ended = outcome[0] if outcome else 1
+    if isinstance(ended, BaseException):
+        raise ended
+    return ended
+
+
+class Gateway:
+    """One gateway process: what it holds and in which order it starts and stops."""
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:  # noqa: ANN401 - Twisted's
+        self._settings = settings
+        self._reactor = reactor
+        self._loop = asyncio.get_running_loop()
+        self._specifications = Specifications(settings.specifications or shipped_directory())
+        self._catalogue = self._specifications.catalogue()
+        self._identifiers = Identifiers(utc_now)
+        self._stop = asyncio.Event()
+        self._exit_status = 0
+        self._links: dict[str, OutboundLink[Pending]] = {}
+        self._modules: dict[Side, SecurityModule] = {}
+        self._module_is_ready = dict.fromkeys(Side, False)
+
+    async def run(self) -> int:
+        """Start everything in order, serve, and stop everything in the reverse order."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop.set)
+        async with AsyncExitStack() as stack:
+            sealer = self._open_store(stack)
+            await self._start_modules(stack)
+            table = await self._prepare_links()
+            conductor = self._conductor(table)
+            for name, settings in self._settings.links.items():
+                await self._start_link(stack, name, settings, conductor, table)
+            await self._resume(conductor)
+            await self._start_http(stack, self._application(conductor, table, sealer))
+            watching = asyncio.create_task(self._watch_modules())
+            await self._stop.wait()
+            watching.cancel()
+        log.info("stopped")
+        return self._exit_status
+
+    # ------------------------------------------------------------------ store
+
+    def _open_store(self, stack: AsyncExitStack) -> Sealer:
+        social, financial = (
+            load_data_key(self._settings.module(side).key_store / DATA_KEY_FILE, side)
+            for side in (Side.SOCIAL, Side.FINANCIAL)
+        )
+        self._sealer = Sealer(social, financial)
+        database = Database(self._settings.store.path)
+        stack.callback(database.close)
+        self._engine = database.engine
+        self._journal = Journal(database.engine, self._sealer, self._deliver)
+        self._readers = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="reader")
+        stack.callback(self._readers.shutdown)
+        stack.push_async_callback(asyncio.to_thread, self._journal.close)
+        return self._sealer
+
+    def _deliver(self, call: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(call)
+
+    async def _read(self, query: Callable[[Queries], T]) -> T:
+        def run() -> T:
+            with self._engine.connect() as connection:
+                return query(Queries(connection, self._sealer, EXCHANGES.__getitem__))
+
+        return await self._loop.run_in_executor(self._readers, run)
+
+    # ------------------------------------------------------------------ security modules
+
+    async def _start_modules(self, stack: AsyncExitStack) -> None:
+        for side in Side:
+            settings = self._settings.module(side)
+            if settings.embedded:
+                process = ModuleProcess(side, settings)
+                stack.push_async_callback(process.stop)
+                await process.start()
+            module = SecurityModule(settings.socket)
+            stack.callback(module.close)
+            self._modules[side] = module
+
+    async def _watch_modules(self) -> None:
+        """Ask each module every few seconds how it is, for readiness."""
+        while True:
+            for side, module in self._modules.items():
+                try:
+                    self._module_is_ready[side] = bool(await module.diagnostics())
+                except Exception:  # noqa: BLE001 - whatever is wrong, it is not ready
+                    self._module_is_ready[side] = False
+            await asyncio.sleep(_MODULE_LOOK_SECONDS)
+
+    # ------------------------------------------------------------------ links
+
+    async def _prepare_links(self) -> DialogueTable:
+        self._check_routes()
+        agencies = {
+            code: agency.institution.link for code, agency in self._catalogue.agencies.items()
+        }
+        table = DialogueTable(self._settings.core_link, agencies)
+        station = Station(**self._settings.station.model_dump())
+        for name, settings in self._settings.links.items():
+            traces = await self._traces(name)
+            _, message_set = self._spoken(settings)
+            limits = self._settings.limits(settings.side).limits()
+            table.add(name, Dialogue(message_set, station, traces, limits))
+        return table
+
+    def _check_routes(self) -> None:
+        bureaus = {n for n, link in self._settings.links.items() if link.side is Side.SOCIAL}
+        for agency in self._catalogue.agencies.values():
+            if agency.institution.link not in bureaus:
+                raise SpecificationError(
+                    "configuration",
+                    f"links.{agency.institution.link}",
+                    f"is missing: institution {agency.institution.code} is reached over it",
+                )
+
+    def _spoken(self, settings: LinkSettings) -> tuple[Dialect, MessageSet]:
+        dialect = self._specifications.dialect(settings.dialect)
+        return dialect, self._specifications.message_set(settings.message_set, dialect)
+
+    async def _start_link(
+        self,
+        stack: AsyncExitStack,
+        name: str,
+        settings: LinkSettings,
+        conductor: Conductor,
+        table: DialogueTable,
+    ) -> None:
+        dialogue = table.dialogue(name)
+        dialect, message_set = self._spoken(settings)
+        key = await self._modules[settings.side].session_mac_key(settings.zone)
+        host, _, port = settings.address.rpartition(":")
+
+        def became(state: State) -> None:
+            if state is State.SIGNED_ON:
+                conductor.link_is_back(settings.side)
+
+        plan: LinkPlan[Pending] = LinkPlan(
+            name=name,
+            host=host,
+            port=int(port),
+            codec=Codec(dialect),
+            message_set=message_set,
+            mac=RetailMac(key.key, MacPadding(dialect.mac.padding)),
+            network_message=lambda kind: dialogue.network_message(kind, utc_now()),
+            answered=hear(settings.side, dialogue, conductor.answer),
+            became=became,
+            answer_seconds_max=dialogue.limits.answer_timeout.total_seconds(),
+            in_flight_max=settings.in_flight_max,
+        )
+        link = OutboundLink(plan, self._reactor)
+        dialogue.link = link
+        self._links[name] = link
+        stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
+        link.start()
+
+    def _reserve(self, record: object, done: Callable[[Exception | None], None]) -> None:
+        self._journal.submit(Unit(records=(record,)), done)
+
+    async def _traces(self, link: str) -> TraceNumbers:
+        counter = f"stan/{link}"
+        first = await self._read(lambda queries: queries.counter(counter))
+        traces = TraceNumbers(counter, first, self._reserve)
+        reserved: asyncio.Future[None] = self._loop.create_future()
+        traces.refill(lambda: reserved.set_result(None))
+        await reserved
+        return traces
+
+    # ------------------------------------------------------------------ operations
+
+    def _conductor(self, table: DialogueTable) -> Conductor:
+        timers = LoopTimers(self._loop)
+        return Conductor(self._journal, table, timers, self._identifiers.operation, self._fail)
+
+    async def _resume(self, conductor: Conductor) -> None:
+        life = self._settings.social_limits.limits().message_life
+        since = utc_now() - life
+        unfinished = await self._read(lambda queries: queries.unfinished(since))
+        for operation in unfinished:
+            linked = await self._read(partial(Queries.linked, link=operation.link))
+            if linked is not None:
+                conductor.resume(operation, Cargo(linked.card, linked.account))
+        if unfinished:
+            log.info("resumed", operations=len(unfinished))
+
+    def _fail(self, error: Exception) -> None:
+        """Stop at once: what is on disk is right, what is in memory may not be."""
+        log.critical("journal-failed", error=str(error))
+        sys.stderr.flush()
+        os._exit(os.EX_IOERR)
+
+    # ------------------------------------------------------------------ http
+
+    def _application(self, conductor: Conductor, table: DialogueTable, sealer: Sealer) -> ASGIApp:
+        collector = GatewayCollector(conductor, self._links.values())
+        service = OnlineBanking(
+            conductor=conductor,
+            journal=self._journal,
+            read=self._read,
+            pins=SecurityModules(self._modules),
+            catalogue=self._catalogue,
+            identifiers=self._identifiers,
+            is_ready=table.is_ready,
+            zone=self._zone,
+            now=utc_now,
+            answer_wait_s=self._settings.http.answer_wait_s,
+            session_life=timedelta(seconds=self._settings.pin_session_life_s),
+            readiness=Readiness(self._checks, lambda: exposition(collector)),
+        )
+        digests = {
+            name: bytes.fromhex(channel.token_sha256)
+            for name, channel in self._settings.http.channels.items()
+        }
+        # Kept with the financial data key, because fingerprints are compared across restarts.
+        fingerprint_key = sealer.financial.fingerprint(b"idempotency-key fingerprints")
+        return create_application(
+            service, Channels(digests), self._identifiers.request, fingerprint_key
+        )
+
+    def _zone(self, side: Side, agency: AgencyCode) -> str:
+        name = self._settings.core_link
+        if side is Side.SOCIAL:
+            name = self._catalogue.agency(agency).institution.link
+        return self._settings.links[name].zone
+
+    def _checks(self) -> Mapping[str, ReadinessCheck]:
+        checks = {
+            f"security-module-{side.value}": ReadinessCheck(ready)
+            for side, ready in self._module_is_ready.items()
+        }
+        for name, link in self._links.items():
+            checks[f"link-{name}"] = ReadinessCheck(
+                link.is_ready, f"{link.state.value}: {link.reason}"
+            )
+        return checks
+
+    async def _start_http(self, stack: AsyncExitStack, application: ASGIApp) -> None:
+        listening = _listen(self._settings.http.listen)
+        config = uvicorn.Config(
+            application,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
+            backlog=_BACKLOG,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+
+        async def stop() -> None:
+            server.should_exit = True
+            await serving
+
+        stack.push_async_callback(stop)
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        sys.stdout.write(json.dumps({"http": f"http://{shown}:{port}"}) + "\n")
+        sys.stdout.flush()
+        log.info("ready", http=f"{shown}:{port}")
+
+
+_MODULE_LOOK_SECONDS = 2.0
+
+
+class LoopTimers:
+    """Timers of the event loop, on its monotonic clock, beside the wall clock's time of day."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def now(self) -> datetime:
+        """Give the present instant in UTC."""
+        return utc_now()
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> Cancel:
+        """Call once after a delay; gives the means to cancel it."""
+        return self._loop.call_later(delay_s, call).cancel
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn inside our loop; the gateway takes the signals."""
+
+    def capture_signals(self) -> Any:  # noqa: ANN401 - a context manager, as uvicorn types it
+        """Leave the signals alone."""
+        return _NoSignals()
+
+
+class _NoSignals:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_exception: object) -> None:
+        pass
+
+
+def _listen(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, int(port)))
+    except OSError as error:
+        listening.close()
+        raise SpecificationError(
+            "configuration", "http.listen", f"{address} cannot be used: {error.strerror}"
+        ) from None
+    listening.setblocking(False)
+    return listening
