@@ -1,0 +1,108 @@
+"""Facts in the journal: what is written is read back, and nothing else is believed."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.operations.exchange import ExchangeEvent, Move, Trace
+from gateway.operations.facts import (
+    AnswerSetAside,
+    Moved,
+    Opened,
+    OperationKind,
+    OperationState,
+    Settled,
+    from_json,
+    to_json,
+)
+from gateway.terms.errors import LocalError
+from gateway.terms.numbers import LinkId, OperationId, Rrn, Stan
+from gateway.terms.refusals import Refusal
+from gateway.terms.response_codes import ResponseCode
+
+instants = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds of the strategy
+crockford = st.text("0123456789abcdefghjkmnpqrstvwxyz", min_size=26, max_size=26)
+operation_ids = crockford.map(lambda text: OperationId(f"op_{text}"))
+traces = st.builds(
+    Trace,
+    st.integers(0, 10**7).map(Stan.of),
+    st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=12, max_size=12).map(Rrn),
+    instants,
+)
+words = st.text(max_size=20)
+moves = st.builds(
+    Move,
+    st.sampled_from(ExchangeEvent),
+    instants,
+    st.none() | traces,
+    st.none() | st.sampled_from(ResponseCode),
+    st.none() | words,
+)
+facts = st.one_of(
+    st.builds(
+        Opened,
+        st.sampled_from(OperationKind),
+        crockford.map(lambda text: LinkId(f"lnk_{text}")),
+        instants,
+        st.none() | instants,
+        st.none() | operation_ids,
+        st.none() | st.dictionaries(words, words),
+    ),
+    st.builds(Moved, words, moves),
+    st.builds(AnswerSetAside, words, instants, st.sampled_from(ResponseCode)),
+    st.builds(
+        Settled,
+        st.sampled_from(OperationState),
+        instants,
+        st.none() | st.sampled_from(Refusal),
+        st.none() | st.sampled_from(ResponseCode),
+        st.none() | operation_ids,
+    ),
+)
+
+
+@given(facts)
+def test_a_fact_survives_the_journal(fact):
+    """What is read from its JSON text is the fact that was written, to the microsecond."""
+    assert from_json(json.loads(json.dumps(to_json(fact)))) == fact
+
+
+@given(facts)
+def test_a_fact_has_no_empty_members(fact):
+    """What was not said takes no room."""
+    assert None not in to_json(fact).values()
+
+
+GOOD = {"fact": "moved", "exchange": "leg", "event": "send", "at": "2026-11-21T04:00:00+00:00"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fact": "forgotten"},
+        {"event": "teleport"},
+        {"at": "yesterday"},
+        {"response_code": "Z9"},
+        {"trace": ["1", "2", "3"]},
+        {"trace": 7},
+        {"fact": "settled", "state": "done"},
+        {"fact": "opened", "kind": "link"},
+        {"fact": "answer-set-aside"},
+    ],
+)
+def test_a_fact_that_cannot_be_read_is_our_own_fault_and_is_not_repeated(change):
+    """A journal of another version stops us, in words that hold nothing of the row."""
+    with pytest.raises(LocalError) as raised:
+        from_json(GOOD | change)
+
+    assert str(raised.value) == "the journal holds a fact that this version cannot read"
+    assert from_json(GOOD)
+
+
+@pytest.mark.parametrize("state", sorted(OperationState))
+def test_only_pending_and_unknown_may_change(state):
+    """A caller that was told a final state is never told another."""
+    assert state.is_final == (state not in {OperationState.PENDING, OperationState.UNKNOWN})
