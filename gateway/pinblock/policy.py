@@ -5,8 +5,7 @@ popular PINs of unclear licence (``reference/pin-and-keys.md`` 7). Every rule is
 every PIN, and only then a verdict given, so that the time taken does not tell which rule hit.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, StrEnum
@@ -99,51 +98,44 @@ def _stutters(pin: Octets, size: int) -> bool:
 
 
 def _is_listed(pin: Octets, policy: PinPolicy) -> bool:
-    return _is_among(pin, policy.listed)
+    listed: Sequence[Octets] = [entry.encode() for entry in policy.listed]
+    return listed.count(pin) > 0
 
 
 def _is_birth_date(pin: Octets, holder: PinHolder) -> bool:
-    return holder.birth_date is not None and _is_among(
-        pin, birth_date_forms(holder.birth_date, len(pin))
-    )
+    forms = birth_date_forms(holder.birth_date) if holder.birth_date else ()
+    return _is_part(pin, forms)
 
 
 def _is_of_holder_numbers(pin: Octets, holder: PinHolder) -> bool:
-    """Tell whether the PIN occurs anywhere in a number; letters in a number are skipped over."""
-    windows = (window for number in holder.numbers for window in _windows(number, len(pin)))
-    return _is_among(pin, windows)
+    return _is_part(pin, holder.numbers)
 
 
-def birth_date_forms(born: date, length: int) -> frozenset[str]:
-    """All that people make of a date in so many digits.
+def birth_date_forms(born: date) -> tuple[str, ...]:
+    """Write a date as people do, in digits only; a PIN may be any part of one of them.
 
-    Two- and four-digit year, in Chinese, American and European order, with and without leading
-    zeros, and any part of the eight digits.
+    Year, month and day in Chinese, American, European and mixed order, with four digits of the
+    year or two, with and without leading zeros.
     """
-    year, month, day = f"{born:%Y}", f"{born:%m}", f"{born:%d}"
+    year, month, day = born.isoformat().split("-")
     short_month, short_day = str(born.month), str(born.day)
-    forms = [
-        first + second + third
-        for y in (year, year[2:])
-        for m in (month, short_month)
-        for d in (day, short_day)
-        for first, second, third in ((y, m, d), (m, d, y), (d, m, y), (y, d, m))
-    ]
-    forms += [year + month, month + year, year + day, day + year]
-    return frozenset(part for form in forms for part in _windows(form, length))
+    written = {
+        (year, month, day),
+        (year, short_month, day),
+        (year, month, short_day),
+        (year, short_month, short_day),
+        (year[2:], month, day),
+    }
+    return tuple(
+        form for y, m, d in written for form in (y + m + d, m + d + y, d + m + y, y + d + m)
+    )
 
 
-def _windows(number: str, length: int) -> Iterator[str]:
-    """Every part of a number of so many consecutive digits, in order."""
-    for digits in re.findall(r"[0-9]+", number):
-        for at in range(len(digits) - length + 1):
-            yield digits[at : at + length]
-
-
-def _is_among(pin: Octets, listed: Iterable[str]) -> bool:
-    # The PIN is compared as it is: looking it up in a set would need an immutable copy of it,
-    # `any` would stop at the first hit.
-    return sum(pin == entry.encode() for entry in listed) > 0
+def _is_part(pin: Octets, numbers: Iterable[str]) -> bool:
+    """Tell whether the PIN is anywhere in one of the numbers; letters in them part digits."""
+    # `count` goes to the end whatever it finds, and takes the PIN as it is: a set would need an
+    # immutable copy of it.
+    return " ".join(numbers).encode().count(pin) > 0
 
 
 _TRIVIAL: dict[PinRule, Callable[[Octets, PinPolicy], bool]] = {
