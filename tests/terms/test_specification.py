@@ -1,0 +1,64 @@
+"""Specification files are read whole or refused by file, key and rule."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.terms.errors import SpecificationError
+from gateway.terms.specification import parse_toml, structure
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    digits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outer:
+    name: str
+    pins: tuple[Inner, ...]
+
+
+def test_toml_is_parsed_into_values():
+    """Tables and values come as Python has them."""
+    assert parse_toml('name = "测试"\n[pin]\ndigits = 6', "x.toml") == {
+        "name": "测试",
+        "pin": {"digits": 6},
+    }
+
+
+@pytest.mark.parametrize("text", ["name = ", "a = 1\na = 2", "[a]\n[a]", "\x00"])
+def test_text_that_is_not_toml_is_refused_by_file(text):
+    """The error names the file and the place in it."""
+    with pytest.raises(SpecificationError) as refused:
+        parse_toml(text, "x.toml")
+
+    assert refused.value.file == "x.toml"
+    assert refused.value.rule.startswith("not valid TOML: ")
+    assert refused.value.__cause__ is None
+
+
+def test_values_become_the_type():
+    """Nested tables become nested dataclasses."""
+    values = {"name": "x", "pins": [{"digits": 6}]}
+
+    assert structure(Outer, values, "x.toml") == Outer("x", (Inner(6),))
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"pins": []}, "name"),
+        ({"name": 1, "pins": []}, "name"),
+        ({"name": "x", "pins": [{"digits": "six"}]}, "pins.0.digits"),
+        ({"name": "x", "pins": [{"digits": 6}, {}]}, "pins.1.digits"),
+    ],
+)
+def test_broken_value_is_named_by_its_key(values, key):
+    """The error has file, dotted key and rule, and not the value."""
+    with pytest.raises(SpecificationError) as refused:
+        structure(Outer, values, "x.toml")
+
+    assert (refused.value.file, refused.value.key) == ("x.toml", key)
+    assert "six" not in str(refused.value)
+    assert refused.value.__cause__ is None
