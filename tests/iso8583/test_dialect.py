@@ -1,0 +1,109 @@
+"""How bytes look, read from a file."""
+
+import iso8583
+import pytest
+
+from gateway.iso8583.dialect import parse_dialect, parse_format
+from gateway.terms.errors import SpecificationError
+
+GOOD = """
+name = "small"
+title = "Small"
+numeric = "bcd"
+lengths = "bcd"
+odd_digits_pad = "right"
+bitmap = "binary"
+
+[mac]
+algorithm = "iso-9797-1-algorithm-3"
+padding = 1
+data_elements = [64, 128]
+
+[framing]
+length_prefix = "binary-2"
+message_bytes_max = 4096
+
+[fields]
+11 = { name = "Systems trace audit number", format = "n 6" }
+64 = { name = "Message authentication code", format = "b 8" }
+128 = { name = "Message authentication code", format = "b 8" }
+"""
+
+
+def test_shipped_dialects_are_good_specifications_for_pyiso8583(dialects):
+    """Both dialects are read, and pyiso8583 takes what they compile to."""
+    for dialect in dialects.values():
+        specification = dialect.pyiso8583_specification()
+
+        raw, _ = iso8583.encode({"t": "0800", "11": "123456"}, specification)
+
+        assert iso8583.decode(raw, specification)[0]["11"] == "123456"
+
+
+@pytest.mark.parametrize(
+    ("notation", "parts"),
+    [
+        ("n 6", ("n", 0, 6)),
+        ("an12", ("an", 0, 12)),
+        ("ans..28", ("ans", 2, 28)),
+        ("ans...512", ("ans", 3, 512)),
+        ("z..37", ("z", 2, 37)),
+        ("b 8", ("b", 0, 8)),
+    ],
+)
+def test_format_is_the_standards_notation(notation, parts):
+    """Kind, digits of the length and longest value come from the notation."""
+    assert parse_format(notation) == parts
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "rule"),
+    [
+        ('name = "small"', 'name = "small', "", "not valid TOML"),
+        ('title = "Small"', "", "title", "Field required"),
+        ('title = "Small"', 'title = "Small"\nspeed = 1', "speed", "nexpected"),
+        ('numeric = "bcd"', 'numeric = "ebcdic"', "numeric", "ascii"),
+        ('odd_digits_pad = "right"', "", "odd_digits_pad", "needed for bcd"),
+        ('numeric = "bcd"', 'numeric = "ascii"', "odd_digits_pad", "needed for bcd"),
+        ("padding = 1", "padding = 3", "mac.padding", "1 or 2"),
+        ("padding = 1", "padding = 1\nkey = 1", "mac.key", "nexpected"),
+        ("[64, 128]", "[]", "mac.data_elements", "at least 1"),
+        ("[64, 128]", "[128, 64]", "mac.data_elements", "ascending"),
+        ("[64, 128]", "[64, 64]", "mac.data_elements", "ascending"),
+        ("[64, 128]", "[64, 48]", "mac.data_elements.1", "64 or 128"),
+        ('128 = { name = "Message authentication code", format = "b 8" }', "", "fields.128", "b 8"),
+        ('code", format = "b 8" }\n128', 'code", format = "b 4" }\n128', "fields.64", "b 8"),
+        ("4096", "9999", "framing.message_bytes_max", "less than or equal"),
+        ("4096", '4096\ntpdu = "61"', "framing.tpdu", "pattern"),
+        ("4096", '4096\ntpdu = "6000010000\\n"', "framing.tpdu", "pattern"),
+        ("n 6", "n6.", "fields.11.format", "n 6, ans..28, b 8"),
+        ("n 6", "n 0", "fields.11.format", "n 6, ans..28, b 8"),
+        ("n 6", "n..100", "fields.11.format", "two dots"),
+        ("n 6", "b..6", "fields.11.format", "fixed"),
+        ('"n 6"', '"n 6", charset = "gb18030"', "fields.11.charset", "variable"),
+        ('"n 6"', '"ans 6", charset = "gb18030"', "fields.11.charset", "variable"),
+        ('"n 6"', '"n 6", sensitive = "yes"', "fields.11.sensitive", "mask"),
+        ("11 = {", "1 = {", "fields.1", "2 to 64"),
+        ("11 = {", "65 = {", "fields.65", "66 to 128"),
+        ("11 = {", "129 = {", "fields.129", "66 to 128"),
+        ("11 = {", "x = {", "fields.x", "integer"),
+    ],
+)
+def test_wrong_dialect_is_refused_with_file_key_and_rule(old, new, key, rule):
+    """Whatever is wrong in a file, the error says where and why."""
+    assert old in GOOD
+
+    with pytest.raises(SpecificationError) as caught:
+        parse_dialect(GOOD.replace(old, new, 1), "small.toml")
+
+    assert caught.value.file == "small.toml"
+    assert caught.value.key.startswith(key)
+    assert rule in caught.value.rule
+
+
+def test_good_dialect_is_read():
+    """The text that the wrong ones are made from is good itself."""
+    dialect = parse_dialect(GOOD, "small.toml")
+
+    assert dialect.framing.tpdu_bytes == 0
+    assert dialect.fields[11].form == ("n", 0, 6)
