@@ -1,6 +1,6 @@
 """A message field by field, as a person reads it; sensitive values masked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.iso8583 import private_data
@@ -82,12 +82,12 @@ def _private_rows(
 
 def shown(value: str, sensitive: Sensitivity) -> str:
     """Give a value as it may be printed."""
-    match sensitive:
-        case "none":
-            return value
-        case "mask":
-            return mask(value)
-        case "name":
-            return mask_name(value)
-        case "hide":
-            return _HIDDEN
+    return _SHOWN[sensitive](value)
+
+
+_SHOWN: dict[Sensitivity, Callable[[str], str]] = {
+    "none": str,
+    "mask": mask,
+    "name": mask_name,
+    "hide": lambda _: _HIDDEN,
+}

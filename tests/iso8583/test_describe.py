@@ -1,0 +1,81 @@
+"""A message as a person reads it."""
+
+import pytest
+
+from gateway.iso8583.describe import describe
+from gateway.iso8583.message import Message
+
+FIELDS = {
+    3: "310000", 11: "000123", 44: "unknown private data", 52: b"PINBLOCK",
+    48: "NM006测试甲ID018350299199001010010CS001NZZ004zzzz", 102: "T00000019",
+}  # fmt: skip
+CORE = {
+    2: "6200000000000000005", 11: "000123", 48: "CU006C00001AS001A", 52: b"PINBLOCK",
+}  # fmt: skip
+
+
+def test_rows_say_where_everything_is(codecs, message_sets):
+    """Each row has place, name, offset, length and a value that may be printed."""
+    data = codecs["bureau"].encode(Message("0100", FIELDS), lambda _: b"MACMACMA")
+
+    described = describe(codecs["bureau"], data, message_sets["bureau"].private_subfields)
+
+    assert described.error is None
+    assert [(r.place, r.offset, r.length, r.value) for r in described.rows] == [
+        ("MTI", 0, 4, "0100"),
+        ("DE 3", 20, 6, "310000"),
+        ("DE 11", 26, 6, "000123"),
+        ("DE 44", 32, 22, "****"),
+        ("DE 48", 54, 52, ""),
+        ("DE 48 NM", 57, 11, "**甲"),
+        ("DE 48 ID", 68, 23, "**************0010"),
+        ("DE 48 CS", 91, 6, "N"),
+        ("DE 48 ZZ", 97, 9, "****"),
+        ("DE 52", 106, 8, "****"),
+        ("DE 102", 114, 11, "*******19"),
+        ("DE 128", 125, 8, "****"),
+    ]
+    assert described.rows[5].name == "Holder's name"
+    assert described.rows[8].name == "Unknown"
+
+
+def test_bcd_message_is_described_in_its_own_bytes(codecs, message_sets):
+    """Offsets count the packed bytes; subfields begin behind the packed length."""
+    data = codecs["core"].encode(Message("0100", CORE), lambda _: b"MACMACMA")
+
+    rows = describe(codecs["core"], data, message_sets["core"].private_subfields).rows
+
+    assert [(r.place, r.offset, r.length, r.value) for r in rows] == [
+        ("MTI", 0, 2, "0100"),
+        ("DE 2", 10, 11, "***************0005"),
+        ("DE 11", 21, 3, "000123"),
+        ("DE 48", 24, 19, ""),
+        ("DE 48 CU", 26, 11, "****01"),
+        ("DE 48 AS", 37, 6, "A"),
+        ("DE 52", 43, 8, "****"),
+        ("DE 64", 51, 8, "****"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["bureau", "core"])
+def test_bad_message_is_described_as_far_as_it_can_be_read(codecs, message_sets, name):
+    """Cut anywhere, the rows before the cut are there and the error says why it stopped."""
+    fields = FIELDS if name == "bureau" else CORE
+    data = codecs[name].encode(Message("0100", fields))
+    whole = describe(codecs[name], data, message_sets[name].private_subfields).rows
+
+    for end in range(len(data)):
+        cut = describe(codecs[name], data[:end], message_sets[name].private_subfields)
+        assert cut.error
+        assert cut.rows == whole[: len(cut.rows)]
+
+
+def test_bad_private_data_ends_the_description(codecs):
+    """Subfields that cannot be read are an error of DE 48."""
+    data = codecs["bureau"].encode(Message("0100", {11: "000123", 48: "garbage", 102: "T1"}))
+
+    described = describe(codecs["bureau"], data, {})
+
+    assert described.rows[-1].place == "DE 48"
+    assert described.error
+    assert described.error.place == "DE 48"

@@ -1,0 +1,50 @@
+"""How a request that comes twice is known."""
+
+import pytest
+
+from gateway.iso8583.duplicates import body_hash, duplicate_key
+from gateway.iso8583.message import Message
+
+REQUEST = Message(
+    "0100", {3: "310000", 7: "1121193658", 11: "000123", 32: "99350201", 52: b"12345678"}
+)
+
+
+def test_repeat_is_the_same_request():
+    """Repeat digit and MAC change neither key nor hash."""
+    repeat = REQUEST.as_repeat().with_fields({64: b"abcdefgh", 128: b"ijklmnop"})
+
+    assert duplicate_key(repeat) == duplicate_key(REQUEST)
+    assert body_hash(repeat) == body_hash(REQUEST)
+
+
+@pytest.mark.parametrize("mti", ["0120", "0200", "0420"])
+def test_another_class_or_function_is_another_request(mti):
+    """A reversal with the trace of its original is not a repeat of it."""
+    assert duplicate_key(Message(mti, REQUEST.fields)) != duplicate_key(REQUEST)
+    assert body_hash(Message(mti, REQUEST.fields)) != body_hash(REQUEST)
+
+
+@pytest.mark.parametrize("de", [7, 11, 32, 33, 37, 41])
+def test_another_trace_is_another_request(de):
+    """Each field of the key tells requests apart."""
+    assert duplicate_key(REQUEST.with_fields({de: "9"})) != duplicate_key(REQUEST)
+
+
+@pytest.mark.parametrize(
+    "changes", [{3: "920000"}, {52: b"12345679"}, {102: "T00000019"}, {48: ""}, {52: "12345678x"}]
+)
+def test_changed_body_has_another_hash(changes):
+    """Whatever else changes, the key stays and the hash tells."""
+    changed = REQUEST.with_fields(changes)
+
+    assert duplicate_key(changed) == duplicate_key(REQUEST)
+    assert body_hash(changed) != body_hash(REQUEST)
+
+
+def test_values_do_not_run_into_each_other():
+    """The same characters split in another way are another body."""
+    bodies = [Message("0100", {2: "12", 3: "3"}), Message("0100", {2: "1", 3: "23"})]
+
+    assert len({body_hash(body) for body in bodies}) == 2
+    assert len(body_hash(REQUEST)) == 32
