@@ -205,11 +205,11 @@ class _Path(Resource):
         return json.dumps(reply.body, ensure_ascii=False, indent=2).encode() + b"\n"
 
     def _reply(self, request: HttpRequest) -> Reply:
+        if request.postpath or not self._handlers:
+            return Reply(404, {"error": "no such path"})
         handler = self._handlers.get(request.method.decode("latin-1"))
         if handler is None:
             return Reply(405, {"error": f"one of {' '.join(self._handlers)}"})
-        if request.postpath:
-            return Reply(404, {"error": "no such path"})
         try:
             return Reply(200, handler.act(structure(handler.takes, _values(request), "request")))
         except SpecificationError as error:
@@ -218,16 +218,27 @@ class _Path(Resource):
             return Reply(404, {"error": "no such number in the population"})
 
 
+class _Tree(Resource):
+    """Paths by name; one that does not exist is answered in JSON too."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def getChild(self, path: bytes, request: HttpRequest) -> Resource:  # noqa: ARG002, N802
+        """Give what answers a path that nothing else does."""
+        return _Path({})
+
+
 class ControlSite(Site):
     """The HTTP server of the control port; it writes no access log: a path may hold a number."""
 
     noisy = False
 
     def __init__(self, side: Side) -> None:
-        tree = Resource()
+        tree = _Tree()
         for name, handlers in side.paths().items():
             tree.putChild(name.encode(), _Path(handlers))
-        root = Resource()
+        root = _Tree()
         root.putChild(b"_sim", tree)
         super().__init__(root)  # type: ignore[no-untyped-call]
         self.displayTracebacks = False

@@ -46,7 +46,7 @@ class Connection(Protocol):
         self._host = host
         self._number = number
         self._reader = FrameReader(host.wire.codec.dialect.framing)
-        self.is_open = False
+        self.is_open = True
         self._signed_on = False
         self._heard = False
         self._misses = 0
@@ -56,7 +56,6 @@ class Connection(Protocol):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Begin with a connection that nobody has signed on."""
-        self.is_open = True
         self.transport.setTcpNoDelay(True)
         self._note("connected")
         self._echo.start(self._host.wire.echo_interval_seconds, now=False)

@@ -1,25 +1,38 @@
 """A small world: requests as the gateway would word them, a bureau and a core without a wire."""
 
+import http.client
 import itertools
+import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import ECB
+from twisted.internet.task import Clock
 
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.dialect import parse_dialect
+from gateway.iso8583.framing import FrameReader
 from gateway.iso8583.message import Message
+from gateway.iso8583.message_set import parse_message_set
 from gateway.regions.profile import parse_profile
 from gateway.simulators.bureau import Bureau
-from gateway.simulators.cipher import read_format_0, read_format_1
+from gateway.simulators.cipher import read_format_0, read_format_1, retail_mac
 from gateway.simulators.core import Core
 from gateway.simulators.desk import Desk, Request
+from gateway.simulators.host import Host, Wire
 from gateway.simulators.population import Population
 
 SPECS = Path(__file__).parents[2] / "specs"
 XIAMEN = (SPECS / "regions" / "xiamen.toml").read_text("utf-8")
 PIN_KEY = bytes.fromhex("11112222333344445555666677778888")
+MAC_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 PERSONS = 50
+STANS = itertools.count(1)
 
 
 class Caller:
@@ -99,3 +112,256 @@ def bureau_desk(bureau):
 def core_desk(core):
     """Give the core behind its desk."""
     return Desk(core)
+
+
+# ---------------------------------------------------------------- over the wire
+
+
+KEYS = f'zone_pin_key = "{PIN_KEY.hex()}"\nzone_mac_key = "{MAC_KEY.hex()}"\n'
+CHILD = """
+import json, sys
+from pathlib import Path
+from gateway.simulators.process import SimulatorSettings, run_simulator
+given = json.loads(sys.argv[1])
+paths = {name: Path(given.pop(name)) for name in ("dialect", "message_set", "keys", "region")
+         if name in given}
+run_simulator(SimulatorSettings(**paths, **given))
+"""
+
+
+def settings_of(side: str, keys: Path, **more) -> dict:
+    """Name the files of one side, as the child process takes them."""
+    region = {"region": str(SPECS / "regions" / "xiamen.toml")} if side == "bureau" else {}
+    return {
+        "side": side,
+        "dialect": str(SPECS / "dialects" / f"{side}.toml"),
+        "message_set": str(SPECS / "messages" / f"{side}.toml"),
+        "keys": str(keys),
+        "persons": PERSONS,
+        "stop_with_stdin": True,
+        **region,
+        **more,
+    }
+
+
+def start_process(settings: dict) -> subprocess.Popen:
+    """Start a simulator in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, json.dumps(settings)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+class Gateway:
+    """One gateway's connection to a simulator, with blocking sockets."""
+
+    def __init__(self, wire: Wire, address: str) -> None:
+        host, _, port = address.partition(":")
+        self._wire = wire
+        self._reader = FrameReader(wire.codec.dialect.framing)
+        self._frames = []
+        self.socket = socket.create_connection((host, int(port)), timeout=5)
+
+    def request(self, name, fields=None, **private) -> Message:
+        """Word a request; its trace is new."""
+        kind = self._wire.message_set.kind(name)
+        stan = f"{next(STANS):06d}"
+        trace = {7: "1121040000", 11: stan, 12: "120000", 13: "1121", 32: "99350001"}
+        trace |= {33: "99350001", 37: f"{stan}000000", 41: "GATEWAY1"}
+        wanted = {de: value for de, value in trace.items() if de in kind.trace_fields}
+        return kind.build(wanted | (fields or {}), private)
+
+    def ask(self, request: Message | str, fields=None, **private) -> Message:
+        """Send a request and give the answer, which must be as the message set wants it."""
+        if isinstance(request, str):
+            request = self.request(request, fields, **private)
+        self.send(request)
+        answer = self.receive()
+        kind = self._wire.message_set.identify(request)
+        if answer.text(39) not in {"A0", "30", "40"}:
+            self._wire.message_set.check_response(kind, request, answer)
+        return answer
+
+    def sign_on(self):
+        """Open the session."""
+        assert self.ask("sign-on").text(39) == "00"
+        return self
+
+    def send(self, message: Message, mac=None) -> None:
+        self.socket.sendall(self.framed(self._wire.codec.encode(message, mac or self._wire.mac)))
+
+    def framed(self, data: bytes) -> bytes:
+        return self._wire.codec.dialect.framing.frame(data)
+
+    def receive(self) -> Message:
+        """Give the next message; raises `EOFError` when the far side closes."""
+        while not self._frames:
+            data = self.socket.recv(4096)
+            if not data:
+                raise EOFError
+            self._frames += self._reader.feed(data)
+        frame = self._frames.pop(0)
+        self._wire.codec.verify_mac(frame.payload, self._wire.mac)
+        return self._wire.codec.decode(frame.payload)
+
+    def silent(self, seconds=0.1) -> bool:
+        """Tell whether nothing comes for a while."""
+        self.socket.settimeout(seconds)
+        try:
+            self.receive()
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(5)
+        return False
+
+    def closed(self) -> bool:
+        """Tell whether the far side ends the connection."""
+        try:
+            while True:
+                self.receive()
+        except (EOFError, ConnectionResetError):
+            return True
+
+
+class Simulator:
+    """A simulator in a process of its own, and its control port."""
+
+    def __init__(self, side: str, keys: Path) -> None:
+        self.process = start_process(settings_of(side, keys))
+        self.ready = json.loads(self.process.stdout.readline())
+        self.wire = wire_of(side)
+        self._open = []
+
+    def connect(self) -> Gateway:
+        """Connect without signing on."""
+        gateway = Gateway(self.wire, self.ready["iso8583"])
+        self._open.append(gateway)
+        return gateway
+
+    def gateway(self) -> Gateway:
+        """Connect and sign on."""
+        return self.connect().sign_on()
+
+    def control(self, method, path, body=None, **headers):
+        """Ask the control port; give status and JSON."""
+        host = self.ready["control"].removeprefix("http://")
+        connection = http.client.HTTPConnection(host, timeout=5)
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        try:
+            connection.request(method, f"/_sim/{path}", data, headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def fault(self, message, fault, **more):
+        """Put a fault in force."""
+        body = {"message": message, "fault": fault, **more}
+        status, answer = self.control("POST", "faults", body)
+        assert status == 200, answer
+
+    def notes(self) -> list[str]:
+        """Give the notes of the journal."""
+        return [entry["note"] for entry in self.control("GET", "journal")[1]["entries"]]
+
+    def fresh(self):
+        """Close what is open and forget what happened."""
+        for gateway in self._open:
+            gateway.socket.close()
+        self._open.clear()
+        self.control("POST", "reset")
+        return self
+
+    def stop(self) -> None:
+        """Stop by the end of its standard input."""
+        self.fresh()
+        _, errors = self.process.communicate(timeout=10)
+        assert (self.process.returncode, errors) == (0, "")
+
+
+def wire_of(side: str) -> Wire:
+    """Give codec, message set and MAC of one side."""
+    dialect = parse_dialect((SPECS / "dialects" / f"{side}.toml").read_text("utf-8"), side)
+    text = (SPECS / "messages" / f"{side}.toml").read_text("utf-8")
+    mac = retail_mac(MAC_KEY, dialect.mac.padding)
+    return Wire(Codec(dialect), parse_message_set(text, side), mac, "99350201")
+
+
+@pytest.fixture
+def clocked():
+    """Give a maker of far sides without a reactor: a host on a stepped clock, and its clock."""
+
+    def make(side="bureau"):
+        clock = Clock()
+        clock.rightNow = 1_795_000_000.0
+        profile = parse_profile(XIAMEN, "xiamen.toml")
+        people, salt = Population(PERSONS), lambda: bytes(16)
+        rules = {
+            "bureau": lambda: Bureau(profile, people, read_format_1(PIN_KEY), salt),
+            "core": lambda: Core(people, read_format_0(PIN_KEY), salt),
+        }
+        return Host(wire_of(side), clock, rules[side]), clock
+
+    return make
+
+
+@pytest.fixture
+def new_process():
+    """Give a starter of simulators that end with the test."""
+    started = []
+
+    def start(settings):
+        started.append(start_process(settings))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        with process:  # closes its pipes and waits
+            pass
+
+
+@pytest.fixture
+def process_settings(keys_file):
+    """Give the settings of one side's process, as keywords."""
+    return lambda side, **more: settings_of(side, keys_file) | more
+
+
+@pytest.fixture(scope="session")
+def keys_file(tmp_path_factory):
+    """Give a keys file."""
+    path = tmp_path_factory.mktemp("keys") / "keys.toml"
+    path.write_text(KEYS)
+    return path
+
+
+@pytest.fixture(scope="session")
+def bureau_process(keys_file):
+    """Run one bureau for all tests."""
+    simulator = Simulator("bureau", keys_file)
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture(scope="session")
+def core_process(keys_file):
+    """Run one core for all tests."""
+    simulator = Simulator("core", keys_file)
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture
+def bureau_simulator(bureau_process):
+    """Give the bureau as it was at the beginning."""
+    return bureau_process.fresh()
+
+
+@pytest.fixture
+def core_simulator(core_process):
+    """Give the core as it was at the beginning."""
+    return core_process.fresh()
