@@ -23,9 +23,9 @@ from gateway.api.problems import problem, problem_response, refused
 from gateway.api.request_reading import (
     Call,
     Disconnected,
+    Headers,
     customer_number,
     fingerprint,
-    header,
     idempotency_key_text,
     presented_request_id,
     read_json,
@@ -86,18 +86,19 @@ class _CallReader:
 
     async def read(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Call:
         """Give the call; raises `RequestRefused` or `Disconnected`."""
+        headers = Headers(scope)
         channel = ""
         if endpoint.authenticated:
-            channel = self.channels.authenticate(header(scope, "Authorization"))
+            channel = self.channels.authenticate(headers.get("Authorization"))
         refuse_query(scope)
-        customer = customer_number(scope) if endpoint.for_customer else None
+        customer = customer_number(headers) if endpoint.for_customer else None
         caller = Caller(channel, customer, scope[_REQUEST_ID])
-        key_text = idempotency_key_text(scope) if endpoint.changes_state else ""
+        key_text = idempotency_key_text(headers) if endpoint.changes_state else ""
         content, body = None, None
         if endpoint.body is None:
-            refuse_body(scope)
+            refuse_body(headers)
         else:
-            content, body = await read_json(scope, receive, endpoint.body)
+            content, body = await read_json(headers, receive, endpoint.body)
         key = None
         if customer is not None and key_text:
             digest = fingerprint(self.fingerprint_key, scope, customer.value, content)

@@ -50,9 +50,9 @@ class Caller:
 class IdempotencyKey:
     """A caller's Idempotency-Key and what it was used for.
 
-    `fingerprint` is 32 bytes of HMAC-SHA-256 over method, path, customer and canonical body. Keyed,
-    because a plain hash of an account number can be searched (PCI DSS 4.0.1, 3.5.1.1). Keys of
-    two channels have nothing to do with each other.
+    `fingerprint` is 32 bytes of keyed BLAKE2b over method, path, customer and canonical body.
+    Keyed, because a plain hash of an account number can be searched (PCI DSS 4.0.1, 3.5.1.1).
+    Keys of two channels have nothing to do with each other.
     """
 
     key: str

@@ -7,6 +7,7 @@ itself be something that must not be repeated.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection
 from typing import Any, NoReturn
 
@@ -28,8 +29,8 @@ class _DuplicateMember(Exception):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _DuplicateMember(next(name for name in names if names.count(name) > 1))
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise _DuplicateMember(name)
     return members
 
 
