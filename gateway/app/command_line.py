@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,14 @@ import typer
 from gateway.terms.errors import GatewayError
 from gateway.terms.sides import Side
 
+
+class SimulatorName(StrEnum):
+    """A far side that can be simulated."""
+
+    BUREAU = "bureau"
+    CORE = "core"
+
+
 app = typer.Typer(
     help="Bank-side ISO 8583 gateway for Chinese social-security cards.",
     no_args_is_help=True,
@@ -18,19 +27,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_Embedded = Annotated[bool, typer.Option("--embedded", help="End when standard input ends.")]
+
 # Each command imports what it needs: `gateway --help` must not install a reactor.
 
 
 @app.command()
 def serve(
     config: Annotated[Path, typer.Option(help="The configuration file, TOML.")],
+    *,
+    embedded: _Embedded = False,
 ) -> None:
     """Start the gateway for real peers."""
     from gateway.app.serve import serve as run  # noqa: PLC0415
     from gateway.app.settings import load_settings  # noqa: PLC0415
 
     with _errors():
-        sys.exit(run(load_settings(config)))
+        sys.exit(run(load_settings(config), embedded=embedded))
 
 
 @app.command(name="security-module")
@@ -39,15 +52,44 @@ def security_module(
     key_store: Annotated[Path, typer.Option(help="The side's key store, a directory.")],
     socket: Annotated[Path, typer.Option(help="Where to listen, a Unix socket.")],
     *,
-    embedded: Annotated[
-        bool, typer.Option("--embedded", help="End when standard input ends.")
-    ] = False,
+    embedded: _Embedded = False,
 ) -> None:
     """Start one side's security module as a process of its own."""
     from gateway.hsm.module import run  # noqa: PLC0415
 
     with _errors():
         run(key_store, socket, side, embedded=embedded)
+
+
+@app.command()
+def simulate(
+    name: Annotated[SimulatorName, typer.Argument(help="Which far side.")],
+    keys: Annotated[Path, typer.Option(help="Its PIN and MAC key, a TOML file.")],
+    port: Annotated[int, typer.Option(help="ISO 8583 port; 0 takes a free one.")] = 0,
+    control_port: Annotated[int, typer.Option(help="HTTP control port; 0 takes a free one.")] = 0,
+    region: Annotated[str, typer.Option(help="The region a bureau is of.")] = "xiamen",
+    *,
+    embedded: _Embedded = False,
+) -> None:
+    """Start one simulator alone: a bureau or a bank core."""
+    from gateway.app.specifications import shipped_directory  # noqa: PLC0415
+    from gateway.simulators.process import SimulatorSettings, run_simulator  # noqa: PLC0415
+
+    specifications = shipped_directory()
+    is_bureau = name is SimulatorName.BUREAU
+    with _errors():
+        run_simulator(
+            SimulatorSettings(
+                side=name.value,
+                dialect=specifications / "dialects" / f"{name.value}.toml",
+                message_set=specifications / "messages" / f"{name.value}.toml",
+                keys=keys,
+                region=specifications / "regions" / f"{region}.toml" if is_bureau else None,
+                iso8583_port=port,
+                control_port=control_port,
+                stop_with_stdin=embedded,
+            )
+        )
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def _entry(fact: Fact, exchanges: dict[str, Exchange]) -> api.TimelineEntry:
                 fact.at,
                 step.event.value,
                 exchange.side,
-                exchange.name,
+                exchange.message,
                 attempt,
                 step.response_code,
             )
@@ -72,7 +72,7 @@ def _entry(fact: Fact, exchanges: dict[str, Exchange]) -> api.TimelineEntry:
                 fact.at,
                 "answer-set-aside",
                 exchange.side,
-                exchange.name,
+                exchange.message,
                 response_code=fact.response_code,
             )
         case Settled():

@@ -60,8 +60,10 @@ DRAIN_SECONDS_MAX = 35  # a caller is waited for as long as it may wait, and a l
 _BACKLOG = 1024  # Twisted's and uvicorn's defaults of 50 and 2048 are too few and too many
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, *, embedded: bool) -> int:
     """Run the gateway until SIGTERM or SIGINT; gives the process's exit status.
+
+    An embedded one also stops when its standard input ends, so that it never outlives its parent.
 
     Prints one line when it is ready: ``{"http": "http://…"}``. Raises `SpecificationError` naming
     file, key and remedy when something it needs is wrong.
@@ -79,7 +81,7 @@ def serve(settings: Settings) -> int:
 
     async def run() -> None:
         try:
-            outcome.append(await Gateway(settings, reactor).run())
+            outcome.append(await Gateway(settings, reactor).run(embedded=embedded))
         except BaseException as error:  # noqa: BLE001 - raised again below, outside the loop
             outcome.append(error)
         finally:
@@ -105,13 +107,14 @@ class Gateway:
         self._catalogue = self._specifications.catalogue()
         self._identifiers = Identifiers(utc_now)
         self._stop = asyncio.Event()
-        self._exit_status = 0
         self._links: dict[str, OutboundLink[Pending]] = {}
         self._modules: dict[Side, SecurityModule] = {}
         self._module_is_ready = dict.fromkeys(Side, False)
 
-    async def run(self) -> int:
+    async def run(self, *, embedded: bool) -> int:
         """Start everything in order, serve, and stop everything in the reverse order."""
+        if embedded:
+            await self._loop.connect_read_pipe(lambda: _ParentsHand(self._stop), sys.stdin)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
         async with AsyncExitStack() as stack:
@@ -127,7 +130,7 @@ class Gateway:
             await self._stop.wait()
             watching.cancel()
         log.info("stopped")
-        return self._exit_status
+        return 0
 
     # ------------------------------------------------------------------ store
 
@@ -373,6 +376,18 @@ class LoopTimers:
         return self._loop.call_later(delay_s, call).cancel
 
 
+class _ParentsHand(asyncio.Protocol):
+    """Standard input: nothing is read from it, its end is the parent's end."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop with the parent."""
+        del exc
+        self._stop.set()
+
+
 class _Server(uvicorn.Server):
     """Uvicorn inside our loop; the gateway takes the signals."""
 
@@ -397,6 +412,7 @@ def _listen(address: str) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, int(port)))
+        listening.listen(_BACKLOG)  # from now on a caller waits instead of being refused
     except OSError as error:
         listening.close()
         raise SpecificationError(

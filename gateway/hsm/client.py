@@ -6,7 +6,7 @@ answered changed nothing that the caller relies on: its PIN session is used up, 
 
 import asyncio
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from gateway.hsm import protocol
 from gateway.hsm.frames import REQUEST_ID_MAX, BrokenFrame, Frame, FrameReader, write_frame
@@ -120,8 +120,8 @@ class _Connection(asyncio.Protocol):
         return waiting.answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes, though they behave as they do.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -14,6 +14,7 @@ import stat
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 from gateway.hsm import protocol
 from gateway.hsm.frames import BrokenFrame, Frame, FrameReader, write_frame
@@ -148,8 +149,8 @@ class _Connection(asyncio.Protocol):
         self._reader = FrameReader()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes, though they behave as they do.
+        self._transport = cast("asyncio.Transport", transport)
         if len(self._connections) >= CONNECTIONS_MAX:
             transport.abort()
         self._connections.add(self)

@@ -75,14 +75,11 @@ def export_for_simulator(directory: Path, side: Side, zone_name: str, file: Path
         "\n".join(
             [
                 "# TEST keys in clear, for a simulator.",
-                f'zone = "{zone_name}"',
-                f'format = "{zone.format}"',
-                f'algorithm = "{zone.algorithm}"',
-                f'account = "{zone.account}"',
-                f'pin_key = "{pin_key.hex().upper()}"',
-                f'pin_key_check_value = "{check_value(zone.algorithm, pin_key)}"',
-                f'mac_key = "{mac_key.hex().upper()}"',
-                f'mac_key_check_value = "{check_value(Algorithm.TDES, mac_key)}"',
+                f"# Zone {zone_name}: {zone.format}, {zone.algorithm}, account {zone.account}.",
+                f"# Check values {check_value(zone.algorithm, pin_key)} (PIN)",
+                f"# and {check_value(Algorithm.TDES, mac_key)} (MAC).",
+                f'zone_pin_key = "{pin_key.hex().upper()}"',
+                f'zone_mac_key = "{mac_key.hex().upper()}"',
                 "",
             ]
         ),

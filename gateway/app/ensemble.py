@@ -1,0 +1,248 @@
+"""The gateway and both simulators as processes of their own, with fresh test keys.
+
+`gateway run`, `gateway demo`, `gateway bench` and the end-to-end tests all start this.
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from select import select
+from typing import IO, Any, Self
+
+from gateway.app.clock import utc_now
+from gateway.hsm.provision import create_test_store, export_for_simulator
+from gateway.pinblock.formats import PinBlockFormat
+from gateway.pinblock.zone import AccountRule, Algorithm, Zone
+from gateway.terms.errors import Unavailable
+from gateway.terms.sides import Side
+
+READY_SECONDS_MAX = 60.0  # four interpreters start at once on a machine of two cores
+STOP_SECONDS_MAX = 60.0  # above the gateway's own drain time
+TEST_KEY_LIFE = timedelta(days=30)
+CHANNEL = "online-bank"
+
+# The SS card number is no PAN, so the SS PIN is bound to none; the financial PIN is bound to its
+# account, as bank cores have it (ISO 9564-1 formats 1 and 0).
+BUREAU_ZONE = Zone("bureau", PinBlockFormat.ISO_1, Algorithm.TDES, AccountRule.NONE)
+CORE_ZONE = Zone("core", PinBlockFormat.ISO_0, Algorithm.TDES, AccountRule.PAN)
+
+
+@dataclass(slots=True)
+class Child:
+    """One process that said it is ready; `said` is its ready line."""
+
+    process: subprocess.Popen[bytes]
+    said: Mapping[str, str]
+
+    def stop(self) -> int:
+        """Ask it to stop and wait; kill it when it does not."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+        finally:
+            self._close_pipes()
+
+    def kill(self) -> int:
+        """End it at once, as a crash would (SIGKILL)."""
+        self.process.kill()
+        status = self.process.wait()
+        self._close_pipes()
+        return status
+
+    def _close_pipes(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+class Ensemble:
+    """Gateway, bureau and core over loopback, in a directory of their own.
+
+    `limits` are lines for both ``social_limits`` and ``financial_limits`` of the configuration,
+    `http` lines for its ``http`` table.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        limits: Mapping[str, float] | None = None,
+        http: Mapping[str, float] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.token = secrets.token_urlsafe(32)
+        self.gateway: Child | None = None
+        self.bureau: Child | None = None
+        self.core: Child | None = None
+        self._limits = limits or {}
+        self._http = http or {}
+        self._logs: list[IO[bytes]] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where the gateway answers HTTP."""
+        return _said(self.gateway, "http")
+
+    @property
+    def configuration(self) -> Path:
+        """The gateway's configuration file."""
+        return self.directory / "gateway.toml"
+
+    def control(self, side: Side) -> str:
+        """Where a simulator's control port answers HTTP."""
+        return _said(self.bureau if side is Side.SOCIAL else self.core, "control")
+
+    def start(self) -> None:
+        """Make keys, start the simulators, write the configuration, start the gateway."""
+        self._make_keys()
+        self.bureau = self.start_simulator("bureau")
+        self.core = self.start_simulator("core")
+        self.write_configuration()
+        self.start_gateway()
+
+    def start_gateway(self) -> None:
+        """Start the gateway, again after it was stopped or killed."""
+        self.gateway = self._launch("gateway", "serve", "--config", str(self.configuration))
+
+    def start_simulator(self, name: str, port: int = 0) -> Child:
+        """Start one simulator; with `port` on that one."""
+        keys = ("--keys", str(self._simulator_keys(name)))
+        return self._launch(name, "simulate", name, *keys, "--port", str(port))
+
+    def stop(self) -> None:
+        """Stop the gateway, then the simulators."""
+        for child in (self.gateway, self.bureau, self.core):
+            if child is not None and child.process.poll() is None:
+                child.stop()
+        for log in self._logs:
+            log.close()
+
+    def write_configuration(self) -> None:
+        """Write the gateway's configuration file for the simulators that run."""
+        self.configuration.write_text(
+            _CONFIGURATION.format(
+                http=_lines(self._http),
+                channel=CHANNEL,
+                digest=sha256(self.token.encode()).hexdigest(),
+                bureau=_said(self.bureau, "iso8583"),
+                core=_said(self.core, "iso8583"),
+                limits=_lines(self._limits),
+            ),
+            encoding="utf-8",
+        )
+
+    def _make_keys(self) -> None:
+        last_day = (utc_now() + TEST_KEY_LIFE).date()
+        for side, zone in ((Side.SOCIAL, BUREAU_ZONE), (Side.FINANCIAL, CORE_ZONE)):
+            store = self.directory / "keys" / side.value
+            create_test_store(store, side, [zone], last_day)
+            export_for_simulator(store, side, zone.name, self._simulator_keys(zone.name))
+
+    def _simulator_keys(self, name: str) -> Path:
+        return self.directory / "keys" / f"simulated-{name}.toml"
+
+    def _launch(self, name: str, *arguments: str) -> Child:
+        log = (self.directory / f"{name}.log").open("ab")
+        self._logs.append(log)
+        process = subprocess.Popen(  # noqa: S603 - our own command, no shell
+            [sys.executable, "-m", "gateway", *arguments, "--embedded"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            # Ctrl-C is for the parent, which stops the others in order.
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        line = _first_line(process)
+        if not line:
+            Child(process, {}).kill()
+            words = (self.directory / f"{name}.log").read_text("utf-8", "replace")[-2000:]
+            raise Unavailable(f"{name} did not start; it said:\n{words}")
+        return Child(process, json.loads(line))
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    readable, _, _ = select([process.stdout], [], [], READY_SECONDS_MAX)
+    return process.stdout.readline() if readable else b""
+
+
+def _said(child: Child | None, name: str) -> str:
+    if child is None:
+        raise Unavailable("the ensemble is not running")
+    return child.said[name]
+
+
+def _lines(values: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name} = {value}" for name, value in values.items())
+
+
+_CONFIGURATION = """\
+# Written for an ensemble on loopback with test keys; docs/configuration.md explains every key.
+
+[http]
+listen = "127.0.0.1:0"
+{http}
+
+[http.channels.{channel}]
+token_sha256 = "{digest}"
+
+[store]
+path = "gateway.db"
+
+[station]
+acquirer = "99000001"
+forwarder = "99000001"
+terminal = "GATEWAY1"
+
+[links.bureau]
+side = "social"
+address = "{bureau}"
+dialect = "bureau"
+message_set = "bureau"
+zone = "bureau"
+
+[links.core]
+side = "financial"
+address = "{core}"
+dialect = "core"
+message_set = "core"
+zone = "core"
+
+[social]
+key_store = "keys/social"
+socket = "social.socket"
+
+[financial]
+key_store = "keys/financial"
+socket = "financial.socket"
+
+[social_limits]
+{limits}
+
+[financial_limits]
+{limits}
+"""
