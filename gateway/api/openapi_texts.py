@@ -55,9 +55,10 @@ compact serialisation (RFC 7516, 7.1), at most {ENCRYPTED_PIN_CHARACTERS_MAX} ch
 1. Open a PIN session. Take `nonce`, `kid` and `expires_at` from the answer. A session serves one
    attempt, successful or not; opening another for the same link and purpose ends it.
 2. Take from `GET /v1/jwks.json` the key whose `kid` is the session's. Its `purpose` is the
-   session's, its `kty` `EC`; do not use it after `not_after`.
+   session's, its `kty` `EC` and `crv` `P-256`; do not use it after `not_after`.
 3. The plaintext is this JSON object in UTF-8, with exactly two members, both strings: `pin`, the
-   digits as typed (ASCII `0` to `9`), and `nonce`, unchanged from the session:
+   digits as typed (ASCII `0` to `9`), and `nonce`, unchanged from the session. No escape
+   sequences are needed, and none are accepted:
    `{{"pin":"…","nonce":"…"}}`
 4. The protected header has `alg` `ECDH-ES` (direct key agreement, RFC 7518, 4.6), `enc`
    `A256GCM` (RFC 7518, 5.3), `kid` as above, and `epk`, the ephemeral public key on the same

@@ -4,8 +4,10 @@ import json
 import re
 
 import pytest
+from joserfc import jwe
+from joserfc.jwk import ECKey
 
-from gateway.api.bodies import validate
+from gateway.api.bodies import ENCRYPTED_PIN_CHARACTERS_MAX, validate
 from gateway.api.contract import ENDPOINTS, by_path
 from gateway.api.examples import REQUEST_EXAMPLES
 from gateway.api.openapi import document, render_document
@@ -171,3 +173,27 @@ def test_masked_members_promise_no_pattern():
 def test_description_says_how_to_encrypt_a_pin(words):
     """A client is written from this document alone."""
     assert words in DOCUMENT["info"]["description"]
+
+
+def test_documented_recipe_makes_an_envelope_that_opens():
+    """The Python of the description, run as it stands, gives PIN and nonce under the key."""
+    private = ECKey.generate_key("P-256")
+    recipe = re.search(r"```python\n(.+?)```", DOCUMENT["info"]["description"], re.DOTALL).group(1)
+    names = {
+        "jwk": private.as_dict(private=False),
+        "kid": "social-2026-11",
+        "pin": "483920",
+        "nonce": "pN2x0m1wq0s6y2Jb9V3aXw",
+        "ECKey": ECKey,
+        "jwe": jwe,
+        "json": json,
+    }
+
+    exec(recipe, names)  # noqa: S102 - our own page, to prove that it is right
+
+    envelope = names["encrypted_pin"]
+    opened = jwe.decrypt_compact(envelope, private)
+    assert json.loads(opened.plaintext) == {"pin": "483920", "nonce": "pN2x0m1wq0s6y2Jb9V3aXw"}
+    assert set(opened.protected) == {"alg", "enc", "kid", "epk"}
+    assert envelope.split(".")[1] == ""
+    assert len(envelope) <= ENCRYPTED_PIN_CHARACTERS_MAX
