@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import threading
 import traceback
 
@@ -10,6 +11,7 @@ import pytest
 import uvicorn
 from structlog.testing import capture_logs
 
+from gateway.api import request_reading
 from gateway.api.contract import ENDPOINTS, by_path
 from gateway.terms.errors import LocalError, PeerError, RequestRefused, Unavailable
 from gateway.terms.refusals import Refusal
@@ -238,4 +240,24 @@ def test_ten_megabytes_are_refused_over_a_real_connection(address, gateway, clie
 
     assert (response.status_code, response.json()["code"]) == (413, "BODY_TOO_LARGE")
     assert after.status_code == 200
+    assert gateway.calls == []
+
+
+def test_stalled_body_is_answered_and_hung_up_on_over_a_real_connection(
+    address, gateway, client, monkeypatch
+):
+    """A caller that stops in the middle of its body cannot hold a connection."""
+    monkeypatch.setattr(request_reading, "BODY_SECONDS_MAX", 0.05)
+    sent = {**client.headers, "Content-Type": "application/json", "Content-Length": "100"}
+    lines = ["POST /v1/links HTTP/1.1", "Host: gateway", *(f"{k}: {v}" for k, v in sent.items())]
+    url = httpx.URL(address)
+    received = b""
+
+    with socket.create_connection((url.host, url.port), timeout=5) as connection:
+        connection.sendall("\r\n".join((*lines, "", "{")).encode())
+        while piece := connection.recv(65_536):
+            received += piece
+
+    assert received.startswith(b"HTTP/1.1 408 ")
+    assert b"BODY_TOO_SLOW" in received
     assert gateway.calls == []
