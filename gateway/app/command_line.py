@@ -1,16 +1,23 @@
 """The command `gateway`."""
 
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.terms.errors import GatewayError
 from gateway.terms.sides import Side
+
+if TYPE_CHECKING:
+    from gateway.app.ensemble import Ensemble
+
+_SCREEN_COLUMNS = 110  # the longest row of a decoded message
 
 
 class SimulatorName(StrEnum):
@@ -92,9 +99,47 @@ def simulate(
         )
 
 
+@app.command()
+def demo() -> None:
+    """Play the Xiamen flow against gateway, bureau and core, and print every message."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from gateway.app.demo import Story  # noqa: PLC0415
+
+    with _errors(), _ensemble() as ensemble:
+        console = Console(width=_SCREEN_COLUMNS, highlight=False)
+        Story(ensemble, console).play()
+        console.print("Every step came out as it should. 全部步骤符合预期。", style="bold green")
+
+
+@app.command()
+def run() -> None:
+    """Start gateway, bureau and core with fresh test keys, and stay up until Ctrl-C."""
+    from gateway.app.guide import guide  # noqa: PLC0415
+
+    with _errors(), _ensemble() as ensemble:
+        typer.echo(guide(ensemble))
+        with suppress(KeyboardInterrupt):
+            ensemble.wait()
+        typer.echo("Stopping.")
+
+
 def main() -> None:
     """Run the command line."""
     app()
+
+
+@contextmanager
+def _ensemble() -> Iterator["Ensemble"]:
+    """Run an ensemble in a directory that goes with it; SIGTERM is as good as Ctrl-C."""
+    from gateway.app.ensemble import Ensemble  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        TemporaryDirectory(prefix="sscard-gateway-") as directory,
+        Ensemble(Path(directory)) as ensemble,
+    ):
+        yield ensemble
 
 
 @contextmanager

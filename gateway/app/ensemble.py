@@ -27,6 +27,7 @@ from gateway.terms.sides import Side
 
 READY_SECONDS_MAX = 60.0  # four interpreters start at once on a machine of two cores
 STOP_SECONDS_MAX = 60.0  # above the gateway's own drain time
+_LOOK_SECONDS = 1.0
 TEST_KEY_LIFE = timedelta(days=30)
 CHANNEL = "online-bank"
 
@@ -139,6 +140,16 @@ class Ensemble:
                 child.stop()
         for log in self._logs:
             log.close()
+
+    def wait(self) -> None:
+        """Wait until a process of the ensemble ends by itself; raises `Unavailable` then."""
+        children = {"gateway": self.gateway, "bureau": self.bureau, "core": self.core}
+        running = {name: child.process for name, child in children.items() if child is not None}
+        while all(process.poll() is None for process in running.values()):
+            with suppress(subprocess.TimeoutExpired):
+                next(iter(running.values())).wait(_LOOK_SECONDS)
+        ended = next(name for name, process in running.items() if process.poll() is not None)
+        raise Unavailable(f"{ended} ended by itself; see {self.directory / ended}.log")
 
     def write_configuration(self) -> None:
         """Write the gateway's configuration file for the simulators that run."""

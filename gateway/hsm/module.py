@@ -152,7 +152,7 @@ class _Connection(asyncio.Protocol):
         # uvloop's transports are none of asyncio's classes, though they behave as they do.
         self._transport = cast("asyncio.Transport", transport)
         if len(self._connections) >= CONNECTIONS_MAX:
-            transport.abort()
+            self._transport.abort()
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

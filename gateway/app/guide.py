@@ -1,0 +1,54 @@
+"""What `gateway run` prints: where everything is, and how to try it."""
+
+from gateway.app.demo import INSTITUTION
+from gateway.app.ensemble import Ensemble
+from gateway.simulators.population import Population, person, table
+from gateway.terms.sides import Side
+
+
+def guide(ensemble: Ensemble) -> str:
+    """Write the URLs, the people there are, and a first request to copy."""
+    who = person(1)
+    return _GUIDE.format(
+        url=ensemble.url,
+        bureau=ensemble.control(Side.SOCIAL),
+        core=ensemble.control(Side.FINANCIAL),
+        directory=ensemble.directory,
+        token=ensemble.token,
+        customer=who.customer,
+        institution=INSTITUTION,
+        card=who.card,
+        account=who.pan,
+        mobile=who.at_bank.mobile,
+        people=table(Population(20)),
+    )
+
+
+_GUIDE = """\
+The gateway and both simulators are up. Everything is synthetic and goes when this stops.
+
+  gateway    {url}           API documents: {url}/docs and {url}/openapi.json
+  bureau     {bureau}/_sim/state   /_sim/journal  /_sim/faults  /_sim/pharmacy
+  core       {core}/_sim/state   /_sim/journal  /_sim/faults
+  files      {directory}   (configuration, keys, database, logs)
+
+Link a card; then open a PIN session on the link you get, as {url}/docs says:
+
+  export TOKEN={token}
+  curl -s {url}/v1/agencies -H "Authorization: Bearer $TOKEN"
+  curl -s {url}/v1/links -H "Authorization: Bearer $TOKEN" -H "Customer-Number: {customer}" \\
+    -H "Idempotency-Key: first-try" -H "Content-Type: application/json" \\
+    -d '{{"institution":"{institution}","ss_card_number":"{card}",
+         "account":"{account}","mobile":"{mobile}"}}'
+
+Make the bureau lose its next answer, and see the gateway deal with it:
+
+  curl -s {bureau}/_sim/faults -H "Content-Type: application/json" \\
+    -d '{{"message":"pin-set","fault":"drop_answer","times":1}}'
+
+People to play with (person 1 is in order, the others are each special in one way):
+
+{people}
+
+Ctrl-C stops all of it.
+"""

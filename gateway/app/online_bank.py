@@ -1,0 +1,85 @@
+"""Plays an online-banking backend and its customer's browser: for demo, bench and tests.
+
+Everything here could be written from ``/openapi.json`` alone.
+"""
+
+import json
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwe
+from joserfc.jwk import ECKey
+
+CALL_SECONDS_MAX = 60.0  # the gateway answers after 25 s at the latest
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer: status, JSON body and headers."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineBank:
+    """A backend that asks the gateway on behalf of one customer; `called` hears of each call."""
+
+    url: str
+    token: str
+    customer: str
+    called: Callable[[str, str, int], None] = lambda _method, _path, _status: None
+
+    def get(self, path: str) -> Answer:
+        """Read something."""
+        return self._call("GET", path, None, {})
+
+    def change(
+        self, method: str, path: str, body: object | None = None, key: str | None = None
+    ) -> Answer:
+        """Change something, under an Idempotency-Key of its own unless one is given."""
+        return self._call(method, path, body, {"Idempotency-Key": key or uuid.uuid4().hex})
+
+    def open_session(self, link: str, purpose: str) -> Answer:
+        """Open a one-time PIN session."""
+        return self.change("POST", f"/v1/links/{link}/pin-sessions", {"purpose": purpose})
+
+    def encrypt(self, session: Mapping[str, str], pin: str) -> str:
+        """Encrypt a PIN as the customer's browser does, under the session's key."""
+        keys = self.get("/v1/jwks.json").body["keys"]
+        return seal_pin(next(key for key in keys if key["kid"] == session["kid"]), session, pin)
+
+    def _call(
+        self, method: str, path: str, body: object | None, headers: Mapping[str, str]
+    ) -> Answer:
+        data = None if body is None else json.dumps(body).encode()
+        described = {"Content-Type": "application/json"} if data is not None else {}
+        who = {"Authorization": f"Bearer {self.token}", "Customer-Number": self.customer}
+        request = urllib.request.Request(  # noqa: S310 - http on loopback, our own ensemble
+            self.url + path, data=data, method=method, headers={**who, **described, **headers}
+        )
+        answer = call(request)
+        self.called(method, path, answer.status)
+        return answer
+
+
+def call(request: urllib.request.Request | str) -> Answer:
+    """Send a request and read a JSON answer, whatever its status."""
+    try:
+        with urllib.request.urlopen(request, timeout=CALL_SECONDS_MAX) as answer:  # noqa: S310
+            return Answer(answer.status, json.loads(answer.read()), dict(answer.headers))
+    except urllib.error.HTTPError as refused:
+        return Answer(refused.code, json.loads(refused.read()), dict(refused.headers))
+
+
+def seal_pin(jwk: Mapping[str, str], session: Mapping[str, str], pin: str) -> str:
+    """Make the compact JWE of a PIN: ECDH-ES over P-256, A256GCM."""
+    public = ECKey.import_key({name: jwk[name] for name in ("kty", "crv", "x", "y")})
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": session["kid"]}
+    payload = json.dumps({"pin": pin, "nonce": session["nonce"]}).encode()
+    return jwe.encrypt_compact(header, payload, public, algorithms=["ECDH-ES", "A256GCM"])
