@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from gateway.simulators.bureau import PharmacyAnswer
+from gateway.simulators.desk import Outcome
 from gateway.simulators.population import CardState, PinState, person
 from gateway.terms.response_codes import ResponseCode
 
@@ -223,3 +224,29 @@ def test_pharmacy_after_a_pin_is_set(bureau, caller, on, pin, answer):
 def test_pharmacy_refuses_an_unusable_card(bureau, card):
     """A lost, fresh, PIN-locked or unknown card buys nothing."""
     assert bureau.pharmacy(card, "135792", IN_FORCE, NOW)[0] is PharmacyAnswer.REFUSED
+
+
+@pytest.mark.parametrize(("index", "code"), [(5, "41"), (8, "22")])
+def test_ss_account_of_an_unusable_card_does_not_follow(bureau, caller, index, code):
+    """A card lost after it was linked is 41, a cancelled one 22."""
+    card = bureau.card(person(index).card, NOW)
+    state, card.state = card.state, CardState.NORMAL
+    _register(bureau, caller, card=card.number)
+    card.state = state
+
+    assert _follow(bureau, caller, NOW, card=card.number).code == code
+
+
+def test_region_that_grants_no_link_offers_none(make_bureau, caller):
+    """Without the grant a registration is 40."""
+    bureau = make_bureau('operation = "link"', 'operation = "unlink"')
+
+    assert _register(bureau, caller).code is ResponseCode.NOT_SUPPORTED
+
+
+def test_message_that_a_bureau_does_not_know_is_not_offered(bureau, caller):
+    """Activating an account, or asking after it, is no business of a bureau."""
+    request = caller.bureau("account-activation", CARD)
+
+    assert bureau.carry_out(request, NOW).code is ResponseCode.NOT_SUPPORTED
+    assert bureau.describe_activation(request, Outcome(ResponseCode.APPROVED)).code == "40"

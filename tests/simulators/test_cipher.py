@@ -111,3 +111,13 @@ def test_keys_file_gives_both_keys():
     )
 
     assert (keys.pin, keys.mac) == (b"\x1a" * 16, b"\x2b" * 16)
+
+
+@pytest.mark.parametrize("padding", [1, 2])
+def test_mac_does_not_depend_on_the_messages_before(padding):
+    """One MAC function gives every message what a new one gives it, in any order."""
+    messages = [bytes(range(length)) for length in (0, 1, 7, 8, 9, 16, 17, 64, 200)]
+    mac = retail_mac(MAC_KEY, padding)
+
+    for message in messages + messages[::-1]:
+        assert mac(message) == retail_mac(MAC_KEY, padding)(message)

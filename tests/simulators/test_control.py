@@ -150,3 +150,8 @@ def test_population_is_known_by_number(bureau_simulator):
     """Every named person's card can be asked for."""
     for index in range(1, NAMED + 1):
         assert bureau_simulator.control("GET", f"state?card={person(index).card}")[0] == 200
+
+
+def test_account_of_nobody_is_not_found(core_simulator):
+    """An account number outside the population is 404."""
+    assert core_simulator.control("GET", "state?account=6200000000000000000")[0] == 404

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.simulators.desk import Outcome
 from gateway.simulators.population import AccountState, person
 from gateway.terms.response_codes import ResponseCode
 
@@ -109,3 +110,23 @@ def test_pin_block_of_another_account_is_refused(core, caller):
     request = caller.request("account-activation", "0100", fields, LK=LINK, SV="-")
 
     assert core.carry_out(request, NOW).code is ResponseCode.PIN_FORMAT
+
+
+def test_account_that_became_unusable_is_not_activated(core, caller):
+    """An account frozen after it was linked is 62."""
+    _register(core, caller)
+    core.account(FRESH).state = AccountState.FROZEN
+
+    assert _activate(core, caller).code is ResponseCode.RESTRICTED
+
+
+def test_message_that_a_core_does_not_know_is_not_offered(core, caller):
+    """Setting an SS PIN is no business of a core."""
+    assert core.carry_out(caller.core("pin-set", FRESH), NOW).code is ResponseCode.NOT_SUPPORTED
+
+
+def test_inquiry_after_an_account_of_nobody_is_14(core, caller):
+    """Even where the original is on record."""
+    request = caller.core("activation-inquiry", "6200000000000000000")
+
+    assert core.describe_activation(request, Outcome(ResponseCode.APPROVED)).code == "14"

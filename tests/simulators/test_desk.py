@@ -160,3 +160,14 @@ def test_inquiry_after_an_unknown_activation_keeps_it_from_ever_taking_effect(
     assert asked.code is ResponseCode.ORIGINAL_NOT_FOUND
     assert arrived.code is ResponseCode.STATE_DOES_NOT_ALLOW
     assert core.account(FRESH).state is AccountState.NOT_ACTIVATED
+
+
+def test_memory_is_bounded(bureau_desk, caller, monkeypatch):
+    """Beyond the limit the oldest request is forgotten, and carried out again if it returns."""
+    monkeypatch.setattr("gateway.simulators.desk.REMEMBERED_MAX", 2)
+    first = _register(caller)
+    for request in (first, _remove(caller), _remove(caller, OTHER)):
+        bureau_desk.answer(request, NOW)
+
+    # The reference was used before, which only the rules remember.
+    assert bureau_desk.answer(first, NOW).private["RC"] == "LINK_REFERENCE_USED"
