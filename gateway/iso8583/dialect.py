@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import AfterValidator, ConfigDict
 
 from gateway.iso8583.framing import Framing
-from gateway.iso8583.mac import MAC_BYTES, MacRule
+from gateway.iso8583.mac import MAC_BYTES, MAC_DATA_ELEMENTS, MacRule
 from gateway.terms.errors import SpecificationError
 from gateway.terms.specification import parse_toml, structure
 
@@ -132,7 +132,7 @@ def parse_dialect(text: str, file: str) -> Dialect:
     dialect = structure(Dialect, parse_toml(text, file), file)
     for data_element, specification in dialect.fields.items():
         _check_field(data_element, specification, f"fields.{data_element}", file)
-    for data_element in dialect.mac.data_elements:
+    for data_element in sorted(MAC_DATA_ELEMENTS):
         _check_mac_field(dialect, data_element, file)
     if list(dialect.mac.data_elements) != sorted(set(dialect.mac.data_elements)):
         raise SpecificationError(file, "mac.data_elements", "in ascending order, each once")
@@ -152,5 +152,7 @@ def _check_field(data_element: int, specification: FieldSpecification, key: str,
 
 def _check_mac_field(dialect: Dialect, data_element: int, file: str) -> None:
     specification = dialect.fields.get(data_element)
-    if not specification or specification.form != ("b", 0, MAC_BYTES):
-        raise SpecificationError(file, f"fields.{data_element}", "the MAC is b 8")
+    wanted = ("b", 0, MAC_BYTES) if data_element in dialect.mac.data_elements else None
+    if (specification.form if specification else None) != wanted:
+        rule = "b 8 where mac.data_elements names it, absent where it does not"
+        raise SpecificationError(file, f"fields.{data_element}", rule)

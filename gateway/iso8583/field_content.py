@@ -5,8 +5,10 @@ and slices of `str` then give the values of text fields without another step. `r
 such a piece of the message.
 """
 
+import codecs
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 Value = str | bytes
@@ -145,33 +147,48 @@ class PackedDigits:
 
 @dataclass(frozen=True, slots=True)
 class EncodedText:
-    """Text in a multibyte character set; the count is the number of bytes."""
+    """Text in a multibyte character set that leaves ASCII as it is; the count is of bytes."""
 
     charset: str
+    _decode: Callable[[bytes], tuple[str, int]] = field(init=False, repr=False, compare=False)
+    _encode: Callable[[str], tuple[bytes, int]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Looking a codec up costs as much as decoding a name.
+        object.__setattr__(self, "_decode", codecs.getdecoder(self.charset))
+        object.__setattr__(self, "_encode", codecs.getencoder(self.charset))
 
     def size(self, count: int) -> int:
         """Bytes taken by `count` units."""
         return count
 
-    def raw_pattern(self, count: int) -> None:  # noqa: ARG002 - there is none for any count
+    def raw_pattern(self, count: int) -> None:
         """Give None: no expression tells good text from bad."""
-        return
 
     def read(self, raw: str, count: int) -> str:  # noqa: ARG002 - the count is the length of raw
         """Give the value; raises `BadContent`."""
-        data = raw.encode("latin-1")
+        text = raw if raw.isascii() else self._read(raw.encode("latin-1"))
+        # Characters newer than Python's tables count as not printable, so this is only the quick
+        # way to pass.
+        if not text.isprintable():
+            self._refuse_steering(text)
+        return text
+
+    def _read(self, data: bytes) -> str:
         try:
-            text = data.decode(self.charset)
+            text, _ = self._decode(data)
         except UnicodeDecodeError as error:
             rule = f"not {self.charset} text, or a character is cut"
             raise BadContent(error.start, rule) from None
-        if text.encode(self.charset) != data:
+        if self._encode(text)[0] != data:
             raise BadContent(0, f"a {self.charset} character is not in its one standard form")
+        return text
+
+    def _refuse_steering(self, text: str) -> None:
         found = _STEERING.search(text)
         if found:
-            offset = len(text[: found.start()].encode(self.charset))
+            offset = len(self._encode(text[: found.start()])[0])
             raise BadContent(offset, "control characters are not text")
-        return text
 
     def lift(self, raw: str, count: int) -> str:
         """Give the value of a good raw form."""
@@ -180,7 +197,7 @@ class EncodedText:
     def write(self, value: Value) -> tuple[int, str]:
         """Give count and raw form; raises `BadContent`."""
         try:
-            raw = _text(value).encode(self.charset).decode("latin-1")
+            raw = self._encode(_text(value))[0].decode("latin-1")
         except UnicodeEncodeError:
             raise BadContent(0, f"a character is not in {self.charset}") from None
         self.read(raw, len(raw))

@@ -108,7 +108,9 @@ class FieldForm:
         """What makes a value of the group of `piece`; None where the group is the value."""
         if isinstance(self.content, Text):
             return itemgetter(slice(self.indicator_bytes, None)) if self.lengths else None
-        return partial(_lift, self)
+        if not self.lengths:
+            return partial(self.content.lift, count=self.count_max)
+        return partial(_lift, self.lengths, self.indicator_bytes, self.content)
 
     @property
     def checked(self) -> str | None:
@@ -124,18 +126,18 @@ class FieldForm:
         if isinstance(self.content, Text) and not self.lengths:
             return None
         if isinstance(self.content, Text | PackedDigits):
-            return partial(_put, self.indicators, self.content.put)
+            indicators = self.indicators or {self.count_max: ""}
+            return partial(_put, indicators, self.content.put)
         return self.write
 
 
-def _lift(form: FieldForm, group: str) -> Value:
-    count = form.lengths[group[: form.indicator_bytes]] if form.lengths else form.count_max
-    return form.content.lift(group[form.indicator_bytes :], count)
+def _lift(lengths: Mapping[str, int], indicator_bytes: int, content: Content, group: str) -> Value:
+    return content.lift(group[indicator_bytes:], lengths[group[:indicator_bytes]])
 
 
 def _put(indicators: Mapping[int, str], put: Callable[[str], str], value: Value) -> str:
     assert isinstance(value, str)
-    return indicators.get(len(value), "") + put(value)
+    return indicators[len(value)] + put(value)
 
 
 def _alternation(alternatives: Mapping[str, str]) -> str:

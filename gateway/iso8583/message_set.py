@@ -323,5 +323,3 @@ def must_fit(message_set: MessageSet, dialect: Dialect, file: str) -> None:
         used = {*kind.request_mandatory, *kind.response_mandatory, *rules}
         if not used <= dialect.fields.keys():
             raise SpecificationError(file, f"messages.{index}", "uses a field not in the dialect")
-        if not used & MAC_DATA_ELEMENTS <= set(dialect.mac.data_elements):
-            raise SpecificationError(file, f"messages.{index}", "the MAC is not in this field")

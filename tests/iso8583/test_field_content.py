@@ -7,9 +7,20 @@ from gateway.iso8583.field_content import BadContent, EncodedText, PackedDigits,
 
 def test_second_byte_form_of_a_character_is_refused():
     """Text that would be written back in other bytes is refused, whatever the character set."""
-    # GB18030 as Python has it gives no such form; UTF-7 does: a letter behind a shift.
+    # GB18030 as Python has it gives no such form; code page 932 does, of a sign of NEC's.
     with pytest.raises(BadContent, match="one standard form"):
-        EncodedText("utf-7").read("+AGE-", 5)
+        EncodedText("cp932").read("\x87\x90", 2)
+
+
+def test_character_newer_than_python_is_text():
+    """A character that Python's tables do not know is read and written like any other."""
+    newest = "\U0003134f"
+    content = EncodedText("gb18030")
+
+    count, raw = content.write(newest)
+
+    assert not newest.isprintable()
+    assert content.read(raw, count) == newest
 
 
 def test_text_in_a_character_set_has_no_expression():
