@@ -17,6 +17,7 @@ from gateway.terms.response_codes import ResponseCode
 
 # One busy hour of a large bank at 30 requests per second: nothing is repeated later than that.
 REMEMBERED_MAX: Final = 100_000
+_REVERSIBLE: Final = frozenset({"link-register", "link-remove"})
 _MAC_FIELDS: Final = frozenset({64, 128})
 
 
@@ -86,6 +87,7 @@ class Rules(Protocol):
 
 
 class _Record(NamedTuple):
+    name: str
     fingerprint: bytes
     outcome: Outcome
 
@@ -104,7 +106,7 @@ class Desk:
         record = self._records.get(key)
         if record is None:
             outcome = self._decide(key, request, now)
-            self._records[key] = _Record(fingerprint, outcome)
+            self._records[key] = _Record(request.name, fingerprint, outcome)
             _forget_oldest(self._records)
             return outcome
         if record.fingerprint != fingerprint:
@@ -127,6 +129,8 @@ class Desk:
         record = self._original(request)
         if record is None:
             return Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "UNKNOWN_ORIGINAL")
+        if record.name not in _REVERSIBLE:
+            return Outcome.refused(ResponseCode.FORMAT_ERROR, "NOT_REVERSIBLE")
         if record.outcome.undo is not None and not record.outcome.undo():
             return Outcome.refused(ResponseCode.MALFUNCTION, "SUPERSEDED")
         return Outcome(ResponseCode.APPROVED)
@@ -135,6 +139,8 @@ class Desk:
         record = self._original(request)
         if record is None:
             return Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "UNKNOWN_ORIGINAL")
+        if record.name != "account-activation":
+            return Outcome.refused(ResponseCode.FORMAT_ERROR, "NO_ACTIVATION")
         return self._rules.describe_activation(request, record.outcome)
 
     def _original(self, request: Request) -> _Record | None:

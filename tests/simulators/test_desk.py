@@ -171,3 +171,23 @@ def test_memory_is_bounded(bureau_desk, caller, monkeypatch):
 
     # The reference was used before, which only the rules remember.
     assert bureau_desk.answer(first, NOW).private["RC"] == "LINK_REFERENCE_USED"
+
+
+def test_what_cannot_be_undone_is_not_reversed(core_desk, core, caller):
+    """A reversal that names an activation is 30 and leaves the account active."""
+    core_desk.answer(caller.core("link-register", FRESH, LK=LINK), NOW)
+    done = _activation(caller)
+    core_desk.answer(done, NOW)
+
+    outcome = core_desk.answer(caller.naming("reversal", "0420", done, {2: FRESH}), NOW)
+
+    assert outcome.code is ResponseCode.FORMAT_ERROR
+    assert core.account(FRESH).state is AccountState.ACTIVE
+
+
+def test_inquiry_tells_of_activations_only(core_desk, caller):
+    """An inquiry that names another request is 30, not a false 00."""
+    asked = caller.core("account-inquiry", FRESH, "0100")
+    core_desk.answer(asked, NOW)
+
+    assert core_desk.answer(_inquiry(caller, asked), NOW).code is ResponseCode.FORMAT_ERROR
