@@ -13,6 +13,7 @@ module                holds
 ``message``           a message and its message type indicator
 ``private_data``      the subfields of data element 48
 ``original_data``     data element 90
+``message_kind``      one message of a set, how its request and answer are built
 ``message_set``       what is said on a link, read from ``specs/messages``
 ``matching``          which request an answer belongs to
 ``duplicates``        how a request that comes twice is known

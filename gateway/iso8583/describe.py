@@ -7,7 +7,7 @@ from gateway.iso8583 import private_data
 from gateway.iso8583.codec import Codec, Reading
 from gateway.iso8583.dialect import Sensitivity
 from gateway.iso8583.errors import MalformedMessage
-from gateway.iso8583.message_set import PrivateSubfield
+from gateway.iso8583.message_kind import PrivateSubfield
 from gateway.terms.masking import mask, mask_name
 
 _PRIVATE = 48

@@ -1,158 +1,37 @@
 """What is said on a link, read from a file in ``specs/messages``; anything else is refused."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from annotated_types import MinLen
-from pydantic import AfterValidator, ConfigDict
+from pydantic import ConfigDict
 
 from gateway.iso8583 import private_data
-from gateway.iso8583.dialect import Dialect, Sensitivity
+from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.errors import RefusedMessage
-from gateway.iso8583.field_content import Value
 from gateway.iso8583.mac import MAC_DATA_ELEMENTS
-from gateway.iso8583.message import MTIS, Message, answer_mti, without_repeat
+from gateway.iso8583.message import Message, answer_mti, without_repeat
+from gateway.iso8583.message_kind import (
+    PRIVATE,
+    SELECTORS,
+    FieldRules,
+    MessageKind,
+    PrivateSubfield,
+)
 from gateway.terms.errors import SpecificationError
 from gateway.terms.response_codes import ResponseCode
 from gateway.terms.specification import parse_toml, structure
 
-_FORBID = ConfigDict(extra="forbid")
-_PRIVATE = 48
-# What tells message kinds with one MTI apart: processing code, network management information
-# code, file update code, file name.
-_SELECTORS = (3, 70, 91, 101)
-
-Recovery = Literal["query", "reversible", "at-most-once", "forward", "advice"]
-Sender = Literal["gateway", "peer", "both"]
-
-
-def _check_mti(mti: str) -> str:
-    if mti not in MTIS:
-        raise ValueError("an ISO 8583:1987 message type indicator")
-    return mti
-
-
-def _check_rule(rule: str) -> str:
-    try:
-        re.compile(rule)
-    except re.error:
-        raise ValueError("a regular expression") from None
-    return rule
-
-
-def _check_response_code(code: str) -> str:
-    if code not in frozenset(ResponseCode):
-        raise ValueError("a response code of gateway/terms/response_codes.py")
-    return code
-
-
-_Mti = Annotated[str, AfterValidator(_check_mti)]
-
-
-@dataclass(frozen=True, slots=True)
-class PrivateSubfield:
-    """One subfield of DE 48: what it is, the expression its value fulfils, how it is shown."""
-
-    title: str
-    rule: Annotated[str, AfterValidator(_check_rule)]
-    sensitive: Sensitivity = "none"
-
-    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
-
-    def allows(self, value: str) -> bool:
-        """Tell whether a value is as the rule wants it."""
-        return re.fullmatch(self.rule, value) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class FieldRules:
-    """Data elements of one direction and the subfields of its DE 48.
-
-    A MAC written as 64 or 128 means whichever of them the dialect puts it into.
-    """
-
-    mandatory: tuple[int, ...]
-    optional: tuple[int, ...] = ()
-    private: tuple[str, ...] = ()
-    private_optional: tuple[str, ...] = ()
-
-    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
-
-
-@dataclass(frozen=True, slots=True)
-class MessageKind:
-    """One request of the set and its answer.
-
-    `recovery` says what may be done when no answer comes: ``query`` ask again, ``reversible``
-    undo by a reversal, ``at-most-once`` neither, ``forward`` repeat or inquire until it is done,
-    ``advice`` repeat until it is confirmed.
-    """
-
-    name: str
-    title: str
-    request: _Mti
-    response: _Mti
-    sender: Sender
-    request_fields: FieldRules
-    response_fields: FieldRules
-    response_codes: Annotated[
-        tuple[Annotated[str, AfterValidator(_check_response_code)], ...], MinLen(1)
-    ]
-    recovery: Recovery
-    repeat: _Mti | None = None
-    processing_code: str | None = None
-    network_code: str | None = None
-    file_action: str | None = None
-    file_name: str | None = None
-    inquiry: str | None = None
-    trace_fields: tuple[int, ...] = ()
-    answer_echoes: tuple[int, ...] = ()
-
-    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
-
-    @property
-    def selectors(self) -> dict[int, str]:
-        """The fields, with their values, that make a request one of this kind."""
-        values = (self.processing_code, self.network_code, self.file_action, self.file_name)
-        return {de: value for de, value in zip(_SELECTORS, values, strict=True) if value}
-
-    @property
-    def request_mandatory(self) -> tuple[int, ...]:
-        """Data elements of every request, in ascending order."""
-        return tuple(sorted({*self.trace_fields, *self.request_fields.mandatory}))
-
-    @property
-    def response_mandatory(self) -> tuple[int, ...]:
-        """Data elements of every answer, in ascending order."""
-        return tuple(sorted({*self.answer_echoes, *self.response_fields.mandatory}))
-
-    def build(
-        self, fields: Mapping[int, Value], private: Mapping[str, str] | None = None
-    ) -> Message:
-        """Make a request of `fields` and the subfields of DE 48; its selectors are filled in.
-
-        The MAC comes from the codec. `MessageSet.check_request` says whether it is complete.
-        """
-        packed = {_PRIVATE: private_data.pack(private)} if private else {}
-        return Message(self.request, _in_order({**fields, **packed, **self.selectors}))
-
-    def answer(
-        self,
-        request: Message,
-        response_code: str,
-        private: Mapping[str, str] | None = None,
-    ) -> Message:
-        """Make the answer to a request of this kind; what has to be echoed is filled in."""
-        echoed = {*self.answer_echoes, *(set(_SELECTORS) & set(self.response_fields.mandatory))}
-        fields = {de: request.fields[de] for de in echoed if de in request.fields}
-        packed = {_PRIVATE: private_data.pack(private)} if private else {}
-        return Message(self.response, _in_order({**fields, **packed, 39: response_code}))
-
-
-def _in_order(fields: Mapping[int, Value]) -> dict[int, Value]:
-    return {de: fields[de] for de in sorted(fields)}
+# A set is met together with what it is made of.
+__all__ = [
+    "FieldRules",
+    "MessageKind",
+    "MessageSet",
+    "PrivateSubfield",
+    "must_fit",
+    "parse_message_set",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +49,7 @@ class MessageSet:
         init=False, repr=False, compare=False, default_factory=dict
     )
 
-    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def __post_init__(self) -> None:
         for kind in self.messages:
@@ -188,7 +67,7 @@ class MessageSet:
         The kind of an answer is that of its request: answers do not carry all of these.
         """
         mti = without_repeat(request.mti)
-        kind = self._by_selectors.get((mti, *(request.text(de) for de in _SELECTORS)))
+        kind = self._by_selectors.get((mti, *(request.text(de) for de in SELECTORS)))
         if kind is None:
             rule = "no message of the set has this MTI with these DE 3, 70, 91 and 101"
             raise RefusedMessage("MTI", rule, ResponseCode.NOT_SUPPORTED)
@@ -218,7 +97,7 @@ class MessageSet:
     # ------------------------------------------------------------ DE 48
 
     def _check_private(self, message: Message, rules: FieldRules) -> None:
-        subfields = private_data.unpack(message.text(_PRIVATE))
+        subfields = private_data.unpack(message.text(PRIVATE))
         for usage in rules.private:
             if usage not in subfields:
                 raise RefusedMessage(f"DE 48 {usage}", "missing")
@@ -245,13 +124,13 @@ def _one_mac(elements: Iterable[int]) -> frozenset[int]:
 
 
 def _check_echoes(kind: MessageKind, request: Message, answer: Message) -> None:
-    for de in sorted({*kind.answer_echoes, *_SELECTORS}):
+    for de in sorted({*kind.answer_echoes, *SELECTORS}):
         if de in answer.fields and answer.fields[de] != request.fields.get(de):
             raise RefusedMessage(f"DE {de}", "does not echo the request")
 
 
 def _request_key(kind: MessageKind) -> tuple[str, ...]:
-    return (kind.request, *(kind.selectors.get(de, "") for de in _SELECTORS))
+    return (kind.request, *(kind.selectors.get(de, "") for de in SELECTORS))
 
 
 # ---------------------------------------------------------------- loading
@@ -308,9 +187,9 @@ def _check_rules(message_set: MessageSet, rules: FieldRules, key: str, file: str
     usages = {*rules.private, *rules.private_optional}
     if not usages <= message_set.private_subfields.keys():
         raise SpecificationError(file, key, "every private subfield is in private_subfields")
-    if bool(usages) != (_PRIVATE in {*rules.mandatory, *rules.optional}):
+    if bool(usages) != (PRIVATE in {*rules.mandatory, *rules.optional}):
         raise SpecificationError(file, key, "DE 48 and its subfields come together")
-    if rules.private and _PRIVATE not in rules.mandatory:
+    if rules.private and PRIVATE not in rules.mandatory:
         raise SpecificationError(file, key, "a mandatory subfield needs a mandatory DE 48")
 
 

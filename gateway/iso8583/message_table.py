@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from gateway.iso8583.dialect import Dialect
-from gateway.iso8583.message_set import FieldRules, MessageKind, MessageSet, PrivateSubfield
+from gateway.iso8583.message_kind import FieldRules, MessageKind, PrivateSubfield
+from gateway.iso8583.message_set import MessageSet
 
 _RECOVERY = {
     "query": "ask again",

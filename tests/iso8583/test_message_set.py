@@ -192,25 +192,6 @@ def test_answer_of_another_class_is_refused(bureau, inquiry):
         bureau.check_response(kind, request, answer)
 
 
-def test_answer_of_a_request_with_gaps_echoes_what_is_there(bureau):
-    """A refused request is answered with whatever trace it had."""
-    kind = bureau.kind("card-inquiry")
-
-    answer = kind.answer(Message("0100", {3: "310000", 11: "000123"}), "30")
-
-    assert answer == Message("0110", {3: "310000", 11: "000123", 39: "30"})
-
-
-def test_fields_are_in_ascending_order(bureau):
-    """Messages are built in the order of the wire, whatever order the fields were given in."""
-    message = bureau.kind("link-register").build({100: "99350201", 7: "1121193658"}, {"LK": LINK})
-
-    assert list(message.fields.items()) == [
-        (3, "910000"), (7, "1121193658"), (48, "LK030" + LINK), (91, "1"), (100, "99350201"),
-        (101, "SSLINK"),
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("old", "new", "key", "rule"),
     [
