@@ -18,6 +18,7 @@ from gateway.iso8583.message_kind import (
     FieldRules,
     MessageKind,
     PrivateSubfield,
+    Sender,
 )
 from gateway.terms.errors import SpecificationError
 from gateway.terms.response_codes import ResponseCode
@@ -75,9 +76,15 @@ class MessageSet:
             raise RefusedMessage("MTI", "this message is never repeated")
         return kind
 
-    def check_request(self, request: Message) -> MessageKind:
-        """Give the kind of a request that is as the set wants it; raises `RefusedMessage`."""
+    def check_request(self, request: Message, sender: Sender = "gateway") -> MessageKind:
+        """Give the kind of a request that is as the set wants it; raises `RefusedMessage`.
+
+        `sender` is the end of the link that it came from.
+        """
         kind = self.identify(request)
+        if kind.sender not in {sender, "both"}:
+            rule = "this end of the link does not send this message"
+            raise RefusedMessage("MTI", rule, ResponseCode.NOT_SUPPORTED)
         _check_present(request, kind.request_mandatory, kind.request_fields.optional)
         self._check_private(request, kind.request_fields)
         return kind

@@ -101,6 +101,17 @@ def test_message_outside_the_set_is_refused(bureau, inquiry, mti, changes):
     assert caught.value.response_code is ResponseCode.NOT_SUPPORTED
 
 
+def test_message_from_the_wrong_end_is_refused(bureau, inquiry):
+    """A bureau may send us an echo, but asks no questions meant for itself."""
+    echo = bureau.kind("echo")
+    sealed = request_of(echo)
+
+    assert bureau.check_request(sealed, sender="peer") is echo
+    with pytest.raises(RefusedMessage, match="does not send") as caught:
+        bureau.check_request(inquiry[1], sender="peer")
+    assert caught.value.response_code is ResponseCode.NOT_SUPPORTED
+
+
 def test_message_that_is_never_repeated_is_refused_as_a_repeat(bureau):
     """Network management has no repeats."""
     echo = request_of(bureau.kind("echo"))
