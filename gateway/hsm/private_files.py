@@ -13,13 +13,16 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 def read_private(file: Path) -> str:
     """Read a text file that is ours alone; raises `SpecificationError` with the remedy."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Without O_NONBLOCK a named pipe in the file's place would hold us here.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         # What is checked is what was opened, not what the name may mean a moment later.
         _check(os.fstat(descriptor), file)
-        data = opened.read(_FILE_BYTES_MAX)
+        data = os.read(descriptor, _FILE_BYTES_MAX)
+    finally:
+        os.close(descriptor)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

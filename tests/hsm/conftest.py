@@ -1,0 +1,156 @@
+"""Stores with fresh keys, modules as real processes, and envelopes as a browser makes them."""
+
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+from joserfc import jwe
+from joserfc.jwk import ECKey
+
+from gateway.hsm.key_store import open_store
+from gateway.hsm.protocol import SetPin
+from gateway.hsm.provision import create_test_store
+from gateway.pinblock.policy import PinHolder, PinPolicy
+from gateway.pinblock.zone import parse_zone
+from gateway.terms.sides import PinPurpose, Side
+
+NOT_AFTER = date(2099, 12, 31)
+ZONES = {
+    Side.SOCIAL: [
+        parse_zone(
+            {"name": "bureau", "format": "iso-1", "algorithm": "tdes", "account": "none"}, "test"
+        )
+    ],
+    Side.FINANCIAL: [
+        parse_zone(
+            {"name": "core", "format": "iso-0", "algorithm": "tdes", "account": "pan"}, "test"
+        )
+    ],
+}
+HOLDER = PinHolder(date(1990, 3, 5), ("350299199003050012", "15400863271", "T00470019"))
+_START = """
+from pathlib import Path
+from gateway.hsm.module import run
+from gateway.terms.sides import Side
+run(Path({store!r}), Path({socket!r}), Side({side!r}), embedded={embedded})
+"""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A running module: its process, and where it listens."""
+
+    process: subprocess.Popen
+    socket: Path
+    store: Path
+
+
+@pytest.fixture(scope="session")
+def stores():
+    """One test store for each side, made once; tests that change a store take `new_store`."""
+    with tempfile.TemporaryDirectory() as directory:
+        made = {side: Path(directory) / side for side in Side}
+        for side, store in made.items():
+            create_test_store(store, side, ZONES[side], NOT_AFTER)
+        yield made
+
+
+@pytest.fixture
+def new_store(stores, tmp_path):
+    """Give a fresh copy of a side's store, to be spoilt."""
+
+    def copy(side):
+        return Path(shutil.copytree(stores[side], tmp_path / f"{side}-store"))
+
+    return copy
+
+
+@contextmanager
+def running(store, side, *, embedded=True):
+    """Run a module as a process of its own, on a path short enough for a Unix socket."""
+    with tempfile.TemporaryDirectory(prefix="hsm") as directory:
+        socket = Path(directory) / "s"
+        code = _START.format(
+            store=str(store), socket=str(socket), side=side.value, embedded=embedded
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            assert process.stdout.readline() == f"security module {side.value} ready\n".encode()
+            yield Module(process, socket, store)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def start(stores):
+    """Start a module of its own for a test."""
+
+    @contextmanager
+    def start_one(side=Side.SOCIAL, *, embedded=True):
+        with running(stores[side], side, embedded=embedded) as module:
+            yield module
+
+    return start_one
+
+
+@pytest.fixture(scope="session")
+def social(stores):
+    """Run a social module that the tests of a run share."""
+    with running(stores[Side.SOCIAL], Side.SOCIAL) as module:
+        yield module
+
+
+def seal_pin(public_jwk, pin, nonce, **changes):
+    """Encipher a PIN as a browser does; `changes` replace header members (None removes one)."""
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": public_jwk["kid"]} | changes
+    header = {name: value for name, value in header.items() if value is not None}
+    payload = json.dumps({"pin": pin, "nonce": nonce}).encode()
+    key = ECKey.import_key({name: public_jwk[name] for name in ("kty", "crv", "x", "y")})
+    algorithms = [header["alg"], header["enc"], "DEF"]
+    return jwe.encrypt_compact(header, payload, key, algorithms=algorithms)
+
+
+@pytest.fixture
+def request_for(stores):
+    """Make a request to set a PIN, right in everything that a test does not change."""
+
+    def make(pin="738291", side=Side.SOCIAL, **changes):
+        key = open_store(stores[side], side).envelope_keys[0]
+        nonce = secrets.token_urlsafe(16)
+        values = {
+            "purpose": PinPurpose.SS_PIN if side is Side.SOCIAL else PinPurpose.FINANCIAL_PIN,
+            "session": f"pse_{secrets.token_hex(13)}",
+            "nonce": nonce,
+            "expires_at": int(time.time()) + 300,  # noqa: TID251 - the process's own clock
+            "kid": key.kid,
+            "envelope": seal_pin(key.public_jwk, pin, nonce),
+            "zone": ZONES[side][0].name,
+            "account": "" if side is Side.SOCIAL else "6200000000000000005",
+            "card": secrets.token_hex(8),
+            "policy": PinPolicy(),
+            "holder": HOLDER,
+        }
+        return SetPin(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+def seal():
+    """Give `seal_pin` to tests, which import nothing from here."""
+    return seal_pin

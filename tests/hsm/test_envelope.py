@@ -1,0 +1,184 @@
+"""Only the one envelope that was asked for opens, and every other fails alike."""
+
+import base64
+import json
+
+import pytest
+from joserfc import jwe
+from joserfc.jwk import ECKey, OctKey, RSAKey
+
+from gateway.hsm.envelope import EnvelopeRefused, open_envelope
+from gateway.hsm.key_store import open_store
+from gateway.terms.sides import Side
+
+NONCE = "bm9uY2Utb2YtdGVzdA"
+ALL = ["ECDH-ES", "ECDH-ES+A128KW", "RSA-OAEP", "dir", "A256GCM", "A128GCM", "A128CBC-HS256", "DEF"]
+
+
+@pytest.fixture(scope="session")
+def key(stores):
+    """Give the social side's envelope key."""
+    return open_store(stores[Side.SOCIAL], Side.SOCIAL).envelope_keys[0]
+
+
+def envelope_of(key, payload, recipient=None, **changes):
+    """Encipher any payload under any header."""
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key.kid} | changes
+    header = {name: value for name, value in header.items() if value is not None}
+    return jwe.encrypt_compact(header, payload, recipient or key.private, algorithms=ALL)
+
+
+def payload_of(**members):
+    """Write a payload as a browser does."""
+    return json.dumps({"pin": "738291", "nonce": NONCE} | members).encode()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        payload_of(),
+        json.dumps({"nonce": NONCE, "pin": "738291"}).encode(),
+        json.dumps({"pin": "738291", "nonce": NONCE}, separators=(",", ":")).encode(),
+        json.dumps({"pin": "738291", "nonce": NONCE}, indent=2).encode(),
+    ],
+)
+def test_envelope_gives_its_pin_in_a_buffer_that_can_be_wiped(key, payload):
+    """Order and white space of the payload are free."""
+    pin = open_envelope(envelope_of(key, payload), key, NONCE)
+
+    assert isinstance(pin, bytearray)
+    assert pin == b"738291"
+
+
+@pytest.mark.parametrize("pin", ["", "12345", "12ab56", "1" * 64])
+def test_form_of_the_pin_is_left_to_the_policy(key, pin):
+    """Whatever short text the payload calls a PIN comes out as it is."""
+    assert open_envelope(envelope_of(key, payload_of(pin=pin)), key, NONCE) == pin.encode()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"738291",
+        b"[]",
+        b'{"pin":"738291"}',
+        b'{"nonce":"bm9uY2Utb2YtdGVzdA"}',
+        payload_of(more="x"),
+        payload_of(pin=738291),
+        payload_of(pin="1" * 65),
+        payload_of(nonce="another-nonce-of-test"),
+        payload_of(nonce=NONCE + "A"),
+        payload_of(nonce=""),
+        payload_of(nonce=None),
+        payload_of() + b"}",
+        b'{"pin":"\\u003738291","nonce":"bm9uY2Utb2YtdGVzdA"}',
+        b'{"pin":"738291","pin":"111111","nonce":"bm9uY2Utb2YtdGVzdA"}',
+        b"\xff\xfe",
+    ],
+)
+def test_payload_of_another_form_is_refused(key, payload):
+    """Missing, other, doubled and escaped members, and a wrong nonce, are all one refusal."""
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(envelope_of(key, payload), key, NONCE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"enc": "A128GCM"},
+        {"enc": "A128CBC-HS256"},
+        {"alg": "ECDH-ES+A128KW"},
+        {"zip": "DEF"},
+        {"kid": "another"},
+        {"kid": None},
+        {"cty": "json", "jku": "https://example.org"},
+        {"crit": ["exp"], "exp": 1},
+    ],
+)
+def test_header_outside_the_profile_is_refused(key, changes):
+    """Other algorithms, compression, another key and critical extensions do not open."""
+    registry = jwe.JWERegistry(algorithms=ALL, strict_check_header=False)
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key.kid} | changes
+    header = {name: value for name, value in header.items() if value is not None}
+    try:
+        envelope = jwe.encrypt_compact(header, payload_of(), key.private, registry=registry)
+    except Exception:  # noqa: BLE001 - what the library will not build, only the header shows
+        envelope = with_header(envelope_of(key, payload_of()), changes)
+
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(envelope, key, NONCE)
+
+
+def with_header(envelope, changes):
+    """Write other members into an envelope's header."""
+    segment, rest = envelope.split(".", 1)
+    header = json.loads(base64.urlsafe_b64decode(segment + "==")) | changes
+    altered = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
+    return f"{altered}.{rest}"
+
+
+@pytest.mark.parametrize(
+    ("recipient", "changes"),
+    [
+        (ECKey.generate_key("P-256"), {}),
+        (OctKey.generate_key(256), {"alg": "dir"}),
+        (RSAKey.generate_key(2048), {"alg": "RSA-OAEP"}),
+    ],
+)
+def test_envelope_for_another_key_is_refused(key, recipient, changes):
+    """An envelope that names our key but is for another does not open."""
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(envelope_of(key, payload_of(), recipient, **changes), key, NONCE)
+
+
+def test_envelope_for_the_other_side_is_refused(key, stores):
+    """An envelope for the financial PIN's key does not open as an SS PIN."""
+    other = open_store(stores[Side.FINANCIAL], Side.FINANCIAL).envelope_keys[0]
+
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(envelope_of(other, payload_of()), key, NONCE)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        {"x": "AAAA", "y": "AAAA"},
+        {"x": "A" * 43, "y": "A" * 43},  # off the curve
+        {"crv": "P-384"},
+        {"kty": "OKP"},
+        {"x": 5},
+    ],
+)
+def test_point_that_is_not_on_the_curve_is_refused(key, point):
+    """A forged ephemeral key (invalid-curve attack) is refused like any other fault."""
+    envelope = envelope_of(key, payload_of())
+    header = json.loads(base64.urlsafe_b64decode(envelope.split(".")[0] + "=="))
+
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(with_header(envelope, {"epk": header["epk"] | point}), key, NONCE)
+
+
+@pytest.mark.parametrize("segment", range(5))
+def test_altered_envelope_is_refused(key, segment):
+    """A change in any of the five segments is refused."""
+    segments = envelope_of(key, payload_of()).split(".")
+    middle = len(segments[segment]) // 2
+    old = segments[segment][middle : middle + 1]
+    segments[segment] = (
+        segments[segment][:middle] + ("A" if old != "A" else "B") + segments[segment][middle + 1 :]
+    )
+
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(".".join(segments), key, NONCE)
+
+
+@pytest.mark.parametrize(
+    "envelope", ["", ".", "....", "a.b.c.d.e", "e30.....", "bnVsbA....", "é", "[" * 2000, "W1tb."]
+)
+def test_what_is_no_envelope_is_refused(key, envelope):
+    """Any text at all is refused without an error of another kind, and without being shown."""
+    with pytest.raises(EnvelopeRefused) as caught:
+        open_envelope(envelope, key, NONCE)
+
+    assert str(caught.value) == "envelope cannot be opened"

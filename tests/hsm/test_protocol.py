@@ -1,0 +1,142 @@
+"""Requests and answers survive the way, and anything else is refused without being quoted."""
+
+import json
+from datetime import date
+
+import pytest
+
+from gateway.hsm import protocol
+from gateway.hsm.protocol import (
+    BadRequest,
+    Diagnostics,
+    EncipheredPin,
+    PinRefusal,
+    PublicKey,
+    SessionMacKey,
+)
+from gateway.pinblock.policy import PinHolder, PinPolicy, PinRule
+from gateway.terms.sides import PinPurpose, Side
+
+PIN = EncipheredPin(bytes.fromhex("1B9C1845EB993A7A"), "1600000000000000")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"holder": PinHolder()},
+        {"policy": PinPolicy(8, frozenset({PinRule.RUN}), ())},
+        {"account": "6200000000000000005"},
+    ],
+)
+def test_request_survives_the_way(request_for, changes):
+    """A request is read as it was written."""
+    request = request_for(**changes)
+
+    assert protocol.read_set_pin(protocol.write_set_pin(request)) == request
+
+
+@pytest.mark.parametrize("answer", [PIN, *PinRefusal])
+def test_answer_survives_the_way(answer):
+    """A PIN block and every refusal are read as they were written."""
+    assert protocol.read_set_pin_answer(protocol.write_set_pin_answer(answer)) == answer
+
+
+def test_other_answers_survive_the_way():
+    """MAC key, public keys and diagnostics are read as they were written."""
+    keys = (PublicKey(PinPurpose.SS_PIN, "kid", date(2099, 12, 31), {"kty": "EC"}),)
+    diagnostics = Diagnostics(Side.SOCIAL, "test", ("bureau",))
+
+    assert protocol.read_session_mac_key(protocol.write_session_mac_key("bureau")) == "bureau"
+    assert protocol.read_session_mac_key_answer(
+        protocol.write_session_mac_key_answer(bytes(16))
+    ) == SessionMacKey(bytes(16))
+    assert protocol.read_public_keys_answer(protocol.write_public_keys_answer(keys)) == keys
+    assert (
+        protocol.read_diagnostics_answer(protocol.write_diagnostics_answer(diagnostics))
+        == diagnostics
+    )
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("purpose", "any-pin"),
+        ("session", ""),
+        ("session", "a b"),
+        ("nonce", "x" * 129),
+        ("expires_at", "soon"),
+        ("expires_at", 1.5),
+        ("expires_at", True),
+        ("kid", 5),
+        ("envelope", "x" * 2049),
+        ("zone", None),
+        ("account", "62000X"),
+        ("account", "0" * 20),
+        ("card", "canary canary"),
+        ("length", "6"),
+        ("rules", ["no-such-rule"]),
+        ("rules", 5),
+        ("listed", ["12"]),
+        ("listed", ["123456"] * 129),
+        ("birth_date", "canary"),
+        ("birth_date", 19900305),
+        ("numbers", "canary"),
+        ("numbers", ["1"] * 17),
+        ("numbers", ["1" * 65]),
+        ("numbers", [5]),
+    ],
+)
+def test_request_with_a_wrong_member_is_refused(request_for, member, value):
+    """Every member of a request is checked, for type, form and size; none is quoted."""
+    values = json.loads(protocol.write_set_pin(request_for()))
+
+    with pytest.raises(BadRequest) as caught:
+        protocol.read_set_pin(json.dumps(values | {member: value}).encode())
+
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_request_without_a_member_is_refused(request_for):
+    """No member of a request has a default."""
+    values = json.loads(protocol.write_set_pin(request_for()))
+
+    for member in values:
+        with pytest.raises(BadRequest):
+            protocol.read_set_pin(
+                json.dumps({k: v for k, v in values.items() if k != member}).encode()
+            )
+
+
+@pytest.mark.parametrize("payload", [b"", b"null", b"5", b"[]", b'"x"', b"{", b"\xff", b"[" * 9000])
+def test_payload_that_is_no_object_is_refused(payload):
+    """Any bytes at all are refused by one error."""
+    readers = [
+        protocol.read_set_pin,
+        protocol.read_set_pin_answer,
+        protocol.read_session_mac_key,
+        protocol.read_session_mac_key_answer,
+        protocol.read_public_keys_answer,
+        protocol.read_diagnostics_answer,
+    ]
+
+    for read in readers:
+        with pytest.raises(BadRequest):
+            read(payload)
+
+
+def test_misuse_is_told_from_a_broken_answer():
+    """A request that the module does not take is answered so."""
+    with pytest.raises(BadRequest, match="not one that it takes"):
+        protocol.read_set_pin_answer(protocol.write_misuse())
+
+
+def test_nothing_prints_what_is_in_it(request_for):
+    """Neither request nor answers show a number, a key or a block."""
+    request = request_for(account="6200000000000000005")
+    printed = repr(request) + repr(PIN) + repr(SessionMacKey(b"key of sixteen b"))
+
+    assert request.envelope not in printed
+    for secret in ("620000", "863271", "1990", "1B9C", "x1b", "key of"):
+        assert secret not in printed
