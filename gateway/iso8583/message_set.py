@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 
 from gateway.iso8583 import private_data
 from gateway.iso8583.dialect import Dialect
-from gateway.iso8583.errors import RefusedMessage
+from gateway.iso8583.errors import MalformedMessage, RefusedMessage
 from gateway.iso8583.mac import MAC_DATA_ELEMENTS
 from gateway.iso8583.message import Message, answer_mti, without_repeat
 from gateway.iso8583.message_kind import (
@@ -104,7 +104,7 @@ class MessageSet:
     # ------------------------------------------------------------ DE 48
 
     def _check_private(self, message: Message, rules: FieldRules) -> None:
-        subfields = private_data.unpack(message.text(PRIVATE))
+        subfields = _unpack(message.text(PRIVATE))
         for usage in rules.private:
             if usage not in subfields:
                 raise RefusedMessage(f"DE 48 {usage}", "missing")
@@ -114,6 +114,13 @@ class MessageSet:
                 raise RefusedMessage(f"DE 48 {usage}", "not in this message")
             if not self.private_subfields[usage].allows(value):
                 raise RefusedMessage(f"DE 48 {usage}", "not as the message set wants it")
+
+
+def _unpack(text: str) -> dict[str, str]:
+    try:
+        return private_data.unpack(text)
+    except MalformedMessage as error:
+        raise RefusedMessage(error.place, error.rule) from None
 
 
 def _check_present(message: Message, mandatory: Iterable[int], optional: Iterable[int]) -> None:

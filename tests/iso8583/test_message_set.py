@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.errors import MalformedMessage, RefusedMessage
+from gateway.iso8583.errors import RefusedMessage
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import must_fit, parse_message_set
 from gateway.terms.errors import SpecificationError
@@ -161,8 +161,8 @@ def test_private_subfields_are_checked(bureau, inquiry, private, place, rule):
 
 
 def test_private_data_that_cannot_be_read_is_refused(bureau, inquiry):
-    """Malformed subfields are refused as malformed bytes are."""
-    with pytest.raises(MalformedMessage, match="DE 48"):
+    """Malformed subfields are refused with their place and rule."""
+    with pytest.raises(RefusedMessage, match="DE 48: a subfield begins"):
         bureau.check_request(inquiry[1].with_fields({48: "x"}))
 
 
