@@ -75,10 +75,10 @@ def new_store(stores, tmp_path):
 
 
 @contextmanager
-def running(store, side, *, embedded=True):
+def running(store, side, *, embedded=True, socket=None):
     """Run a module as a process of its own, on a path short enough for a Unix socket."""
     with tempfile.TemporaryDirectory(prefix="hsm") as directory:
-        socket = Path(directory) / "s"
+        socket = socket or Path(directory) / "s"
         code = _START.format(
             store=str(store), socket=str(socket), side=side.value, embedded=embedded
         )
@@ -101,8 +101,8 @@ def start(stores):
     """Start a module of its own for a test."""
 
     @contextmanager
-    def start_one(side=Side.SOCIAL, *, embedded=True):
-        with running(stores[side], side, embedded=embedded) as module:
+    def start_one(side=Side.SOCIAL, **options):
+        with running(stores[side], side, **options) as module:
             yield module
 
     return start_one
