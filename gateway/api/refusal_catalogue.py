@@ -1,9 +1,5 @@
-"""``docs/refusals.md``, drawn from the table of refusals and the table of their answers.
+"""``docs/refusals.md``, drawn from the table of refusals and the table of their answers."""
 
-``python -m gateway.api.refusal_catalogue > docs/refusals.md`` writes it anew.
-"""
-
-import sys
 from collections.abc import Iterator
 
 from gateway.api.problems import ANSWERS, NextAction
@@ -15,7 +11,7 @@ _PREFACE = """\
 Every request that is not carried out is answered with one of these codes, as problem details
 (RFC 9457); an operation that failed shows its code in `refusal`. Codes are stable. The two messages
 are ready to show to the customer. Generated from `gateway/terms/refusals.py` and
-`gateway/api/problems.py` by `python -m gateway.api.refusal_catalogue > docs/refusals.md`.
+`gateway/api/problems.py`; `make docs` writes it anew.
 """
 
 
@@ -43,6 +39,3 @@ def _next_actions() -> Iterator[str]:
     for action in NextAction:
         yield f"| `{action}` | {action.meaning} |"
 
-
-if __name__ == "__main__":
-    sys.stdout.write(catalogue())

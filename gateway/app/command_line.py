@@ -124,6 +124,19 @@ def run() -> None:
         typer.echo("Stopping.")
 
 
+@app.command(hidden=True)
+def documents(
+    directory: Annotated[Path, typer.Option(help="Where the documents are.")] = Path("docs"),
+) -> None:
+    """Write the generated documents anew."""
+    from gateway.app.documents import documents as generated  # noqa: PLC0415
+    from gateway.app.specifications import Specifications, shipped_directory  # noqa: PLC0415
+
+    with _errors():
+        for name, text in generated(Specifications(shipped_directory())).items():
+            (directory / name).write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Run the command line."""
     app()

@@ -50,7 +50,7 @@ _BY_CODE = {
     ResponseCode.NOT_PERMITTED_TO_TERMINAL: Refusal.NOT_OFFERED,
     ResponseCode.PIN_FORMAT: Refusal.PIN_ENVELOPE,
 }
-_BY_REASON = {"ALREADY_ACTIVE": Refusal.ALREADY_ACTIVE, "WEAK_PIN": Refusal.PIN_TRIVIAL}
+_BY_REASON = {"ALREADY_ACTIVE": Refusal.ALREADY_ACTIVE, "SIMPLE_PIN": Refusal.PIN_TRIVIAL}
 
 
 def refusal(code: ResponseCode | None, reason: str | None) -> Refusal:

@@ -7,11 +7,11 @@ from gateway.iso8583.message_kind import FieldRules, MessageKind, PrivateSubfiel
 from gateway.iso8583.message_set import MessageSet
 
 _RECOVERY = {
-    "query": "ask again",
-    "reversible": "inquire, else undo by a reversal",
+    "query": "repeat, then go without",
+    "reversible": "repeat, then undo by a reversal until confirmed",
     "at-most-once": "repeat from memory within a minute, then unknown; never reversed",
-    "forward": "repeat or inquire until it is done",
-    "advice": "repeat until it is confirmed",
+    "forward": "repeat from memory within a minute, then inquire until known",
+    "advice": "repeat until it is answered",
 }
 _SUMMARY = ("message", "request", "answer", "repeat", "sent by", "selected by", "without answer")
 _SUBFIELDS = ("usage", "meaning", "rule", "printed")

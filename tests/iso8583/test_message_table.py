@@ -1,17 +1,6 @@
 """The message sets as a document."""
 
-from pathlib import Path
-
 from gateway.iso8583.message_table import messages_markdown
-
-DOCUMENT = Path(__file__).parents[2] / "docs/messages.md"
-
-
-def test_document_is_fresh(message_sets, dialects):
-    """docs/messages.md is what messages_markdown() gives now."""
-    pairs = [(message_sets[name], dialects[name]) for name in ("bureau", "core")]
-
-    assert DOCUMENT.read_text() == messages_markdown(pairs)
 
 
 def test_document_names_every_message_field_and_subfield(message_sets, dialects):
