@@ -16,7 +16,7 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from select import select
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from gateway.app.clock import utc_now
 from gateway.hsm.provision import create_test_store, export_for_simulator
@@ -89,7 +89,6 @@ class Ensemble:
         self.core: Child | None = None
         self._limits = limits or {}
         self._http = http or {}
-        self._logs: list[IO[bytes]] = []
 
     def __enter__(self) -> Self:
         try:
@@ -126,20 +125,20 @@ class Ensemble:
 
     def start_gateway(self) -> None:
         """Start the gateway, again after it was stopped or killed."""
-        self.gateway = self._launch("gateway", "serve", "--config", str(self.configuration))
+        serve = ("-m", "gateway", "serve", "--embedded", "--config", str(self.configuration))
+        self.gateway = launch(self.directory / "gateway.log", *serve)
 
     def start_simulator(self, name: str, port: int = 0) -> Child:
         """Start one simulator; with `port` on that one."""
+        simulate = ("-m", "gateway", "simulate", name, "--embedded", "--port", str(port))
         keys = ("--keys", str(self._simulator_keys(name)))
-        return self._launch(name, "simulate", name, *keys, "--port", str(port))
+        return launch(self.directory / f"{name}.log", *simulate, *keys)
 
     def stop(self) -> None:
         """Stop the gateway, then the simulators."""
         for child in (self.gateway, self.bureau, self.core):
             if child is not None and child.process.poll() is None:
                 child.stop()
-        for log in self._logs:
-            log.close()
 
     def wait(self) -> None:
         """Wait until a process of the ensemble ends by itself; raises `Unavailable` then."""
@@ -175,24 +174,29 @@ class Ensemble:
     def _simulator_keys(self, name: str) -> Path:
         return self.directory / "keys" / f"simulated-{name}.toml"
 
-    def _launch(self, name: str, *arguments: str) -> Child:
-        log = (self.directory / f"{name}.log").open("ab")
-        self._logs.append(log)
+
+def launch(log: Path, *arguments: str) -> Child:
+    """Start Python with `arguments` and wait for its ready line, a JSON object.
+
+    Its standard error is added to `log`. Raises `Unavailable` with its last words when it does
+    not start.
+    """
+    with log.open("ab") as errors:
         process = subprocess.Popen(  # noqa: S603 - our own command, no shell
-            [sys.executable, "-m", "gateway", *arguments, "--embedded"],
+            [sys.executable, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=errors,
             # Ctrl-C is for the parent, which stops the others in order.
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-        line = _first_line(process)
-        if not line:
-            Child(process, {}).kill()
-            words = (self.directory / f"{name}.log").read_text("utf-8", "replace")[-2000:]
-            raise Unavailable(f"{name} did not start; it said:\n{words}")
-        return Child(process, json.loads(line))
+    line = _first_line(process)
+    if not line:
+        Child(process, {}).kill()
+        words = log.read_text("utf-8", "replace")[-2000:]
+        raise Unavailable(f"{log.stem} did not start; it said:\n{words}")
+    return Child(process, json.loads(line))
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:

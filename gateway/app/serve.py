@@ -4,9 +4,7 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -15,10 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-import uvicorn
-import uvloop
 from starlette.types import ASGIApp
-from twisted.internet import asyncioreactor
 
 from gateway.api.application import create_application
 from gateway.api.authentication import Channels
@@ -26,11 +21,13 @@ from gateway.api.service import ReadinessCheck
 from gateway.app.clock import utc_now
 from gateway.app.conductor import Cancel, Cargo, Conductor
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
+from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
 from gateway.app.logs import configure
 from gateway.app.metrics import GatewayCollector, exposition
 from gateway.app.modules import ModuleProcess
 from gateway.app.pins import SecurityModules
+from gateway.app.reactor import run_in_reactor
 from gateway.app.service import OnlineBanking, Readiness
 from gateway.app.settings import LinkSettings, Settings
 from gateway.app.specifications import Specifications, shipped_directory
@@ -56,9 +53,6 @@ from gateway.wire.outbound_link import LinkPlan, OutboundLink
 log = structlog.get_logger()
 T = TypeVar("T")
 
-DRAIN_SECONDS_MAX = 35  # a caller is waited for as long as it may wait, and a little longer
-_BACKLOG = 1024  # Twisted's and uvicorn's defaults of 50 and 2048 are too few and too many
-
 
 def serve(settings: Settings, *, embedded: bool) -> int:
     """Run the gateway until SIGTERM or SIGINT; gives the process's exit status.
@@ -69,31 +63,7 @@ def serve(settings: Settings, *, embedded: bool) -> int:
     file, key and remedy when something it needs is wrong.
     """
     configure(settings.log_level)
-    loop = uvloop.new_event_loop()
-    asyncio.set_event_loop(loop)
-    asyncioreactor.install(loop)
-    from twisted.internet import reactor as installed  # noqa: PLC0415 - only once installed
-
-    reactor: Any = installed
-    # Twisted's clock is the wall clock: a step of it would fire timers or hold them back.
-    reactor.seconds = time.monotonic
-    outcome: list[BaseException | int] = []
-
-    async def run() -> None:
-        try:
-            outcome.append(await Gateway(settings, reactor).run(embedded=embedded))
-        except BaseException as error:  # noqa: BLE001 - raised again below, outside the loop
-            outcome.append(error)
-        finally:
-            reactor.stop()
-
-    running: list[asyncio.Task[None]] = []  # a task that nobody holds may be collected
-    reactor.callWhenRunning(lambda: running.append(loop.create_task(run())))
-    reactor.run(installSignalHandlers=False)
-    ended = outcome[0] if outcome else 1
-    if isinstance(ended, BaseException):
-        raise ended
-    return ended
+    return run_in_reactor(lambda reactor: Gateway(settings, reactor).run(embedded=embedded))
 
 
 class Gateway:
@@ -329,21 +299,8 @@ class Gateway:
         return checks
 
     async def _start_http(self, stack: AsyncExitStack, application: ASGIApp) -> None:
-        listening = _listen(self._settings.http.listen)
-        config = uvicorn.Config(
-            application,
-            loop="none",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
-            backlog=_BACKLOG,
-        )
-        server = _Server(config)
+        listening = listen(self._settings.http.listen)
+        server = HttpServer(application)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
 
         async def stop() -> None:
@@ -351,11 +308,10 @@ class Gateway:
             await serving
 
         stack.push_async_callback(stop)
-        host, port = listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        sys.stdout.write(json.dumps({"http": f"http://{shown}:{port}"}) + "\n")
+        url = url_of(listening)
+        sys.stdout.write(json.dumps({"http": url}) + "\n")
         sys.stdout.flush()
-        log.info("ready", http=f"{shown}:{port}")
+        log.info("ready", http=url.removeprefix("http://"))
 
 
 _MODULE_LOOK_SECONDS = 2.0
@@ -386,37 +342,3 @@ class _ParentsHand(asyncio.Protocol):
         """Stop with the parent."""
         del exc
         self._stop.set()
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn inside our loop; the gateway takes the signals."""
-
-    def capture_signals(self) -> Any:  # noqa: ANN401 - a context manager, as uvicorn types it
-        """Leave the signals alone."""
-        return _NoSignals()
-
-
-class _NoSignals:
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_exception: object) -> None:
-        pass
-
-
-def _listen(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, int(port)))
-        listening.listen(_BACKLOG)  # from now on a caller waits instead of being refused
-    except OSError as error:
-        listening.close()
-        raise SpecificationError(
-            "configuration", "http.listen", f"{address} cannot be used: {error.strerror}"
-        ) from None
-    listening.setblocking(False)
-    return listening
