@@ -1,0 +1,535 @@
+"""Each plan from its beginning to every end, as transcripts."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.financial.account import AccountState, OwnerKept
+from gateway.financial.answers import AccountFinding
+from gateway.linking.link import LinkState
+from gateway.operations import life
+from gateway.operations.exchange import ExchangeState, Form
+from gateway.operations.facts import OperationKind, OperationState
+from gateway.operations.life import OpenFollowUp, WakeAt
+from gateway.social.answers import CardFinding
+from gateway.social.card import CardState, HolderKept, PinState
+from gateway.terms.numbers import CitizenId, CustomerNumber, Mobile, PersonName
+from gateway.terms.refusals import Refusal
+from gateway.terms.response_codes import ResponseCode
+from gateway.terms.sides import Side
+
+K, S, O, R = OperationKind, ExchangeState, OperationState, Refusal  # noqa: E741 - as elsewhere here
+ASK, CARD = "account-inquiry", "card-inquiry"
+CORE, BUREAU = "core-register", "bureau-register"
+FIRST, SECOND = "bureau-remove", "core-remove"
+PIN, ACTIVATE, ADVICE = "bureau-pin-set", "core-activate", "bureau-account-activated"
+STRANGER = CitizenId("350299199001010029")
+
+
+@pytest.fixture
+def confirmed(script):
+    """Bring a link operation to where the identities agree and the core is about to register."""
+    return lambda **members: script(K.LINK, **members).begin().answer(ASK).answer(CARD)
+
+
+@pytest.fixture
+def owner(confirmed):
+    return confirmed().operation.findings[ASK].owner
+
+
+@pytest.fixture
+def holder(confirmed):
+    return confirmed().operation.findings[CARD].holder
+
+
+def ended(play):
+    return play.state, play.operation.refusal, play.link_states
+
+
+# ---------------------------------------------------------------- link: asking
+
+
+def test_linking_asks_both_sides_at_once(script):
+    """Whose account and whose card it is are asked in one step."""
+    play = script(K.LINK).begin()
+
+    assert play.sent == [(ASK, Form.ORIGINAL, False), (CARD, Form.ORIGINAL, False)]
+
+
+def test_linking_registers_at_the_core_then_at_the_bureau(confirmed):
+    """Confirmed identities are kept with their sides; success makes the link active."""
+    play = confirmed()
+    first = [name for name, _, _ in play.sent[2:]]
+    play.answer(CORE)
+    second = [name for name, _, _ in play.sent[3:]]
+
+    play.answer(BUREAU)
+
+    assert (first, second) == ([CORE], [BUREAU])
+    assert ended(play) == (O.SUCCEEDED, None, [LinkState.ACTIVE])
+    assert {type(record) for record in play.records[:2]} == {HolderKept, OwnerKept}
+    assert play.operation.response_code is ResponseCode.APPROVED
+
+
+@pytest.mark.parametrize("ready", [{Side.SOCIAL}, {Side.FINANCIAL}, set()])
+def test_with_a_link_down_nothing_is_asked(script, ready):
+    """Nobody is asked, the caller is told which side is away, the card is free again."""
+    play = script(K.LINK, ready=ready).begin()
+
+    away = R.CORE_UNAVAILABLE if Side.FINANCIAL not in ready else R.BUREAU_UNAVAILABLE
+    assert play.sent == []
+    assert ended(play) == (O.FAILED, away, [LinkState.FAILED])
+
+
+@pytest.mark.parametrize(
+    ("silent", "away"), [(ASK, R.CORE_UNAVAILABLE), (CARD, R.BUREAU_UNAVAILABLE)]
+)
+def test_an_unanswered_question_ends_the_operation_without_effect(script, silent, away):
+    """After its repeats the question is given up; nothing was registered."""
+    other = CARD if silent == ASK else ASK
+    play = script(K.LINK).begin().answer(other)
+
+    play.silence(silent)
+
+    assert ended(play) == (O.FAILED, away, [LinkState.FAILED])
+    assert play[CORE].state is S.PLANNED
+
+
+@pytest.mark.parametrize("part", ["customer", "name", "citizen_id", "mobile"])
+def test_a_mismatch_of_any_part_of_the_identity_is_not_confirmed(script, owner, part):
+    """Customer, name, citizen id and mobile must all be the same person's."""
+    strangers = {
+        "customer": CustomerNumber("C00000002"),
+        "name": PersonName("测试乙"),
+        "citizen_id": STRANGER,
+        "mobile": Mobile("15400000002"),
+    }
+    other = replace(owner, **{part: strangers[part]})
+    play = script(K.LINK).begin().answer(CARD)
+
+    play.answer(ASK, finding=AccountFinding(other, AccountState.ACTIVE))
+
+    assert ended(play) == (O.FAILED, R.NOT_CONFIRMED, [LinkState.FAILED])
+    assert play[CORE].state is S.PLANNED
+    assert not any(isinstance(record, HolderKept | OwnerKept) for record in play.records)
+
+
+@pytest.mark.parametrize("unknown", [ASK, CARD])
+@pytest.mark.parametrize("order", [[ASK, CARD], [CARD, ASK]])
+def test_an_unknown_card_or_account_is_answered_like_a_mismatch_and_as_late(script, unknown, order):
+    """The same refusal, and only when both have answered: there is nothing to enumerate."""
+    play = script(K.LINK).begin()
+    play.answer(order[0], "14" if order[0] == unknown else "00")
+    between = play.state
+
+    play.answer(order[1], "14" if order[1] == unknown else "00")
+
+    assert between is O.PENDING
+    assert ended(play) == (O.FAILED, R.NOT_CONFIRMED, [LinkState.FAILED])
+    assert play.operation.response_code is None
+
+
+@pytest.mark.parametrize(
+    ("state", "refusal"),
+    [
+        (CardState.TEMPORARY_LOSS, R.CARD_LOST),
+        (CardState.FORMAL_LOSS, R.CARD_LOST),
+        (CardState.LOCKED, R.CARD_NOT_USABLE),
+        (CardState.CANCELLED, R.CARD_NOT_USABLE),
+    ],
+)
+def test_a_card_that_cannot_be_used_is_not_linked(script, holder, state, refusal):
+    """Its holder is told why, once it is certain that it is the holder."""
+    play = script(K.LINK).begin().answer(ASK)
+
+    play.answer(CARD, finding=CardFinding(holder, state, PinState.UNSET))
+
+    assert ended(play) == (O.FAILED, refusal, [LinkState.FAILED])
+
+
+@pytest.mark.parametrize("state", [AccountState.FROZEN, AccountState.LOST, AccountState.CLOSED])
+def test_an_account_that_cannot_be_used_is_not_linked(script, owner, state):
+    """Frozen, lost and closed accounts are refused before anything is registered."""
+    play = script(K.LINK).begin().answer(CARD)
+
+    play.answer(ASK, finding=AccountFinding(owner, state))
+
+    assert ended(play) == (O.FAILED, R.ACCOUNT_NOT_USABLE, [LinkState.FAILED])
+
+
+def test_the_state_of_a_strangers_card_is_not_told(script, owner, holder):
+    """A lost card of somebody else is not confirmed, like any other."""
+    play = script(K.LINK).begin()
+    play.answer(ASK, finding=AccountFinding(replace(owner, citizen_id=STRANGER), AccountState.LOST))
+
+    play.answer(CARD, finding=CardFinding(holder, CardState.FORMAL_LOSS, PinState.UNSET))
+
+    assert play.operation.refusal is R.NOT_CONFIRMED
+
+
+# ---------------------------------------------------------------- both or neither
+
+LEGS = pytest.mark.parametrize(
+    ("kind", "first", "second"), [(K.LINK, CORE, BUREAU), (K.UNLINK, FIRST, SECOND)]
+)
+
+
+def begun(script, kind, **members):
+    play = script(kind, **members).begin()
+    return play.answer(ASK).answer(CARD) if kind is K.LINK else play
+
+
+def unchanged(kind):
+    """Give what becomes of the link when neither side holds anything of the operation."""
+    return [LinkState.FAILED] if kind is K.LINK else []
+
+
+def undone(kind, leg):
+    """Give the refusal told when this leg was reversed; an undone removal changed nothing."""
+    side = R.BUREAU_UNAVAILABLE if leg.startswith("bureau") else R.CORE_UNAVAILABLE
+    return R.REGISTRATION_UNDONE if kind is K.LINK else side
+
+
+def test_unlinking_removes_at_the_bureau_then_at_the_core(script):
+    """Both approve, and the card is free."""
+    play = script(K.UNLINK).begin().answer(FIRST).answer(SECOND)
+
+    assert [name for name, _, _ in play.sent] == [FIRST, SECOND]
+    assert ended(play) == (O.SUCCEEDED, None, [LinkState.REMOVED])
+
+
+@LEGS
+def test_a_decline_of_the_first_ends_it(script, kind, first, second):
+    """Neither side holds anything, and the second was not asked."""
+    play = begun(script, kind).answer(first, "22")
+
+    assert play.state is O.FAILED
+    assert play.operation.response_code is ResponseCode.STATE_DOES_NOT_ALLOW
+    assert play.link_states == unchanged(kind)
+    assert play[second].state is S.PLANNED
+
+
+@LEGS
+def test_silence_of_the_first_is_undone_before_anybody_is_told(script, kind, first, second):
+    """A timeout is not a failure: only the confirmed reversal is."""
+    play = begun(script, kind).silence(first)
+    between = play.state, play[first].state
+
+    play.answer(first, "25", Form.REVERSAL)
+
+    assert between == (O.PENDING, S.REVERSING)
+    assert ended(play) == (O.FAILED, undone(kind, first), unchanged(kind))
+    assert play[second].state is S.PLANNED
+
+
+@LEGS
+def test_a_decline_of_the_second_undoes_the_first(script, kind, first, second):
+    """The first is reversed until confirmed; the second's reason is told."""
+    play = begun(script, kind).answer(first).answer(second, "41")
+    between = play.state, play[first].state
+
+    play.answer(first, "00", Form.REVERSAL)
+
+    refusal = R.CARD_LOST if second == BUREAU else R.ACCOUNT_NOT_USABLE
+    assert between == (O.PENDING, S.REVERSING)
+    assert ended(play) == (O.FAILED, refusal, unchanged(kind))
+
+
+@LEGS
+def test_silence_of_the_second_undoes_both(script, kind, first, second):
+    """The doubtful one first, then the certain one, and then it is told."""
+    play = begun(script, kind).answer(first).silence(second)
+    assert (play[first].state, play[second].state) == (S.APPROVED, S.REVERSING)
+    play.answer(second, "00", Form.REVERSAL)
+    assert (play[first].state, play.state) == (S.REVERSING, O.PENDING)
+
+    play.answer(first, "00", Form.REVERSAL)
+
+    assert ended(play) == (O.FAILED, undone(kind, second), unchanged(kind))
+
+
+@LEGS
+def test_a_link_that_went_down_before_the_second_undoes_the_first(script, kind, first, second):
+    """Nothing is sent to the second; the caller is told which side is away."""
+    play = begun(script, kind)
+    play.ready = frozenset()
+    play.answer(first)
+    between = play[first].state, play[second].state
+
+    play.answer(first, "00", Form.REVERSAL)
+
+    away = R.BUREAU_UNAVAILABLE if second == BUREAU else R.CORE_UNAVAILABLE
+    assert between == (S.REVERSING, S.NOT_SENT)
+    assert ended(play) == (O.FAILED, away, unchanged(kind))
+
+
+@LEGS
+def test_a_link_that_is_down_before_the_first_ends_it(script, kind, first, second):
+    """Nothing leaves for either."""
+    play = script(kind)
+    if kind is K.LINK:
+        play.begin().answer(ASK)
+        play.ready = frozenset()
+        play.answer(CARD)
+    else:
+        play.ready = frozenset()
+        play.begin()
+
+    away = R.CORE_UNAVAILABLE if first == CORE else R.BUREAU_UNAVAILABLE
+    assert ended(play) == (O.FAILED, away, unchanged(kind))
+    assert play[second].state is S.PLANNED
+
+
+@LEGS
+def test_an_answer_before_the_reversal_is_adopted(script, kind, first, second):
+    """As long as only repeats went out, the late approval counts."""
+    play = begun(script, kind).take(life.Overdue(first))
+
+    play.answer(first).answer(second)
+
+    assert play.state is O.SUCCEEDED
+
+
+@LEGS
+def test_an_approval_after_the_reversal_was_decided_changes_nothing(script, kind, first, second):
+    """Exactly one reversal follows a late approval."""
+    play = begun(script, kind).silence(first)
+
+    play.answer(first)
+
+    reversals = [sent for sent in play.sent if sent[1] is Form.REVERSAL]
+    assert (play[first].state, play[second].state) == (S.REVERSING, S.PLANNED)
+    assert len(reversals) == 1
+
+
+@LEGS
+@pytest.mark.parametrize("leg", [0, 1])
+def test_an_unconfirmed_reversal_needs_a_person_at_the_horizon(script, kind, first, second, leg):
+    """MANUAL is told; the card stays held, for nobody knows what stands."""
+    play = begun(script, kind)
+    if leg:
+        play.answer(first)
+    play.silence((first, second)[leg])
+
+    play.horizon((first, second)[leg])
+
+    assert ended(play) == (O.MANUAL, None, [])
+
+
+# ---------------------------------------------------------------- crashes
+
+
+def test_a_crash_while_asking_ends_the_operation_without_effect(script):
+    """What was learnt is gone; nothing was registered, nothing is sent."""
+    play = script(K.LINK).begin().answer(ASK).resume()
+
+    assert play.sent == []
+    assert ended(play) == (O.FAILED, R.BUREAU_UNAVAILABLE, [LinkState.FAILED])
+
+
+@LEGS
+def test_a_crash_while_the_first_is_out_reverses_it(script, kind, first, second):
+    """It is never sent as new: its reversal is, and it may have been the first to leave."""
+    play = begun(script, kind).resume()
+
+    assert play.sent == [(first, Form.REVERSAL, False)]
+    play.answer(first, "25", Form.REVERSAL)
+    assert ended(play)[0] is O.FAILED
+    assert play[second].state is S.PLANNED
+
+
+@LEGS
+def test_a_crash_while_the_second_is_out_reverses_both(script, kind, first, second):
+    """Both or neither, by another process as well."""
+    play = begun(script, kind).answer(first).resume()
+    play.answer(second, "00", Form.REVERSAL).answer(first, "00", Form.REVERSAL)
+
+    assert [sent[:2] for sent in play.sent] == [(second, Form.REVERSAL), (first, Form.REVERSAL)]
+    assert play.state is O.FAILED
+
+
+@LEGS
+def test_a_crash_while_undoing_goes_on_undoing(script, kind, first, second):
+    """The reversal is repeated under its own trace."""
+    play = begun(script, kind).answer(first).answer(second, "22").resume()
+
+    assert play.sent == [(first, Form.REVERSAL, True)]
+
+
+@LEGS
+def test_a_crash_after_the_end_changes_nothing(script, kind, first, second):
+    """A finished operation sends and records nothing more."""
+    play = begun(script, kind).answer(first).answer(second).resume()
+
+    assert play.sent == []
+    assert play.state is O.SUCCEEDED
+
+
+# ---------------------------------------------------------------- set SS PIN
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "refusal"),
+    [
+        ("00", O.SUCCEEDED, None),
+        ("38", O.FAILED, R.PIN_LOCKED),
+        ("41", O.FAILED, R.CARD_LOST),
+        ("99", O.FAILED, R.PIN_ENVELOPE),
+    ],
+)
+def test_a_pin_is_set_or_refused(script, code, state, refusal):
+    """A definite answer is told as it is."""
+    play = script(K.SET_SS_PIN).begin().answer(PIN, code)
+
+    assert ended(play) == (state, refusal, [])
+    assert play.operation.response_code == code
+
+
+def test_a_pin_that_did_not_leave_was_not_set(script):
+    """With the link down nothing is sent, and the old PIN is in force."""
+    play = script(K.SET_SS_PIN, ready=frozenset()).begin()
+
+    assert play.sent == []
+    assert ended(play) == (O.FAILED, R.BUREAU_UNAVAILABLE, [])
+
+
+def test_a_lost_answer_to_a_pin_is_unknown_and_is_not_reversed(script):
+    """Repeats from memory, then UNKNOWN: the old or the new PIN may be in force."""
+    play = script(K.SET_SS_PIN).begin().silence(PIN)
+
+    assert play.sent == [(PIN, Form.ORIGINAL, False), *[(PIN, Form.ORIGINAL, True)] * 2]
+    assert ended(play) == (O.UNKNOWN, None, [])
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "refusal"), [("00", O.SUCCEEDED, None), ("38", O.FAILED, R.PIN_LOCKED)]
+)
+def test_a_late_answer_settles_an_unknown_pin(script, code, state, refusal):
+    """UNKNOWN was not final."""
+    play = script(K.SET_SS_PIN).begin().silence(PIN).answer(PIN, code)
+
+    assert ended(play) == (state, refusal, [])
+
+
+def test_a_crash_leaves_a_pin_unknown_and_sends_nothing(script):
+    """The PIN block is gone with the process, and nothing asks for it again."""
+    play = script(K.SET_SS_PIN).begin().resume()
+
+    assert play.sent == []
+    assert play.state is O.UNKNOWN
+    play.resume()
+    assert (play.sent, play.state) == ([], O.UNKNOWN)
+
+
+# ---------------------------------------------------------------- activate
+
+
+def test_an_activation_opens_the_operation_of_the_ss_side(script):
+    """Once the account is active, what follows is opened in the same decision."""
+    play = script(K.ACTIVATE).begin().answer(ACTIVATE)
+
+    opened = [effect for effect in play.effects if isinstance(effect, OpenFollowUp)]
+    assert ended(play) == (O.SUCCEEDED, None, [])
+    assert opened == [OpenFollowUp(play.operation.follow_up, K.SS_ACCOUNT)]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "refusal"),
+    [
+        ("22", "ALREADY_ACTIVE", R.ALREADY_ACTIVE),
+        ("62", None, R.ACCOUNT_NOT_USABLE),
+        ("57", None, R.DECLINED),
+        ("25", "NO_ACTIVE_LINK", R.DECLINED),
+    ],
+)
+def test_a_declined_activation_opens_nothing(script, code, reason, refusal):
+    """A definite decline is told with its reason, and nothing follows."""
+    play = script(K.ACTIVATE).begin().answer(ACTIVATE, code, reason=reason)
+
+    assert ended(play) == (O.FAILED, refusal, [])
+    assert play.operation.follow_up is None
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "refusal"),
+    [
+        ("00", O.SUCCEEDED, None),
+        ("25", O.FAILED, R.CORE_UNAVAILABLE),
+        ("22", O.FAILED, R.ACCOUNT_NOT_USABLE),
+    ],
+)
+@pytest.mark.parametrize("crash", [False, True])
+def test_an_activation_in_doubt_is_asked_after(script, code, state, refusal, crash):
+    """By the same process or the next: inquiry, never the request again, never a reversal."""
+    play = script(K.ACTIVATE).begin()
+    play = play.resume() if crash else play.silence(ACTIVATE)
+    between = play.sent[-1], play.state
+
+    play.answer(ACTIVATE, code, Form.INQUIRY)
+
+    assert between == ((ACTIVATE, Form.INQUIRY, False), O.PENDING)
+    assert ended(play) == (state, refusal, [])
+    assert (play.operation.follow_up is not None) == (state is O.SUCCEEDED)
+
+
+def test_an_unanswered_inquiry_needs_a_person_at_the_horizon(script):
+    """Until then it is repeated; no failure is told."""
+    play = script(K.ACTIVATE).begin().silence(ACTIVATE).take(life.Overdue(ACTIVATE))
+    assert play.sent[-1] == (ACTIVATE, Form.INQUIRY, True)
+
+    play.horizon(ACTIVATE)
+
+    assert play.state is O.MANUAL
+
+
+def test_an_activation_that_did_not_leave_changed_nothing(script):
+    """With the core's link down the caller may try again."""
+    play = script(K.ACTIVATE, ready={Side.SOCIAL}).begin()
+
+    assert (play.sent, ended(play)) == ([], (O.FAILED, R.CORE_UNAVAILABLE, []))
+
+
+# ---------------------------------------------------------------- the SS account follows
+
+
+def test_the_ss_account_waits_until_it_is_due(script):
+    """Nothing is said before the region's delay is over, whatever happens."""
+    play = script(K.SS_ACCOUNT)
+    due = play.at + timedelta(hours=24)
+    play.operation = replace(play.operation, wake_at=due)
+    play.take(life.Woken()).take(life.Resumed())
+    before = list(play.sent)
+
+    play.take(life.Woken(), due - play.at)
+
+    assert before == []
+    assert play.effects[:2] == [WakeAt(due), WakeAt(due)]
+    assert play.sent == [(ADVICE, Form.ORIGINAL, False)]
+
+
+def test_the_advice_is_repeated_until_it_is_answered(script):
+    """It begins without a link, survives crashes and any number of silences."""
+    play = script(K.SS_ACCOUNT, ready=frozenset()).take(life.Woken())
+    for _ in range(20):
+        play.take(life.Overdue(ADVICE))
+    play.resume()
+    assert play.sent == [(ADVICE, Form.ORIGINAL, True)]
+
+    play.answer(ADVICE)
+
+    assert ended(play) == (O.SUCCEEDED, None, [])
+
+
+def test_an_advice_may_be_refused(script):
+    """The bureau's reason is told."""
+    play = script(K.SS_ACCOUNT).begin().answer(ADVICE, "41")
+
+    assert ended(play) == (O.FAILED, R.CARD_LOST, [])
+
+
+def test_an_advice_needs_a_person_at_the_horizon(script):
+    """A bureau that is silent for a day is somebody's work."""
+    play = script(K.SS_ACCOUNT).begin().horizon(ADVICE)
+
+    assert play.state is O.MANUAL
