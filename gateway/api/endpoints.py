@@ -19,13 +19,13 @@ from gateway.api.service import (
     GatewayService,
     LinkView,
     OperationKind,
-    OperationState,
     OperationView,
     PinSessionView,
     PublicKey,
     ReadinessCheck,
     Reply,
 )
+from gateway.operations.facts import OperationState
 from gateway.terms.numbers import LinkId, OperationId
 from gateway.terms.refusals import Refusal
 

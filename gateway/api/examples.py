@@ -15,11 +15,9 @@ from gateway.api.fields import JsonObject
 from gateway.api.service import (
     ActivationRulesView,
     AgencyView,
-    LinkState,
     LinkView,
     NameView,
     OperationKind,
-    OperationState,
     OperationView,
     PinRulesView,
     PinSessionView,
@@ -28,6 +26,8 @@ from gateway.api.service import (
     RegionView,
     TimelineEntry,
 )
+from gateway.linking.link import LinkState
+from gateway.operations.facts import OperationState
 from gateway.terms.numbers import (
     AgencyCode,
     LinkId,

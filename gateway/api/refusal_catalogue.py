@@ -38,4 +38,3 @@ def _next_actions() -> Iterator[str]:
     yield "|---|---|"
     for action in NextAction:
         yield f"| `{action}` | {action.meaning} |"
-

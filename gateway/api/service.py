@@ -22,6 +22,8 @@ from gateway.api.fields import (
     SsCardNumberMasked,
 )
 from gateway.api.problems import RefusalView, refusal_view
+from gateway.linking.link import LinkState
+from gateway.operations.facts import OperationState
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
@@ -105,20 +107,6 @@ class OperationKind(StrEnum):
     ACTIVATE = "activate"
 
 
-class OperationState(StrEnum):
-    """How far a durable operation is.
-
-    `pending`: under way. `unknown`: a far side may or may not have carried it out, the gateway is
-    finding out. `manual`: the bank's staff has to find out.
-    """
-
-    PENDING = "pending"
-    UNKNOWN = "unknown"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    MANUAL = "manual"
-
-
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
     """One step of an operation, masked."""
@@ -185,16 +173,6 @@ class SessionReply:
 
     session: PinSessionView
     replayed: bool = False
-
-
-class LinkState(StrEnum):
-    """How far a link is; only an active one carries PIN and activation."""
-
-    PENDING = "pending"
-    ACTIVE = "active"
-    REMOVING = "removing"
-    REMOVED = "removed"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def operation_view(operation: Operation, exchanges: tuple[Exchange, ...]) -> api
     return api.OperationView(
         operation=operation.id,
         kind=api.OperationKind(operation.kind.value),
-        state=api.OperationState(operation.state.value),
+        state=operation.state,
         created_at=operation.opened_at,
         updated_at=operation.updated_at,
         link=operation.link,
@@ -85,7 +85,7 @@ def link_view(linked: Linked) -> api.LinkView:
     """Show a link; the numbers are masked when the HTTP room writes them."""
     return api.LinkView(
         linked.link.id,
-        api.LinkState(linked.link.state.value),
+        linked.link.state,
         linked.link.agency,
         linked.card.number,
         linked.account.pan,

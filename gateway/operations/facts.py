@@ -28,13 +28,17 @@ class OperationKind(StrEnum):
 
 
 class OperationState(StrEnum):
-    """What a caller is told."""
+    """How far an operation is, as a caller is told.
+
+    `pending`: under way. `unknown`: the far side may or may not have carried it out, and a late
+    answer may still tell. `manual`: the bank's staff has to find out.
+    """
 
     PENDING = "pending"
-    UNKNOWN = "unknown"  # may still settle; the old or the new state may be in force
+    UNKNOWN = "unknown"
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # certainly nothing was changed
-    MANUAL = "manual"  # a person must find out
+    MANUAL = "manual"
 
     @property
     def is_final(self) -> bool:

@@ -13,11 +13,9 @@ from gateway.api.authentication import Channels
 from gateway.api.service import (
     ActivationRulesView,
     AgencyView,
-    LinkState,
     LinkView,
     NameView,
     OperationKind,
-    OperationState,
     OperationView,
     PinRulesView,
     PinSessionView,
@@ -27,6 +25,8 @@ from gateway.api.service import (
     Reply,
     SessionReply,
 )
+from gateway.linking.link import LinkState
+from gateway.operations.facts import OperationState
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import (
     AgencyCode,

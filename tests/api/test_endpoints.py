@@ -11,11 +11,11 @@ from gateway.api.service import (
     Caller,
     LinkCommand,
     OperationKind,
-    OperationState,
     ReadinessCheck,
     SetPinCommand,
     TimelineEntry,
 )
+from gateway.operations.facts import OperationState
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
