@@ -106,14 +106,9 @@ def test_bytes_have_one_form(codecs, name, data):
 
     try:
         read = codec.decode(bytes(altered))
-    except MalformedMessage as error:
-        text = str(error)
-    else:
-        text = ""
-        assert codec.encode(read) == bytes(altered)
-
-    for value in message.fields.values():
-        assert len(value) < 5 or str(value) not in text
+    except MalformedMessage:
+        return
+    assert codec.encode(read) == bytes(altered)
 
 
 @BOTH
@@ -170,6 +165,22 @@ def test_message_cut_anywhere_is_refused(codecs, name):
     for end in range(len(raw)):
         with pytest.raises(MalformedMessage, match="the message ends inside"):
             codecs[name].decode(raw[:end])
+
+
+@BOTH
+@pytest.mark.parametrize("byte", [0x00, 0x20, 0x39, 0x41, 0x60, 0x9A, 0xFF])
+def test_error_never_holds_a_value(codecs, name, byte):
+    """Whichever byte is wrong, the text of the refusal repeats nothing of the message."""
+    raw = codecs[name].encode(Message("0100", SAMPLES[name]))
+    values = [str(value) for value in SAMPLES[name].values()]
+
+    for index in range(len(raw)):
+        described = ""
+        try:
+            codecs[name].decode(raw[:index] + bytes((byte,)) + raw[index + 1 :])
+        except MalformedMessage as error:
+            described = f"{error} {error!r}"
+        assert not any(value in described for value in values)
 
 
 @BOTH
