@@ -17,9 +17,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    derive_private_key,
+)
 from joserfc.jwk import ECKey
 
 from gateway.hsm.ciphers import KeptCipher, cipher_of
@@ -82,22 +86,29 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeKey:
-    """The private key for envelopes of one purpose; `kid` is its RFC 7638 thumbprint."""
+    """The private key for envelopes of one purpose.
+
+    `public_jwk` is its public half as a JSON Web Key (RFC 7517), `kid` the RFC 7638 thumbprint.
+    """
 
     purpose: PinPurpose
     not_after: date
-    kid: str
-    private: ECKey = field(repr=False)
+    private_key: EllipticCurvePrivateKey = field(repr=False)
+    public_jwk: dict[str, str]
+
+    @classmethod
+    def of(cls, purpose: PinPurpose, not_after: date, private_key: EllipticCurvePrivateKey) -> Self:
+        """Build from the private key alone."""
+        public = ECKey.import_key(private_key.public_key())
+        members = public.as_dict(private=False)
+        jwk = {name: str(members[name]) for name in ("kty", "crv", "x", "y")}
+        jwk |= {"kid": public.thumbprint(), "use": "enc", "alg": "ECDH-ES"}
+        return cls(purpose, not_after, private_key, jwk)
 
     @property
-    def public_jwk(self) -> dict[str, str]:
-        """The public key as a JSON Web Key (RFC 7517)."""
-        key = self.private.as_dict(private=False)
-        return {name: str(key[name]) for name in ("kty", "crv", "x", "y")} | {
-            "kid": self.kid,
-            "use": "enc",
-            "alg": "ECDH-ES",
-        }
+    def kid(self) -> str:
+        """The key's id."""
+        return self.public_jwk["kid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +269,8 @@ class _Reader:
             (ENVELOPE_KEY_USE, labels.stage.exportability, labels.envelope(purpose, not_after)),
             place,
         )
-        private = ECKey.import_key(derive_private_key(int.from_bytes(scalar), SECP256R1()))
-        return EnvelopeKey(purpose, not_after, private.thumbprint(), private)
+        private_key = derive_private_key(int.from_bytes(scalar), SECP256R1())
+        return EnvelopeKey.of(purpose, not_after, private_key)
 
     def _unwrap(self, block: object, place: str) -> tuple[Header, bytes]:
         if not isinstance(block, str):

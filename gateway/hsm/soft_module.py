@@ -1,9 +1,9 @@
 """What each command of the security module does, in software.
 
-What this promises and what it cannot: a PIN is clear in this process only, in a `bytearray` that
-is overwritten; but the JWE library hands over immutable `bytes`, and neither those nor the cipher
-library's own copies can be overwritten from Python. They live until the memory is used again, in
-a process that nobody else may read (`gateway.hsm.module`).
+What this promises and what it cannot: a PIN is clear in this process only, and in buffers that
+are overwritten after use. Copies that the cipher library makes for itself cannot be overwritten
+from Python; they live until the memory is used again, in a process that nobody else may read
+(`gateway.hsm.module`).
 """
 
 import secrets

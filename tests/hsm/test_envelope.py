@@ -7,6 +7,7 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from gateway.hsm import envelope as envelope_module
 from gateway.hsm.envelope import EnvelopeRefused, open_envelope
 from gateway.hsm.key_store import open_store
 from gateway.terms.sides import Side
@@ -21,11 +22,16 @@ def key(stores):
     return open_store(stores[Side.SOCIAL], Side.SOCIAL).envelope_keys[0]
 
 
+def public_key(key):
+    """Give the public key as the library takes it, free to be used with any algorithm."""
+    return ECKey.import_key({name: key.public_jwk[name] for name in ("kty", "crv", "x", "y")})
+
+
 def envelope_of(key, payload, recipient=None, **changes):
     """Encipher any payload under any header."""
     header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key.kid} | changes
     header = {name: value for name, value in header.items() if value is not None}
-    return jwe.encrypt_compact(header, payload, recipient or key.private, algorithms=ALL)
+    return jwe.encrypt_compact(header, payload, recipient or public_key(key), algorithms=ALL)
 
 
 def payload_of(**members):
@@ -94,6 +100,7 @@ def test_payload_of_another_form_is_refused(key, payload):
         {"kid": None},
         {"cty": "json", "jku": "https://example.org"},
         {"crit": ["exp"], "exp": 1},
+        {"apu": "QWxpY2U"},
     ],
 )
 def test_header_outside_the_profile_is_refused(key, changes):
@@ -102,7 +109,7 @@ def test_header_outside_the_profile_is_refused(key, changes):
     header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key.kid} | changes
     header = {name: value for name, value in header.items() if value is not None}
     try:
-        envelope = jwe.encrypt_compact(header, payload_of(), key.private, registry=registry)
+        envelope = jwe.encrypt_compact(header, payload_of(), public_key(key), registry=registry)
     except Exception:  # noqa: BLE001 - what the library will not build, only the header shows
         envelope = with_header(envelope_of(key, payload_of()), changes)
 
@@ -148,6 +155,7 @@ def test_envelope_for_the_other_side_is_refused(key, stores):
         {"crv": "P-384"},
         {"kty": "OKP"},
         {"x": 5},
+        {"x": "A" * 44},
     ],
 )
 def test_point_that_is_not_on_the_curve_is_refused(key, point):
@@ -171,6 +179,36 @@ def test_altered_envelope_is_refused(key, segment):
 
     with pytest.raises(EnvelopeRefused):
         open_envelope(".".join(segments), key, NONCE)
+
+
+def test_envelope_with_a_cut_tag_or_another_iv_size_is_refused(key):
+    """Only the full 128-bit tag and the 96-bit nonce of the profile are taken."""
+    protected, _, iv, ciphertext, tag = envelope_of(key, payload_of()).split(".")
+
+    for altered in (
+        f"{protected}..{iv}.{ciphertext}.{tag[:16]}",
+        f"{protected}..{iv}AAAA.{ciphertext}.{tag}",
+        f"{protected}.AAAA.{iv}.{ciphertext}.{tag}",
+        f"{protected}..{iv}.{ciphertext}{tag}.",
+    ):
+        with pytest.raises(EnvelopeRefused):
+            open_envelope(altered, key, NONCE)
+
+
+def test_payload_is_wiped_when_the_pin_is_out(key, monkeypatch):
+    """The buffer into which the payload was deciphered holds zeros afterwards."""
+    wiped, wipe = [], envelope_module.wipe
+
+    def watched(buffer):
+        wiped.append(buffer)
+        wipe(buffer)
+
+    monkeypatch.setattr(envelope_module, "wipe", watched)
+
+    pin = open_envelope(envelope_of(key, payload_of()), key, NONCE)
+
+    assert pin == b"738291"
+    assert wiped == [bytes(len(payload_of()))]
 
 
 @pytest.mark.parametrize(
