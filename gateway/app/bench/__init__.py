@@ -1,0 +1,16 @@
+"""`gateway bench`: figures from one run on one machine, as ratios with their spread.
+
+==============  ==================================================================
+module          holds
+==============  ==================================================================
+``figures``     one figure, how rounds become one, JSON and Markdown
+``codec``       strict codec against pyiso8583, in this process
+``operations``  full durable operations against the bare relay, over HTTP
+``load``        the HTTP client that asks as fast as it is answered
+``relay``       the bare relay and the peer that answers it, as processes
+``processes``   how much time of a processor each process of an ensemble took
+==============  ==================================================================
+
+A shared machine changes its speed from second to second. What is compared is measured in turns,
+round by round, and only ratios within a round mean anything; absolute figures are for orientation.
+"""

@@ -1,0 +1,250 @@
+"""Full durable operations over HTTP against a bare relay, measured in turns on one machine.
+
+On the full side is everything: gateway, its two security modules, both simulators with their MACs,
+PIN checks and state, SQLite with `synchronous=FULL`. On the other side are the bare relay and a
+peer that approves whatever it reads, so that the ratio flatters the relay, never the gateway.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count, islice, repeat
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import uvloop
+
+from gateway.app.bench import load
+from gateway.app.bench.figures import Figure
+from gateway.app.bench.processes import processor_seconds, since
+from gateway.app.ensemble import Child, Ensemble, launch
+from gateway.app.online_bank import OnlineBank, seal_pin
+from gateway.simulators.population import NAMED, Person, person
+from gateway.terms.errors import Unavailable
+
+INSTITUTION = "99350201"
+PIN = "738291"  # of synthetic people; not a pattern
+_RELAY = "gateway.app.bench.relay"
+_HANDS_MAX = 1_500  # PINs sealed at a time; less than an envelope's life of five minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long to measure; the first round only warms up and does not count."""
+
+    rounds: int = 3
+    seconds: float = 5.0
+    connections: int = 32
+
+
+class Hand(NamedTuple):
+    """A link that a PIN can be set through: its reference and its customer."""
+
+    link: str
+    customer: str
+
+
+@dataclass(slots=True)
+class Round:
+    """The bouts of one round, by what was asked."""
+
+    bouts: dict[str, load.Bout] = field(default_factory=dict)
+    processors: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def rate(self, name: str) -> float:
+        """Operations a second."""
+        return self.bouts[name].per_second
+
+    def latency(self, name: str, percent: int) -> float:
+        """Milliseconds that this share of the operations took at most."""
+        return load.percentile(self.bouts[name].answers, percent)
+
+    def processor(self, name: str, process: str) -> float:
+        """Microseconds of a processor for each operation."""
+        return 1e6 * self.processors[name][process] / len(self.bouts[name].answers)
+
+
+def measure(plan: Plan | None = None) -> list[Figure]:
+    """Measure link and set-PIN operations; raises `Unavailable` when one does not succeed."""
+    plan = plan or Plan()
+    with (
+        TemporaryDirectory(prefix="sscard-bench-") as directory,
+        Ensemble(Path(directory)) as ensemble,
+        _bare_relay(Path(directory)) as relay,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        bench = _Bench(ensemble, relay, plan)
+        runner.run(bench.round(min(1.0, plan.seconds)))
+        return _figures([runner.run(bench.round(plan.seconds)) for _ in range(plan.rounds)])
+
+
+@contextmanager
+def _bare_relay(directory: Path) -> Iterator[str]:
+    """Run the relay and its peer; gives where the relay answers HTTP."""
+    children: list[Child] = []
+    try:
+        children.append(launch(directory / "peer.log", "-m", _RELAY, "peer"))
+        address = children[0].said["iso8583"]
+        children.append(launch(directory / "relay.log", "-m", _RELAY, "relay", address))
+        yield children[1].said["http"]
+    finally:
+        for child in reversed(children):
+            child.stop()
+
+
+class _Bench:
+    """One run: the links made so far, and what is asked next."""
+
+    def __init__(self, ensemble: Ensemble, relay: str, plan: Plan) -> None:
+        self._ensemble = ensemble
+        self._relay = relay
+        self._connections = plan.connections
+        self._hands: list[Hand] = []
+        self._people = map(person, count(NAMED + 1))
+        self._keys = count()
+        bank = OnlineBank(ensemble.url, ensemble.token, "")
+        keys = bank.get("/v1/jwks.json").body["keys"]
+        self._jwk = next(key for key in keys if key["purpose"] == "ss-pin")
+
+    async def round(self, seconds: float) -> Round:
+        """Relay, link, session and set PIN, one after another."""
+        measured = Round()
+        envelope = seal_pin(self._jwk, {"kid": self._jwk["kid"], "nonce": "0" * 22}, PIN)
+        bare = self._put_pin(Hand("lnk_" + "0" * 26, "C000000001"), "pse_" + "0" * 26, envelope)
+        measured.bouts["relay"] = await self._run(self._relay, repeat(bare), seconds, 200)
+        await self._measured(measured, "link", lambda: self._link(seconds))
+        await self._set_pins(measured, seconds)
+        return measured
+
+    async def _measured(
+        self, measured: Round, name: str, ask: Callable[[], Awaitable[load.Bout]]
+    ) -> load.Bout:
+        """Add a bout, and what it cost each process, to those of its name in the round."""
+        before = processor_seconds(self._ensemble)
+        bout = await ask()
+        taken = since(before, processor_seconds(self._ensemble))
+        sum_ = measured.bouts.setdefault(name, load.Bout())
+        sum_.answers += bout.answers
+        sum_.seconds += bout.seconds
+        spent = measured.processors.setdefault(name, dict.fromkeys(taken, 0.0))
+        for process, seconds in taken.items():
+            spent[process] += seconds
+        return bout
+
+    async def _link(self, seconds: float) -> load.Bout:
+        asked: list[Person] = []
+
+        def requests() -> Iterator[bytes]:
+            for who in self._people:
+                asked.append(who)
+                yield self._post_link(who)
+
+        bout = await self._run(self._ensemble.url, requests(), seconds, 201)
+        self._hands += [
+            Hand(json.loads(answer.body)["link"], asked[answer.request].customer)
+            for answer in bout.answers
+        ]
+        return bout
+
+    async def _set_pins(self, measured: Round, seconds: float) -> None:
+        """Open sessions, seal PINs aside, and set them, until setting alone took `seconds`."""
+        url = self._ensemble.url
+        while "set PIN" not in measured.bouts or measured.bouts["set PIN"].seconds < seconds:
+            hands = self._hands[:_HANDS_MAX]
+            self._hands = self._hands[_HANDS_MAX:] + hands
+            posts = [self._post_session(hand) for hand in hands]
+            opened = await self._measured(
+                measured, "open session", lambda posts=posts: self._run(url, posts, seconds, 201)
+            )
+            puts = [self._put_sealed(hands[answer.request], answer) for answer in opened.answers]
+            left = seconds - measured.bouts.get("set PIN", load.Bout()).seconds
+            await self._measured(
+                measured, "set PIN", lambda puts=puts, left=left: self._run(url, puts, left, 200)
+            )
+
+    async def _run(
+        self,
+        url: str,
+        requests: Any,
+        seconds: float,
+        expected: int,  # noqa: ANN401
+    ) -> load.Bout:
+        bout = await load.run(url, requests, self._connections, seconds)
+        others = [answer for answer in bout.answers if answer.status != expected]
+        if others:
+            words = others[0].body.decode("utf-8", "replace")
+            raise Unavailable(
+                f"{len(others)} of {len(bout.answers)} requests were not answered {expected}, "
+                f"the first with {others[0].status}: {words}"
+            )
+        return bout
+
+    # ------------------------------------------------------------ requests
+
+    def _post_link(self, who: Person) -> bytes:
+        body = {
+            "institution": INSTITUTION,
+            "ss_card_number": who.card,
+            "account": who.pan,
+            "mobile": who.at_bank.mobile,
+        }
+        return self._request("POST", "/v1/links", who.customer, body)
+
+    def _post_session(self, hand: Hand) -> bytes:
+        path = f"/v1/links/{hand.link}/pin-sessions"
+        return self._request("POST", path, hand.customer, {"purpose": "ss-pin"})
+
+    def _put_sealed(self, hand: Hand, answer: load.Answer) -> bytes:
+        session = json.loads(answer.body)
+        return self._put_pin(hand, session["pin_session"], seal_pin(self._jwk, session, PIN))
+
+    def _put_pin(self, hand: Hand, session: str, envelope: str) -> bytes:
+        body = {"pin_session": session, "encrypted_pin": envelope}
+        return self._request("PUT", f"/v1/links/{hand.link}/ss-pin", hand.customer, body)
+
+    def _request(self, method: str, path: str, customer: str, body: object) -> bytes:
+        headers = {
+            "Authorization": f"Bearer {self._ensemble.token}",
+            "Customer-Number": customer,
+            "Idempotency-Key": f"bench-{next(self._keys)}",
+        }
+        return load.request(method, path, headers, json.dumps(body).encode())
+
+
+_FULL = ("set PIN", "open session", "link")
+
+
+def _figures(rounds: Sequence[Round]) -> list[Figure]:
+    bare = [each.rate("relay") for each in rounds]
+    both = [1 / (1 / each.rate("open session") + 1 / each.rate("set PIN")) for each in rounds]
+    unit = "operations/s"
+    figures = [Figure.alone("operations: bare relay", unit, bare)]
+    figures += [
+        Figure.against(f"operations: {name}", unit, [each.rate(name) for each in rounds], bare)
+        for name in _FULL
+    ]
+    figures.append(Figure.against("operations: open session, then set PIN", unit, both, bare))
+    for percent in (50, 99):
+        base = [each.latency("relay", percent) for each in rounds]
+        figures.append(Figure.alone(f"operations: bare relay, p{percent}", "ms", base))
+        figures += [
+            Figure.against(
+                f"operations: {name}, p{percent}",
+                "ms",
+                [each.latency(name, percent) for each in rounds],
+                base,
+            )
+            for name in _FULL
+        ]
+    return figures + [
+        Figure.alone(
+            f"operations: {name}, processor time of {process}",
+            "µs/operation",
+            [each.processor(name, process) for each in rounds],
+        )
+        for name in _FULL
+        for process in rounds[0].processors[name]
+    ]
