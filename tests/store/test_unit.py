@@ -1,0 +1,74 @@
+"""What one decision becomes on disk, and what never gets there."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.financial.account import OwnerKept
+from gateway.linking.link import LinkChanged, LinkState
+from gateway.operations.exchange import ExchangeEvent, Move, Trace
+from gateway.operations.facts import Moved, OperationState, Settled
+from gateway.operations.operation import evolve
+from gateway.social.card import HolderKept
+from gateway.store.unit import Batch, KeyUsed, Progress, Unit, is_at_rest
+from gateway.terms.errors import LocalError
+from gateway.terms.numbers import Rrn, Stan
+from gateway.terms.refusals import Refusal
+
+E = ExchangeEvent
+
+
+@pytest.fixture
+def sent(record):
+    trace = Trace(Stan("000001"), Rrn("632504000001"), record.now)
+    return evolve(record.operation(), Moved("bureau-pin-set", Move(E.SEND, record.now, trace)))
+
+
+def test_no_full_number_stands_in_any_file_of_the_database(store, record, sent):
+    """Card, account, id, mobile, name, address and customer: neither pages nor WAL hold them."""
+    link = record.link_id(1)
+    card = record.card(1, address=record.address)
+    declined = Move(E.DECLINE, record.now, reason="CARD_LOST")
+    failed = evolve(sent, Moved("bureau-pin-set", declined))
+    store.keep(record.link(1), card, record.account(1), record.session(1))
+    store.keep(HolderKept(link, record.holder), OwnerKept(link, record.owner))
+    store.keep(KeyUsed("web", "key", bytes(32), link.value, record.now))
+    assert store.write(
+        Unit((Progress(evolve(failed, Settled(OperationState.FAILED, record.now)), 0),))
+    ) == [None]
+    store.keep(LinkChanged(link, LinkState.ACTIVE, record.now))
+    secrets = [record.name, record.citizen, record.mobile, record.address, record.customer]
+    secrets += [record.pan, card.number]
+
+    wal = store.on_disk()
+    store.close()
+    pages = store.on_disk()
+
+    for data in (wal, pages):
+        assert link.value.encode() in data  # the canary would sing
+        for secret in secrets:
+            for encoding in ("utf-8", "gb18030", "utf-16-le"):
+                assert secret.value.encode(encoding) not in data
+            if secret.value.isdigit() and len(secret.value) % 2 == 0:
+                assert bytes.fromhex(secret.value) not in data
+
+
+def test_a_record_that_no_table_keeps_is_refused(store):
+    """Nothing is silently not stored."""
+    with pytest.raises(LocalError, match="no table keeps a timedelta"):
+        Batch(store.sealer).add(Unit(records=(timedelta(1),)))
+
+
+def test_rest_is_what_a_restart_need_not_touch(record, sent):
+    """Pending goes on; an unknown PIN rests; a final state rests when nothing is out."""
+    now = record.now
+    lost = evolve(sent, Moved("bureau-pin-set", Move(E.LOSE_TRACK, now)))
+    declined = evolve(sent, Moved("bureau-pin-set", Move(E.DECLINE, now)))
+    failed = Settled(OperationState.FAILED, now, Refusal.DECLINED)
+
+    assert not is_at_rest(record.operation())
+    assert not is_at_rest(sent)
+    assert is_at_rest(evolve(lost, Settled(OperationState.UNKNOWN, now)))
+    assert not is_at_rest(evolve(sent, failed))
+    assert not is_at_rest(declined)
+    assert is_at_rest(evolve(declined, failed))
