@@ -132,6 +132,11 @@ class Conductor:
         """How many operations are in memory."""
         return len(self._running)
 
+    @property
+    def has_room(self) -> bool:
+        """Tell whether another operation may be opened now."""
+        return self.running_count < RUNNING_MAX
+
     def is_busy(self, link: LinkId) -> bool:
         """Tell whether an operation on this link must be over before another begins."""
         return link in self._busy
@@ -150,15 +155,22 @@ class Conductor:
         """Open an operation and record its first step together with `records`.
 
         `done` is called when the opening is durable, or with the reason why nothing of it is.
+        Raises `Unavailable` when there is no room for it or no trace number left.
         """
+        if not self.has_room:
+            raise Unavailable(f"{RUNNING_MAX} operations are running")
         fresh = open_operation(operation, opened, EXCHANGES[opened.kind])
         running = _Running(replace(fresh, findings=findings or {}), cargo)
         if pin is not None:
             running.pins[pin[0]] = pin[1]
-        # Deciding may find no trace number left: then nothing was admitted and nothing is kept.
         decision = self._decide(running, life.Begun())
         self._admit(running)
-        self._record(running, replace(decision, records=(*records, *decision.records)), done)
+        decision = replace(decision, records=(*records, *decision.records))
+        try:
+            self._record(running, decision, done)
+        except Unavailable:
+            self._dismiss(running)
+            raise
 
     def refuse(
         self,
@@ -173,9 +185,10 @@ class Conductor:
         settled = evolve(fresh, Settled(OperationState.FAILED, opened.at, refusal))
 
         def recorded(error: Exception | None) -> None:
+            if error is None:
+                self._count(settled)
             done(error or settled)
 
-        self._count(settled)
         self._journal.submit(Unit((Progress(settled, 0),), records), recorded)
 
     def resume(self, operation: Operation, cargo: Cargo) -> None:
@@ -222,21 +235,26 @@ class Conductor:
             self._next(running)
 
     def _next(self, running: _Running) -> None:
+        """Carry out what waits, in order; an event that needs what is not there now goes back."""
         while running.queue and not running.is_recording:
             event = running.queue.popleft()
             try:
-                decision = self._decide(running, event)
+                self._carry_out(running, self._decide(running, event))
             except Unavailable:
-                again = partial(self._take, running, event)
-                running.timers["again"] = self._timers.call_later(_AGAIN_S, again)
+                running.queue.appendleft(event)
+                self._cancel(running, _AGAIN)
+                again = partial(self._next, running)
+                running.timers[_AGAIN] = self._timers.call_later(_AGAIN_S, again)
                 return
             except LocalError as error:
                 self._fail(error)
                 return
-            if decision.facts or decision.records:
-                self._record(running, decision, None)
-            else:
-                self._act(running, decision)
+
+    def _carry_out(self, running: _Running, decision: Decision) -> None:
+        if decision.facts or decision.records:
+            self._record(running, decision, None)
+        else:
+            self._act(running, decision)
 
     def _decide(self, running: _Running, event: Event) -> Decision:
         agency = running.cargo.card.agency
@@ -268,8 +286,9 @@ class Conductor:
 
         try:
             self._journal.submit(Unit(tuple(progress), decision.records), recorded)
-        except Exception as error:  # noqa: BLE001 - whoever opened it is told; else we must stop
-            recorded(error)
+        except Unavailable:
+            running.is_recording = False
+            raise
 
     def _recorded(
         self,
@@ -288,7 +307,11 @@ class Conductor:
                 opened(error)
             return
         running.recorded = len(decision.operation.facts)
-        self._act(running, decision)
+        try:
+            self._act(running, decision)
+        except LocalError as local:
+            self._fail(local)
+            return
         if opened is not None:
             opened(decision.operation)
         for follower in followers:
@@ -409,6 +432,7 @@ class Conductor:
 
 
 _STRIDE_S = 60.0  # the longest that a step of the wall clock can move a timer
+_AGAIN = "again"  # the timer of an event that went back
 _AGAIN_S = 1.0  # a reservation of trace numbers takes one commit; a second is ample
 
 

@@ -14,6 +14,7 @@ from gateway.financial import answers as core_answers
 from gateway.financial import exchanges as core
 from gateway.iso8583 import private_data
 from gateway.iso8583.message import Message
+from gateway.iso8583.message_kind import SELECTORS
 from gateway.iso8583.message_set import MessageKind, MessageSet
 from gateway.iso8583.original_data import OriginalData
 from gateway.operations.draft import Draft
@@ -41,13 +42,16 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What is remembered of a request until its answer: for whom it is, and what was asked."""
+    """What is remembered of a request for its answer: for whom it is, and what must be echoed.
+
+    Links remember requests long after they were answered; a PIN block must not live that long.
+    """
 
     operation: OperationId
     exchange: str
     form: Form
     kind: MessageKind
-    request: Message
+    echoed: Message
 
 
 class Link(Protocol):
@@ -69,11 +73,9 @@ class Dialogue:
         message_set: MessageSet,
         station: Station,
         traces: TraceNumbers,
-        limits: Limits,
     ) -> None:
         self.message_set = message_set
         self.traces = traces
-        self.limits = limits
         self.link: Link | None = None
         self._station = station
 
@@ -88,12 +90,13 @@ class Dialogue:
         message = self._message(kind, draft, trace)
         if errand.is_repeat and kind.repeat:
             message = message.as_repeat()
-        pending = Pending(errand.operation.id, exchange.name, exchange.form, kind, message)
+        echoed = _echoed(kind, message)
+        pending = Pending(errand.operation.id, exchange.name, exchange.form, kind, echoed)
         self.link.send(message, pending)
 
     def read(self, side: Side, pending: Pending, answer: Message) -> Answered:
         """Read an answer; raises `PeerError` when the message set does not allow it."""
-        self.message_set.check_response(pending.kind, pending.request, answer)
+        self.message_set.check_response(pending.kind, pending.echoed, answer)
         code = ResponseCode(answer.text(39))
         private = private_data.unpack(answer.text(48))
         finding = None
@@ -138,11 +141,16 @@ class Dialogue:
 class DialogueTable:
     """Every dialogue by link name, and which agency is reached over which of them."""
 
-    def __init__(self, core_link: str, agency_links: Mapping[AgencyCode, str]) -> None:
+    def __init__(
+        self,
+        core_link: str,
+        agency_links: Mapping[AgencyCode, str],
+        limits: Mapping[Side, Limits],
+    ) -> None:
         self._core_link = core_link
         self._agency_links = agency_links
+        self._limits = limits
         self._dialogues: dict[str, Dialogue] = {}
-        self.is_draining = False
 
     def add(self, link: str, dialogue: Dialogue) -> None:
         """Make a dialogue known under its link's name."""
@@ -160,7 +168,7 @@ class DialogueTable:
     def is_ready(self, side: Side, agency: AgencyCode) -> bool:
         """Tell whether a message could leave now."""
         link = self.of(side, agency).link
-        return link is not None and link.is_ready and not self.is_draining
+        return link is not None and link.is_ready
 
     def allocate(self, side: Side, agency: AgencyCode, at: datetime) -> Trace:
         """Give fresh trace numbers of the link; raises `Unavailable`."""
@@ -168,10 +176,7 @@ class DialogueTable:
 
     def limits(self, side: Side) -> Limits:
         """Give the time limits of a side."""
-        name = self._core_link
-        if side is Side.SOCIAL:
-            name = next(iter(set(self._dialogues) - {self._core_link}), name)
-        return self._dialogues[name].limits
+        return self._limits[side]
 
     def transmit(self, errand: Errand) -> None:
         """Send an exchange's message on its own side's link."""
@@ -196,6 +201,12 @@ def hear(
         deliver(pending.operation, event)
 
     return heard
+
+
+def _echoed(kind: MessageKind, request: Message) -> Message:
+    """Keep of a request what an answer is compared with, and nothing else."""
+    compared = {*kind.answer_echoes, *SELECTORS}
+    return Message(request.mti, {de: v for de, v in request.fields.items() if de in compared})
 
 
 def _draft(errand: Errand) -> Draft:

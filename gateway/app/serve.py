@@ -159,13 +159,13 @@ class Gateway:
         agencies = {
             code: agency.institution.link for code, agency in self._catalogue.agencies.items()
         }
-        table = DialogueTable(self._settings.core_link, agencies)
+        limits = {side: self._settings.limits(side).limits() for side in Side}
+        table = DialogueTable(self._settings.core_link, agencies, limits)
         station = Station(**self._settings.station.model_dump())
         for name, settings in self._settings.links.items():
             traces = await self._traces(name)
             _, message_set = self._spoken(settings)
-            limits = self._settings.limits(settings.side).limits()
-            table.add(name, Dialogue(message_set, station, traces, limits))
+            table.add(name, Dialogue(message_set, station, traces))
         return table
 
     def _check_routes(self) -> None:
@@ -209,7 +209,7 @@ class Gateway:
             network_message=lambda kind: dialogue.network_message(kind, utc_now()),
             answered=hear(settings.side, dialogue, conductor.answer),
             became=became,
-            answer_seconds_max=dialogue.limits.answer_timeout.total_seconds(),
+            answer_seconds_max=table.limits(settings.side).answer_timeout.total_seconds(),
             in_flight_max=settings.in_flight_max,
         )
         link = OutboundLink(plan, self._reactor)
@@ -225,9 +225,11 @@ class Gateway:
         counter = f"stan/{link}"
         first = await self._read(lambda queries: queries.counter(counter))
         traces = TraceNumbers(counter, first, self._reserve)
-        reserved: asyncio.Future[None] = self._loop.create_future()
-        traces.refill(lambda: reserved.set_result(None))
-        await reserved
+        reserved: asyncio.Future[Exception | None] = self._loop.create_future()
+        traces.refill(reserved.set_result)
+        error = await reserved
+        if error is not None:
+            raise error
         return traces
 
     # ------------------------------------------------------------------ operations

@@ -442,6 +442,8 @@ class OnlineBanking:
             raise RequestRefused(Refusal.NOT_OFFERED)
 
     def _must_be_ready(self, side: Side, agency: AgencyCode) -> None:
+        if not self._conductor.has_room:  # asked before a PIN session is spent
+            raise RequestRefused(Refusal.OVERLOADED)
         if not self._is_ready(side, agency):
             unavailable = {
                 Side.SOCIAL: Refusal.BUREAU_UNAVAILABLE,

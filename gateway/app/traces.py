@@ -27,8 +27,8 @@ class TraceNumbers:
         self._is_reserving = False
         self._reserve = reserve
 
-    def refill(self, filled: Callable[[], None] = lambda: None) -> None:
-        """Reserve the next block unless one is being reserved; `filled` hears when it is."""
+    def refill(self, filled: Callable[[Exception | None], None] = lambda _error: None) -> None:
+        """Reserve the next block unless one is being reserved; `filled` hears how that went."""
         if self._is_reserving:
             return
         self._is_reserving = True
@@ -38,9 +38,12 @@ class TraceNumbers:
             self._is_reserving = False
             if error is None:
                 self._reserved = target
-                filled()
+            filled(error)
 
-        self._reserve(BlockReserved(self._counter, target), took)
+        try:
+            self._reserve(BlockReserved(self._counter, target), took)
+        except Unavailable as error:  # the next allocation tries again
+            took(error)
 
     def allocate(self, at: datetime) -> Trace:
         """Give the next trace; raises `Unavailable` when no reserved number is left.

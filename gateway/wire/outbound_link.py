@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 from twisted.application.internet import ClientService, backoffPolicy
@@ -12,10 +12,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
 
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.errors import RefusedMessage, UnencodableMessage
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.matching import DuplicateKey, Outcome, PendingTable
-from gateway.iso8583.message import Message
+from gateway.iso8583.message import Message, MessageClass
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.session import (
     ECHO_ANSWER_SECONDS,
@@ -27,7 +26,7 @@ from gateway.iso8583.session import (
     State,
     echo_is_due,
 )
-from gateway.terms.errors import Unavailable
+from gateway.terms.errors import LocalError, PeerError, Unavailable
 from gateway.terms.response_codes import ResponseCode
 from gateway.wire.connection import MessageConnection, Tally
 
@@ -39,14 +38,16 @@ CONNECT_SECONDS_MAX = 5.0  # domain.md 4.9; within a bank's network a connection
 RECONNECT_SECONDS_FIRST = 0.5
 RECONNECT_SECONDS_MAX = 30.0  # a bureau that comes back is found within half a minute
 DRAIN_SECONDS_MAX = 10.0  # a stopping gateway waits this long for answers in flight
+OTHER_CODE = "other"  # what a decline is counted under when its DE 39 is none of ours
 
 
 @dataclass(frozen=True, slots=True)
 class LinkPlan(Generic[Token]):
     """What a link needs besides its socket.
 
-    `network_message` makes an 08xx request of the message set by its name; `answered` takes
-    matched and late answers; `became` hears of each change of state.
+    `network_message` makes an 08xx request of the message set by its name, or raises
+    `Unavailable`; `answered` takes matched and late answers; `became` hears of each change of
+    state.
     """
 
     name: str
@@ -62,6 +63,14 @@ class LinkPlan(Generic[Token]):
     in_flight_max: int
 
 
+class _Asked(NamedTuple):
+    """An 08xx request that waits for its answer, or for the end of its time."""
+
+    name: str
+    request: Message | None  # None when there was no trace number for one
+    timer: IDelayedCall
+
+
 class OutboundLink(Generic[Token]):
     """Keeps one connection to one peer and matches what comes back to what went out.
 
@@ -73,17 +82,19 @@ class OutboundLink(Generic[Token]):
         self._reactor = reactor
         self._session = Session()
         self._pending: PendingTable[Token] = PendingTable(plan.in_flight_max)
-        self._network: dict[str, IDelayedCall] = {}
+        self._asked: dict[str, _Asked] = {}  # by STAN
+        self._fruitless = 0  # connections and attempts since the last accepted sign-on
         self._connection: MessageConnection | None = None
         self._heard_at = 0.0
         self._watch: IDelayedCall | None = None
-        self._stopped: Deferred[None] | None = None
+        self._draining: IDelayedCall | None = None
+        self._stopping: list[Deferred[None]] = []
         self.tally = Tally()
         self.since = reactor.seconds()
         self.reason = "not connected yet"
         endpoint = TCP4ClientEndpoint(reactor, plan.host, plan.port, CONNECT_SECONDS_MAX)
-        policy = backoffPolicy(RECONNECT_SECONDS_FIRST, RECONNECT_SECONDS_MAX)
-        self._service = ClientService(endpoint, _Connections(self), policy, reactor)
+        self._pause = backoffPolicy(RECONNECT_SECONDS_FIRST, RECONNECT_SECONDS_MAX)
+        self._service = ClientService(endpoint, _Connections(self), self._back_off, reactor)
 
     # ------------------------------------------------------------------ from the gateway
 
@@ -100,6 +111,7 @@ class OutboundLink(Generic[Token]):
     @property
     def in_flight(self) -> int:
         """How many requests wait for their answer."""
+        self._pending.expire(self._reactor.seconds())
         return len(self._pending)
 
     @property
@@ -131,14 +143,15 @@ class OutboundLink(Generic[Token]):
 
     def stop(self) -> "Deferred[None]":
         """Wait for what is in flight, sign off and disconnect; fires when the link is closed."""
-        if self._stopped is None:
-            self._stopped = Deferred()
+        stopped: Deferred[None] = Deferred()
+        self._stopping.append(stopped)
+        if len(self._stopping) == 1:
             self._apply(Event.SIGN_OFF)
             if self.state is State.CLOSED:
                 self._finish()
             else:
                 self._drain(self._reactor.seconds() + DRAIN_SECONDS_MAX)
-        return self._stopped
+        return stopped
 
     # ------------------------------------------------------------------ from the connection
 
@@ -160,7 +173,7 @@ class OutboundLink(Generic[Token]):
         self.alive()
         if message.is_request:
             self._answer(message)
-        elif message.mti[1] == "8":
+        elif message.message_class is MessageClass.NETWORK_MANAGEMENT:
             self._network_answer(message)
         else:
             self._match(message)
@@ -168,12 +181,9 @@ class OutboundLink(Generic[Token]):
     def lost(self, reason: str) -> None:
         """Hear that the connection is gone; what was in flight may still be answered late."""
         self._connection = None
-        for call in self._network.values():
-            call.cancel()
-        self._network.clear()
         self._pending.clear()
         self._apply(Event.LOST, reason)
-        if self._stopped is not None:
+        if self._stopping:
             self._finish()
 
     def connection_for(self) -> MessageConnection:
@@ -184,6 +194,7 @@ class OutboundLink(Generic[Token]):
     # ------------------------------------------------------------------ answers
 
     def _match(self, message: Message) -> None:
+        self._pending.expire(self._reactor.seconds())
         found = self._pending.match(message)
         if found.outcome is Outcome.LATE:
             self.tally.late += 1
@@ -203,16 +214,14 @@ class OutboundLink(Generic[Token]):
     def _count_decline(self, message: Message) -> None:
         code = message.text(39)
         if code != ResponseCode.APPROVED:
+            code = code if code in _CODES else OTHER_CODE
             self.tally.declines[code] = self.tally.declines.get(code, 0) + 1
 
     def _answer(self, request: Message) -> None:
         try:
-            kind = self._plan.message_set.check_request(request)
-        except RefusedMessage as error:
+            kind = self._plan.message_set.check_request(request, "peer")
+        except PeerError as error:
             self._refuse(str(error))
-            return
-        if kind.sender == "gateway":
-            self._refuse("MTI: only the gateway sends this message")
             return
         self._write(kind.answer(request, ResponseCode.APPROVED.value))
 
@@ -223,16 +232,26 @@ class OutboundLink(Generic[Token]):
     # ------------------------------------------------------------------ the session
 
     def _apply(self, event: Event, reason: str = "") -> None:
-        before = self._session.state
+        before = self.state
         self._session, commands = self._session.decide(event)
-        if self._session.state is not before:
-            self.since = self._reactor.seconds()
-            self.reason = reason or event.value
-            log.info("link", link=self.name, state=self.state.value, why=self.reason)
-            self._plan.became(self.state)
-            self._watch_silence()
+        if self.state is not before:
+            self._enter(reason or event.value)
         for command in commands:
             self._obey(command)
+
+    def _enter(self, reason: str) -> None:
+        """Begin a state: no timer of the one before may fire into it."""
+        self.since = self._reactor.seconds()
+        self.reason = reason
+        _cancel(self._watch)
+        _cancel(self._draining)
+        if self.state is State.CLOSED:
+            self._forget_asked()
+        if self._session.takes_requests:
+            self._fruitless = 0
+            self._watch = self._reactor.callLater(ECHO_INTERVAL_SECONDS, self._look)
+        log.info("link", link=self.name, state=self.state.value, why=reason)
+        self._plan.became(self.state)
 
     def _obey(self, command: Command) -> None:
         match command:
@@ -246,78 +265,106 @@ class OutboundLink(Generic[Token]):
                 if self._connection is not None:
                     self._connection.disconnect()
 
-    def _ask(self, kind: str, seconds: float, otherwise: Event) -> None:
-        """Send an 08xx request; when it is not answered in time, `otherwise` has happened."""
-        request = self._plan.network_message(kind)
-        stan = request.text(11)
+    def _ask(self, name: str, seconds: float, otherwise: Event) -> None:
+        """Send an 08xx request; when it is not answered in time, `otherwise` has happened.
+
+        One that cannot be made, for want of a trace number, is as good as not answered.
+        """
+        try:
+            request = self._plan.network_message(name)
+        except Unavailable as error:
+            log.warning("network-message-unavailable", link=self.name, reason=str(error))
+            request = None
+        stan = request.text(11) if request is not None else ""
 
         def unanswered() -> None:
-            del self._network[stan]
-            self._apply(otherwise, f"{kind} was not answered")
+            del self._asked[stan]
+            self._apply(otherwise, f"{name} was not answered")
 
-        self._network[stan] = self._reactor.callLater(seconds, unanswered)
-        self._write(request)
+        self._asked[stan] = _Asked(name, request, self._reactor.callLater(seconds, unanswered))
+        if request is not None:
+            self._write(request)
 
     def _network_answer(self, message: Message) -> None:
-        waiting = self._network.pop(message.text(11), None)
-        if waiting is None:
+        asked = self._asked.get(message.text(11))
+        if asked is None or asked.request is None:
             self.tally.unmatched += 1
             return
-        waiting.cancel()
-        accepted = message.text(39) == ResponseCode.APPROVED
-        sign_on, sign_off = ("001", "002")
-        match message.text(70):
-            case code if code == sign_on:
-                event = Event.SIGN_ON_ACCEPTED if accepted else Event.SIGN_ON_REFUSED
-                self._apply(event, "" if accepted else f"sign-on answered {message.text(39)}")
-            case code if code == sign_off:
-                self._apply(Event.SIGN_OFF_ANSWERED)
+        try:
+            kind = self._plan.message_set.kind(asked.name)
+            self._plan.message_set.check_response(kind, asked.request, message)
+        except PeerError as error:
+            self._refuse(str(error))
+            return
+        del self._asked[message.text(11)]
+        asked.timer.cancel()
+        self._apply_answer(asked.name, message.text(39))
 
-    def _watch_silence(self) -> None:
-        """Look for silence while signed on: an echo is the only real proof of life."""
-        if self._watch is not None and self._watch.active():
-            self._watch.cancel()
-        if self._session.takes_requests:
-            self._watch = self._reactor.callLater(ECHO_INTERVAL_SECONDS, self._look)
+    def _apply_answer(self, name: str, code: str) -> None:
+        if name == "sign-on" and code == ResponseCode.APPROVED:
+            self._apply(Event.SIGN_ON_ACCEPTED)
+        elif name == "sign-on":
+            self._apply(Event.SIGN_ON_REFUSED, f"sign-on answered {code}")
+        elif name == "sign-off":
+            self._apply(Event.SIGN_OFF_ANSWERED)
+
+    def _forget_asked(self) -> None:
+        for asked in self._asked.values():
+            asked.timer.cancel()
+        self._asked.clear()
 
     def _look(self) -> None:
+        """Look for silence while signed on: an echo is the only real proof of life."""
         now = self._reactor.seconds()
+        quiet_until = self._heard_at + ECHO_INTERVAL_SECONDS
         if echo_is_due(self._heard_at, now):
+            quiet_until = now + ECHO_INTERVAL_SECONDS
             self._apply(Event.ECHO_DUE)
-            self._watch = self._reactor.callLater(ECHO_INTERVAL_SECONDS, self._look)
-            return
-        remaining = self._heard_at + ECHO_INTERVAL_SECONDS - now
-        self._watch = self._reactor.callLater(remaining, self._look)
+        self._watch = self._reactor.callLater(quiet_until - now, self._look)
+
+    def _back_off(self, _failures: int) -> float:
+        """Give the pause before the next attempt.
+
+        Twisted counts failed connections only; a peer that accepts them and refuses every
+        sign-on must not be dialled in a tight circle either.
+        """
+        self._fruitless += 1
+        return self._pause(self._fruitless)
 
     # ------------------------------------------------------------------ stopping
 
     def _drain(self, until: float) -> None:
-        if self.state is not State.DRAINING:
-            return
-        now = self._reactor.seconds()
-        self._pending.expire(now)
-        if self.in_flight and now < until:
-            self._reactor.callLater(_DRAIN_LOOK_SECONDS, self._drain, until)
+        if self.in_flight and self._reactor.seconds() < until:
+            self._draining = self._reactor.callLater(_DRAIN_LOOK_SECONDS, self._drain, until)
         else:
             self._apply(Event.DRAINED)
 
     def _finish(self) -> None:
-        stopped, self._stopped = self._stopped, None
-        service = self._service.stopService()
-        if stopped is not None:
-            service.addBoth(lambda _: stopped.callback(None))
+        stopping, self._stopping = self._stopping, []
+
+        def closed(_: object) -> None:
+            for stopped in stopping:
+                stopped.callback(None)
+
+        self._service.stopService().addBoth(closed)
 
     def _write(self, message: Message) -> None:
         if self._connection is None:
             return
         try:
             self._connection.send(message)
-        except UnencodableMessage as error:
+        except LocalError as error:
             # No traceback: its frames hold the message.
             log.error("message-unencodable", link=self.name, reason=str(error))  # noqa: TRY400
 
 
 _DRAIN_LOOK_SECONDS = 0.05
+_CODES = frozenset(ResponseCode)
+
+
+def _cancel(call: IDelayedCall | None) -> None:
+    if call is not None and call.active():
+        call.cancel()
 
 
 class _Connections(Factory):
