@@ -46,8 +46,7 @@ class Child:
 
     def stop(self) -> int:
         """Ask it to stop and wait; kill it when it does not."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.SIGTERM)  # nothing happens when it has ended
         try:
             return self.process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
@@ -137,7 +136,7 @@ class Ensemble:
     def stop(self) -> None:
         """Stop the gateway, then the simulators."""
         for child in (self.gateway, self.bureau, self.core):
-            if child is not None and child.process.poll() is None:
+            if child is not None:
                 child.stop()
 
     def wait(self) -> None:

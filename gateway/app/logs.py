@@ -2,19 +2,21 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import ExcInfo
+
+from gateway.terms.errors import GatewayError
 
 _ALLOWED_CHARACTERS_MAX = 512  # a partner's text in a log line is cut here
 
 
 def configure(level: str) -> None:
     """Send structlog's and the standard library's lines to standard error as JSON."""
-    # Local variables of a frame hold PIN blocks and card numbers: never show them.
-    exceptions = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+    exceptions = structlog.processors.ExceptionRenderer(_describe)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -39,6 +41,30 @@ def configure(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+# Local variables of a frame hold PIN blocks and card numbers: never show them.
+_DICTIONARIES = ExceptionDictTransformer(show_locals=False)
+
+
+def _describe(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """Describe an exception and its causes by kind and frames.
+
+    Only our own errors keep their texts: others may quote what a caller or a peer sent.
+    """
+    safe = {kind.__name__ for kind in _kinds(GatewayError)}
+    described = _DICTIONARIES(exc_info)
+    for each in described:
+        each |= {"exc_notes": [], "exceptions": []}
+        if each["exc_type"] not in safe:
+            each["exc_value"] = "(not shown)"
+    return described
+
+
+def _kinds(of: type[Exception]) -> Iterator[type[Exception]]:
+    yield of
+    for kind in of.__subclasses__():
+        yield from _kinds(kind)
 
 
 def _shorten(

@@ -1,6 +1,7 @@
 """What the gateway counts, in the Prometheus text format; labels are bounded by configuration."""
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -9,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from gateway.app.conductor import Conductor
 from gateway.iso8583.session import State
+from gateway.operations.facts import OperationKind, OperationState
 from gateway.wire.outbound_link import OutboundLink
 
 
@@ -29,8 +31,11 @@ class GatewayCollector(Collector):
         operations = CounterMetricFamily(
             "ssgw_operations", "Operations by kind and state reached.", labels=["kind", "state"]
         )
-        for (kind, state), count in self._conductor.settled_total.items():
-            operations.add_metric([kind.value, state.value], count)
+        # A series that begins at its first event hides that event from every rate().
+        for kind, state in product(OperationKind, OperationState):
+            if state is not OperationState.PENDING:
+                count = self._conductor.settled_total.get((kind, state), 0)
+                operations.add_metric([kind.value, state.value], count)
         yield operations
         yield from self._link_gauges()
         yield from self._link_counters()

@@ -42,6 +42,7 @@ class ModuleProcess:
         """End the module by closing its standard input; kill it if it does not go."""
         if self._watcher is not None:
             self._watcher.cancel()
+            await asyncio.wait([self._watcher])
         process = self._process
         if process is None or process.returncode is not None:
             return

@@ -14,6 +14,8 @@ from typing import Any
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
+from gateway.terms.errors import Unavailable
+
 CALL_SECONDS_MAX = 60.0  # the gateway answers after 25 s at the latest
 
 
@@ -69,12 +71,15 @@ class OnlineBank:
 
 
 def call(request: urllib.request.Request | str) -> Answer:
-    """Send a request and read a JSON answer, whatever its status."""
+    """Send a request and read a JSON answer, whatever its status; raises `Unavailable`."""
     try:
         with urllib.request.urlopen(request, timeout=CALL_SECONDS_MAX) as answer:  # noqa: S310
             return Answer(answer.status, json.loads(answer.read()), dict(answer.headers))
-    except urllib.error.HTTPError as refused:
-        return Answer(refused.code, json.loads(refused.read()), dict(refused.headers))
+    except urllib.error.HTTPError as error:
+        with error as refused:
+            return Answer(refused.code, json.loads(refused.read()), dict(refused.headers))
+    except OSError as error:
+        raise Unavailable(f"no answer over HTTP: {error}") from None
 
 
 def seal_pin(jwk: Mapping[str, str], session: Mapping[str, str], pin: str) -> str:

@@ -76,8 +76,10 @@ class SecurityModules:
 
     async def kid(self, purpose: PinPurpose) -> str:
         """Give the key under which a PIN is to be encrypted; raises `RequestRefused`."""
-        keys = await self._keys(purpose.side)
-        return next(key.kid for key in keys if key.purpose is purpose)
+        for key in await self._keys(purpose.side):
+            if key.purpose is purpose:
+                return key.kid
+        raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE)
 
     async def public_keys(self) -> tuple[api.PublicKey, ...]:
         """Give every public key as a JWK with its purpose and last day."""

@@ -120,13 +120,19 @@ class LimitSettings(_Strict):
         )
 
 
+def _one_core(links: dict[str, LinkSettings]) -> dict[str, LinkSettings]:
+    if sum(link.side is Side.FINANCIAL for link in links.values()) != 1:
+        raise ValueError("exactly one of them must have side = 'financial', the bank core")
+    return links
+
+
 class Settings(_Strict):
     """The whole configuration."""
 
     http: HttpSettings
     store: StoreSettings
     station: StationSettings
-    links: dict[Name, LinkSettings]
+    links: Annotated[dict[Name, LinkSettings], AfterValidator(_one_core)]
     social: ModuleSettings
     financial: ModuleSettings
     social_limits: LimitSettings = LimitSettings()
@@ -134,13 +140,6 @@ class Settings(_Strict):
     pin_session_life_s: Annotated[int, Field(gt=0, le=300)] = 300
     specifications: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @model_validator(mode="after")
-    def _one_core(self) -> Self:
-        cores = [name for name, link in self.links.items() if link.side is Side.FINANCIAL]
-        if len(cores) != 1:
-            raise ValueError("exactly one of links must have side = 'financial', the bank core")
-        return self
 
     def module(self, side: Side) -> ModuleSettings:
         """Give the settings of a side's security module."""
@@ -162,13 +161,16 @@ def load_settings(file: Path) -> Settings:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SpecificationError(str(file), "", "is not UTF-8 text") from None
     values = parse_toml(text, str(file))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise SpecificationError(str(file), key, first["msg"]) from None
+        rule = first["msg"].removeprefix("Value error, ")
+        raise SpecificationError(str(file), key, rule) from None
     return _resolved(settings, file.resolve().parent)
 
 

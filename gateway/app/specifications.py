@@ -30,6 +30,8 @@ class Specifications:
             return file.read_text(encoding="utf-8"), str(file)
         except OSError as error:
             raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SpecificationError(str(file), "", "is not UTF-8 text") from None
 
     def dialect(self, name: str) -> Dialect:
         """Load a dialect by its name."""
@@ -43,7 +45,10 @@ class Specifications:
         return message_set
 
     def catalogue(self) -> Catalogue:
-        """Load every region profile."""
-        files = sorted((self.directory / "regions").glob("*.toml"))
+        """Load every region profile; raises `SpecificationError` when there is none."""
+        directory = self.directory / "regions"
+        files = sorted(directory.glob("*.toml"))
+        if not files:
+            raise SpecificationError(str(directory), "", "holds no region profile (*.toml)")
         texts = dict(self.text("regions", file.stem)[::-1] for file in files)
         return parse_catalogue(texts)
