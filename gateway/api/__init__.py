@@ -17,6 +17,7 @@ module                 holds
 ``contract``           the table of endpoints: what each takes and answers
 ``openapi``            the contract as an OpenAPI 3.1 document
 ``openapi_texts``      the prose of that document
+``examples``           the examples in it
 ``docs_page``          the same document as one HTML page
 ``refusal_catalogue``  ``docs/refusals.md``
 ``application``        the ASGI application
