@@ -27,6 +27,13 @@ class SimulatorName(StrEnum):
     CORE = "core"
 
 
+class BenchName(StrEnum):
+    """Something that `gateway bench` measures."""
+
+    CODEC = "codec"
+    OPERATIONS = "operations"
+
+
 app = typer.Typer(
     help="Bank-side ISO 8583 gateway for Chinese social-security cards.",
     no_args_is_help=True,
@@ -135,6 +142,23 @@ def documents(
     with _errors():
         for name, text in generated(Specifications(shipped_directory())).items():
             (directory / name).write_text(text, encoding="utf-8")
+
+
+@app.command()
+def bench(
+    names: Annotated[list[BenchName] | None, typer.Argument(help="What to measure; all.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures there as JSON too.")] = None,
+) -> None:
+    """Measure on this machine, in about two minutes, and print a Markdown table."""
+    from gateway.app.bench import codec, operations  # noqa: PLC0415
+    from gateway.app.bench.figures import to_json, to_markdown  # noqa: PLC0415
+
+    measures = {BenchName.CODEC: codec.measure, BenchName.OPERATIONS: operations.measure}
+    with _errors():
+        figures = [figure for name in names or BenchName for figure in measures[name]()]
+        typer.echo(to_markdown(figures))
+        if json is not None:
+            json.write_text(to_json(figures), encoding="utf-8")
 
 
 def main() -> None:

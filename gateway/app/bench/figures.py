@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Self
 
-from gateway.app.clock import utc_now
-
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -51,11 +49,6 @@ def to_markdown(figures: Iterable[Figure]) -> str:
         "|---|---:|---|---:|---:|---|",
     )
     return "\n".join((*head, *map(_row, figures)))
-
-
-def title() -> str:
-    """Head a table with its day: figures of another day come from another machine's mood."""
-    return f"`gateway bench`, {utc_now():%Y-%m-%d}"
 
 
 def _row(figure: Figure) -> str:

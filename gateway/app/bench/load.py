@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NamedTuple, cast
-from urllib.parse import urlsplit
 
 from gateway.terms.errors import Unavailable
 
@@ -58,12 +57,12 @@ async def run(url: str, requests: Iterable[bytes], connections: int, seconds: fl
 
     What was sent is waited for. Raises `Unavailable` when a connection ends.
     """
-    address = urlsplit(url)
+    host, _, port = url.removeprefix("http://").rpartition(":")
     loop = asyncio.get_running_loop()
     bout = Bout()
     numbered = enumerate(requests)
     opened = [
-        await loop.create_connection(lambda: _Connection(bout), address.hostname, address.port)
+        await loop.create_connection(lambda: _Connection(bout), host, int(port))
         for _ in range(connections)
     ]
     begun = perf_counter()

@@ -7,13 +7,14 @@ peer that approves whatever it reads, so that the ratio flatters the relay, neve
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count, islice, repeat
+from functools import partial
+from itertools import count, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import uvloop
 
@@ -115,7 +116,7 @@ class _Bench:
         envelope = seal_pin(self._jwk, {"kid": self._jwk["kid"], "nonce": "0" * 22}, PIN)
         bare = self._put_pin(Hand("lnk_" + "0" * 26, "C000000001"), "pse_" + "0" * 26, envelope)
         measured.bouts["relay"] = await self._run(self._relay, repeat(bare), seconds, 200)
-        await self._measured(measured, "link", lambda: self._link(seconds))
+        await self._measured(measured, "link", partial(self._link, seconds))
         await self._set_pins(measured, seconds)
         return measured
 
@@ -156,21 +157,19 @@ class _Bench:
             hands = self._hands[:_HANDS_MAX]
             self._hands = self._hands[_HANDS_MAX:] + hands
             posts = [self._post_session(hand) for hand in hands]
-            opened = await self._measured(
-                measured, "open session", lambda posts=posts: self._run(url, posts, seconds, 201)
-            )
+            ask = partial(self._run, url, posts, seconds, 201)
+            opened = await self._measured(measured, "open session", ask)
             puts = [self._put_sealed(hands[answer.request], answer) for answer in opened.answers]
             left = seconds - measured.bouts.get("set PIN", load.Bout()).seconds
-            await self._measured(
-                measured, "set PIN", lambda puts=puts, left=left: self._run(url, puts, left, 200)
-            )
+            ask = partial(self._run, url, puts, left, 200)
+            await self._measured(measured, "set PIN", ask)
 
     async def _run(
         self,
         url: str,
-        requests: Any,
+        requests: Iterable[bytes],
         seconds: float,
-        expected: int,  # noqa: ANN401
+        expected: int,
     ) -> load.Bout:
         bout = await load.run(url, requests, self._connections, seconds)
         others = [answer for answer in bout.answers if answer.status != expected]

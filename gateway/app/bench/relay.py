@@ -1,9 +1,9 @@
-"""The bare relay, HTTP to ISO 8583 and back, and the peer that answers it; no module, journal,
-MAC or checks.
+"""The bare relay, HTTP to ISO 8583 and back, and the peer that answers it.
 
-It shares with the gateway what any gateway would need: HTTP server, reactor, routing, framing and
-codec. A process of each is started by ``python -m gateway.app.bench.relay peer`` and
-``… relay HOST:PORT``; both print a ready line and end with their standard input.
+There is no module, journal, MAC or check. It shares with the gateway what any gateway would need:
+HTTP server, reactor, routing, framing and codec. A process of each is started by
+``python -m gateway.app.bench.relay peer`` and ``… relay HOST:PORT``; both print a ready line and
+end with their standard input.
 """
 
 import asyncio
@@ -124,7 +124,7 @@ async def _serve_relay(reactor: Any, dialect: Dialect, peer: str) -> None:  # no
 
 async def _serve_peer(reactor: Any, dialect: Dialect) -> None:  # noqa: ANN401 - Twisted's
     endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
-    factory: Any = Factory.forProtocol(lambda: _Peer(dialect))  # type: ignore[arg-type]
+    factory: Any = Factory.forProtocol(lambda: _Peer(dialect))
     listening = await endpoint.listen(factory).asFuture(asyncio.get_running_loop())
     _say({"iso8583": f"127.0.0.1:{listening.getHost().port}"})
     await _end_of_input()
