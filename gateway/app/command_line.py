@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -151,9 +151,12 @@ def bench(
 ) -> None:
     """Measure on this machine, in about two minutes, and print a Markdown table."""
     from gateway.app.bench import codec, operations  # noqa: PLC0415
-    from gateway.app.bench.figures import to_json, to_markdown  # noqa: PLC0415
+    from gateway.app.bench.figures import Figure, to_json, to_markdown  # noqa: PLC0415
 
-    measures = {BenchName.CODEC: codec.measure, BenchName.OPERATIONS: operations.measure}
+    measures: dict[BenchName, Callable[[], list[Figure]]] = {
+        BenchName.CODEC: codec.measure,
+        BenchName.OPERATIONS: operations.measure,
+    }
     with _errors():
         figures = [figure for name in names or BenchName for figure in measures[name]()]
         typer.echo(to_markdown(figures))

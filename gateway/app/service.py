@@ -295,12 +295,8 @@ class OnlineBanking:
     async def _session(
         self, session: PinSessionId, link: LinkId, purpose: PinPurpose
     ) -> PinSession:
-        def find(queries: Queries) -> tuple[PinSession | None, PinSessionId | None]:
-            return queries.session(session), queries.newest_session(link, purpose)
-
-        found, newest = await self._read(find)
-        usable = found is not None and found.is_usable(link, purpose, self._now())
-        if found is None or not usable or newest != session:
+        found = await self._read(lambda queries: queries.newest_session(link, purpose))
+        if found is None or found.id != session or not found.is_usable(link, purpose, self._now()):
             raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE, "/pin_session")
         return found
 

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select
 
 from gateway.financial.account import FinancialAccount
 from gateway.linking.link import Link, LinkState, PinSession
@@ -49,9 +50,9 @@ class Queries:
 
     def linked(self, link: LinkId) -> Linked | None:
         """Read a link with both halves, or None."""
-        row = self._one(tables.links, tables.links.c.id == link.value)
-        card = self._one(tables.cards, tables.cards.c.link == link.value)
-        account = self._one(tables.accounts, tables.accounts.c.link == link.value)
+        row = self._one(_LINK, id=link.value)
+        card = self._one(_CARD, link=link.value)
+        account = self._one(_ACCOUNT, link=link.value)
         if row is None or card is None or account is None:
             return None
         return Linked(
@@ -62,43 +63,27 @@ class Queries:
 
     def link_holding(self, number: SsCardNumber) -> LinkId | None:
         """Find the link that holds a card now, or None."""
-        fingerprint = self._sealer.card_fingerprint(number)
-        held = and_(tables.cards.c.card_fingerprint == fingerprint, tables.cards.c.holds)
-        row = self._one(tables.cards, held)
+        row = self._one(_HOLDING, fingerprint=self._sealer.card_fingerprint(number))
         return LinkId(row.link) if row else None
 
     def key(self, channel: str, key: str) -> StoredKey | None:
         """Read what an Idempotency-Key of a channel stands for, or None."""
-        table = tables.idempotency_keys
-        row = self._one(table, and_(table.c.channel == channel, table.c.key == key))
+        row = self._one(_KEY, channel=channel, key=key)
         return StoredKey(row.request_digest, row.resource) if row else None
 
     def session(self, session: PinSessionId) -> PinSession | None:
         """Read a PIN session, or None."""
-        row = self._one(tables.pin_sessions, tables.pin_sessions.c.id == session.value)
+        row = self._one(_SESSION, id=session.value)
         return _session(row) if row else None
 
-    def newest_session(self, link: LinkId, purpose: PinPurpose) -> PinSessionId | None:
-        """Read which session of a link is the newest for a PIN; only that one is valid."""
-        table = tables.pin_sessions
-        query = (
-            select(table.c.id)
-            .where(table.c.link == link.value, table.c.purpose == purpose.value)
-            .order_by(table.c.id.desc())
-            .limit(1)
-        )
-        newest = self._connection.execute(query).scalar()
-        return PinSessionId(newest) if newest else None
+    def newest_session(self, link: LinkId, purpose: PinPurpose) -> PinSession | None:
+        """Read the newest session of a link for a PIN, or None; only that one is valid."""
+        row = self._one(_NEWEST_SESSION, link=link.value, purpose=purpose.value)
+        return _session(row) if row else None
 
     def operation(self, operation: OperationId) -> Operation | None:
         """Fold an operation from its facts, or None."""
-        table = tables.facts
-        query = (
-            select(table.c.body)
-            .where(table.c.operation == operation.value)
-            .order_by(table.c.sequence)
-        )
-        bodies = self._connection.execute(query).scalars().all()
+        bodies = self._connection.execute(_FACTS, {"operation": operation.value}).scalars().all()
         return replay(operation, _facts(bodies), self._exchanges_of) if bodies else None
 
     def unfinished(self, unknown_since: datetime) -> list[Operation]:
@@ -119,15 +104,44 @@ class Queries:
 
     def counter(self, name: str) -> int:
         """Read a counter, beginning it at zero when it is new."""
-        row = self._one(tables.counters, tables.counters.c.name == name)
+        row = self._one(_COUNTER, name=name)
         if row is not None:
             return int(row.next)
         self._connection.execute(tables.counters.insert(), {"name": name, "next": 0})
         self._connection.commit()
         return 0
 
-    def _one(self, table: Table, where: object) -> Row[tuple[object, ...]] | None:
-        return self._connection.execute(table.select().where(where)).one_or_none()  # type: ignore[arg-type]
+    def _one(self, query: Select[Any], **values: object) -> Row[Any] | None:
+        return self._connection.execute(query, values).one_or_none()
+
+
+# Built once: putting a statement together costs four times as much as running it.
+_LINK = tables.links.select().where(tables.links.c.id == bindparam("id"))
+_CARD = tables.cards.select().where(tables.cards.c.link == bindparam("link"))
+_ACCOUNT = tables.accounts.select().where(tables.accounts.c.link == bindparam("link"))
+_HOLDING = tables.cards.select().where(
+    tables.cards.c.card_fingerprint == bindparam("fingerprint"), tables.cards.c.holds
+)
+_KEY = tables.idempotency_keys.select().where(
+    tables.idempotency_keys.c.channel == bindparam("channel"),
+    tables.idempotency_keys.c.key == bindparam("key"),
+)
+_SESSION = tables.pin_sessions.select().where(tables.pin_sessions.c.id == bindparam("id"))
+_NEWEST_SESSION = (
+    tables.pin_sessions.select()
+    .where(
+        tables.pin_sessions.c.link == bindparam("link"),
+        tables.pin_sessions.c.purpose == bindparam("purpose"),
+    )
+    .order_by(tables.pin_sessions.c.id.desc())
+    .limit(1)
+)
+_FACTS = (
+    select(tables.facts.c.body)
+    .where(tables.facts.c.operation == bindparam("operation"))
+    .order_by(tables.facts.c.sequence)
+)
+_COUNTER = tables.counters.select().where(tables.counters.c.name == bindparam("name"))
 
 
 def _facts(bodies: Iterable[str]) -> Iterator[Fact]:
@@ -139,7 +153,7 @@ def _facts(bodies: Iterable[str]) -> Iterator[Fact]:
         yield from map(from_json, members)
 
 
-def _link(row: Row[tuple[object, ...]]) -> Link:
+def _link(row: Row[Any]) -> Link:
     return Link(
         LinkId(row.id),
         AgencyCode(row.agency),
@@ -150,7 +164,7 @@ def _link(row: Row[tuple[object, ...]]) -> Link:
     )
 
 
-def _session(row: Row[tuple[object, ...]]) -> PinSession:
+def _session(row: Row[Any]) -> PinSession:
     return PinSession(
         PinSessionId(row.id),
         LinkId(row.link),

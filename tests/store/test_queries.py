@@ -130,8 +130,8 @@ def test_the_newest_session_is_that_of_its_link_and_pin(store, record):
     def newest(purpose, link=1):
         return store.read(lambda queries: queries.newest_session(record.link_id(link), purpose))
 
-    assert newest(PinPurpose.SS_PIN) == record.session(2).id
-    assert newest(PinPurpose.FINANCIAL_PIN) == record.session(3).id
+    assert newest(PinPurpose.SS_PIN) == record.session(2)
+    assert newest(PinPurpose.FINANCIAL_PIN) == record.session(3, PinPurpose.FINANCIAL_PIN)
     assert newest(PinPurpose.SS_PIN, link=3) is None
 
 
