@@ -153,8 +153,7 @@ def _both_or_neither(operation: Operation, first: str, second: str, now: datetim
 def _neither(operation: Operation, culprit: Exchange, now: datetime) -> Step:
     """Neither side holds anything: tell the reason of the leg that failed."""
     failed = _without_effect(culprit)
-    if not isinstance(failed, Settle):
-        return failed
+    assert isinstance(failed, Settle)  # nothing is out any more, and nothing stands
     if operation.kind is OperationKind.LINK:
         return _with_link(failed, operation, LinkState.FAILED, now)
     if culprit.state is _S.REVERSED:

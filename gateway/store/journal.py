@@ -40,6 +40,7 @@ class Journal:
         self._sealer = sealer
         self._deliver = deliver
         self._waiting: queue.Queue[tuple[Unit, Done] | None] = queue.Queue(WAITING_MAX)
+        self._is_closed = False
         self._is_broken = False
         self._cause = ""
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
@@ -48,8 +49,10 @@ class Journal:
     def submit(self, unit: Unit, done: Done) -> None:
         """Queue a unit; `done` is called on the loop with None, `Conflict` or `Broken`.
 
-        Raises `Unavailable` when the queue is full: nothing was recorded.
+        Raises `Unavailable` when the queue is full or closed: nothing was recorded.
         """
+        if self._is_closed:
+            raise Unavailable("the journal is closed")
         try:
             self._waiting.put_nowait((unit, done))
         except queue.Full:
@@ -57,6 +60,7 @@ class Journal:
 
     def close(self) -> None:
         """Write what was submitted, then end the thread."""
+        self._is_closed = True
         self._waiting.put(None)
         self._thread.join()
 
@@ -127,5 +131,11 @@ class Journal:
 
 
 def _tell(outcomes: list[tuple[Done, Exception | None]]) -> None:
+    failures = []
     for done, error in outcomes:
-        done(error)
+        try:
+            done(error)
+        except Exception as failure:  # noqa: BLE001 - one caller's mistake is not the others'
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup("callers failed when they were told of their units", failures)

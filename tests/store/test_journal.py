@@ -283,6 +283,36 @@ def test_closing_writes_what_was_submitted(store, record):
     assert told == [None] * 50
 
 
+def test_a_closed_journal_takes_nothing_in(store, record):
+    """Whoever comes too late is told so, instead of waiting for ever."""
+    store.journal.close()
+
+    with pytest.raises(Unavailable):
+        store.journal.submit(Unit(records=(record.link(1),)), lambda _error: None)
+
+
+def test_one_callers_failure_is_not_the_others(store, record, gate):
+    """Everybody of a batch is told, then the failure comes out where the calls are made."""
+    delivered, told = [], []
+    journal = Journal(store.database.engine, store.sealer, delivered.append)
+
+    def fail(_error):
+        raise RuntimeError("mistaken")
+
+    journal.submit(Unit(records=(record.link(0),)), told.append)
+    assert gate.reached.wait(10)
+    journal.submit(Unit(records=(record.link(1),)), fail)
+    journal.submit(Unit(records=(record.link(2),)), told.append)
+    gate.set()
+    journal.close()
+
+    first, second = delivered
+    first()
+    with pytest.raises(ExceptionGroup, match="callers failed"):
+        second()
+    assert told == [None, None]
+
+
 def test_outcomes_are_delivered_where_the_caller_wants_them(store, record):
     """The journal's thread calls nobody itself: it hands the calls of a batch to the loop."""
     delivered, handed = [], threading.Event()
