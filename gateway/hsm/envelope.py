@@ -40,11 +40,10 @@ _MEMBERS = frozenset({"alg", "enc", "kid", "epk"})
 _MEMBERS_WITHOUT_EFFECT = frozenset({"typ", "cty"})
 _COORDINATE_BYTES = 32
 _NONCE_BYTES = 12  # of A256GCM
-_TAG_BYTES = 16
 _CONTENT_KEY_BYTES = 32
 # RFC 7518, 4.6.2: algorithm id, no party information, key length in bits.
 _OTHER_INFO = b"\x00\x00\x00\x07A256GCM" + bytes(8) + (8 * _CONTENT_KEY_BYTES).to_bytes(4)
-_URL_SAFE = str.maketrans("-_", "+/")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 # The payload is matched as bytes: a JSON parser would make a `str` of the PIN, which cannot be
 # overwritten. The PIN's own form is for the policy to judge, so anything short is taken here.
@@ -80,16 +79,16 @@ def open_envelope(envelope: str, key: EnvelopeKey, nonce: str) -> bytearray:
 
 
 def _decipher(envelope: str, key: EnvelopeKey) -> bytearray:
-    protected, encrypted_key, *segments = envelope.split(".")
-    iv, ciphertext, tag = map(_decode, segments)
-    header = json.loads(_decode(protected))
+    text = envelope.encode("ascii")
+    protected = text.partition(b".")[0]
+    decoded, encrypted_key, iv, ciphertext, tag = map(_decode, text.split(b"."))
+    header = json.loads(decoded)
     if not _is_of_profile(header, key.kid) or encrypted_key or len(iv) != _NONCE_BYTES:
         raise EnvelopeRefused
-    if len(tag) != _TAG_BYTES:
-        raise EnvelopeRefused
     content_key = _agree(key.private_key, header["epk"])
+    # A buffer of just this size leaves the library no tag but one of its full 128 bits.
     payload = bytearray(len(ciphertext))
-    AESGCM(content_key).decrypt_into(iv, ciphertext + tag, protected.encode("ascii"), payload)
+    AESGCM(content_key).decrypt_into(iv, ciphertext + tag, protected, payload)
     return payload
 
 
@@ -105,7 +104,7 @@ def _agree(private: EllipticCurvePrivateKey, ephemeral: dict[str, str]) -> bytes
     """Derive the content key; raises `ValueError` for a point that is not on the curve."""
     if (ephemeral["kty"], ephemeral["crv"]) != ("EC", "P-256"):
         raise EnvelopeRefused
-    x, y = _decode(ephemeral["x"]), _decode(ephemeral["y"])
+    x, y = (_decode(ephemeral[name].encode("ascii")) for name in ("x", "y"))
     if not len(x) == len(y) == _COORDINATE_BYTES:
         raise EnvelopeRefused
     point = EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), SECP256R1())
@@ -113,8 +112,8 @@ def _agree(private: EllipticCurvePrivateKey, ephemeral: dict[str, str]) -> bytes
     return ConcatKDFHash(SHA256(), _CONTENT_KEY_BYTES, _OTHER_INFO).derive(secret)
 
 
-def _decode(segment: str) -> bytes:
-    padded = segment.translate(_URL_SAFE) + "=" * (-len(segment) % 4)
+def _decode(segment: bytes) -> bytes:
+    padded = segment.translate(_URL_SAFE) + b"=" * (-len(segment) % 4)
     return binascii.a2b_base64(padded, strict_mode=True)
 
 
