@@ -86,10 +86,11 @@ class Batch:
     def _add_progress(self, progress: Progress) -> None:
         operation = progress.operation
         fresh = operation.facts[progress.recorded :]
-        body = json.dumps([to_json(fact) for fact in fresh], separators=(",", ":"))
-        sequence = progress.recorded
         key = operation.id.value
-        self._inserts[tables.facts].append({"operation": key, "sequence": sequence, "body": body})
+        if fresh:
+            body = json.dumps([to_json(fact) for fact in fresh], separators=(",", ":"))
+            row = {"operation": key, "sequence": progress.recorded, "body": body}
+            self._inserts[tables.facts].append(row)
         moving = {
             "state": operation.state.value,
             "is_at_rest": is_at_rest(operation),

@@ -53,6 +53,22 @@ def test_no_full_number_stands_in_any_file_of_the_database(store, record, sent):
                 assert bytes.fromhex(secret.value) not in data
 
 
+def test_a_decision_without_facts_leaves_room_for_the_next(store, record, sent):
+    """Rows of facts are numbered by what is recorded: no facts, no row."""
+    recorded = len(sent.facts)
+    lost = evolve(sent, Moved("bureau-pin-set", Move(E.LOSE_TRACK, record.now)))
+    units = [
+        Unit((Progress(sent, 0),)),
+        Unit((Progress(sent, recorded),), (record.session(1),)),
+        Unit((Progress(lost, recorded),)),
+    ]
+
+    told = [store.write(unit) for unit in units]
+
+    assert told == [[None]] * 3
+    assert store.read(lambda queries: queries.operation(sent.id)) == lost
+
+
 def test_a_record_that_no_table_keeps_is_refused(store):
     """Nothing is silently not stored."""
     with pytest.raises(LocalError, match="no table keeps a timedelta"):
