@@ -6,7 +6,7 @@ nobody; SS card numbers beginning T; names beginning 测试.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
@@ -78,14 +78,15 @@ class Case:
 
 
 _PLAIN: Final = Case("in order")
+FRESH_FROM: Final = 90_001  # from here on nothing is activated: for many activations in one run
+_FRESH: Final = Case(
+    "fresh card: account and SS account not activated",
+    card_state=CardState.NOT_ACTIVATED,
+    account_state=AccountState.NOT_ACTIVATED,
+)
 _CASES: Final = {
     1: Case("in order: link, then set the SS PIN", name="测试甲"),
-    2: Case(
-        "fresh card: account and SS account not activated",
-        card_state=CardState.NOT_ACTIVATED,
-        account_state=AccountState.NOT_ACTIVATED,
-        name="测试乙",
-    ),
+    2: replace(_FRESH, name="测试乙"),
     3: Case("card belongs to another person", bureau_person=4_000_003),
     4: Case("account frozen", account_state=AccountState.FROZEN),
     5: Case("card reported lost, temporarily", card_state=CardState.TEMPORARY_LOSS),
@@ -123,7 +124,7 @@ class Person:
 
 def person(index: int) -> Person:
     """Give person `index` (from 1), always the same."""
-    case = _CASES.get(index, _PLAIN)
+    case = _CASES.get(index, _PLAIN if index < FRESH_FROM else _FRESH)
     at_bank = _holder(index, case.name)
     return Person(
         index,

@@ -2,7 +2,15 @@
 
 import pytest
 
-from gateway.simulators.population import NAMED, Population, person, table
+from gateway.simulators.population import (
+    FRESH_FROM,
+    NAMED,
+    AccountState,
+    CardState,
+    Population,
+    person,
+    table,
+)
 from gateway.terms.numbers import CitizenId, Mobile, Pan, PersonName, SsCardNumber
 
 SAMPLE = [*range(1, 200), 17_999, 18_000, 18_001, 99_999, 100_000]
@@ -70,3 +78,12 @@ def test_table_lists_the_named_persons():
 
     assert len(lines) == 2 + NAMED
     assert person(1).card in lines[2]
+
+
+def test_nothing_is_activated_from_a_person_on():
+    """The last before them are in order, and from there on card and account are fresh."""
+    last, fresh = person(FRESH_FROM - 1).case, person(FRESH_FROM).case
+
+    assert (last.card_state, last.account_state) == (CardState.NORMAL, AccountState.ACTIVE)
+    assert fresh.card_state is CardState.NOT_ACTIVATED
+    assert fresh.account_state is AccountState.NOT_ACTIVATED
