@@ -62,7 +62,7 @@ TRANSITIONS: dict[ExchangeState, dict[ExchangeEvent, ExchangeState]] = {
         _E.EXPIRE: _S.MANUAL,
     },
     _S.INQUIRING: {
-        _E.REPEAT: _S.INQUIRING,
+        _E.INQUIRE: _S.INQUIRING,
         _E.APPROVE: _S.APPROVED,
         _E.DECLINE: _S.DECLINED,
         _E.EXPIRE: _S.MANUAL,
@@ -182,7 +182,7 @@ def move(exchange: Exchange, step: Move) -> Exchange:
 
 
 def _count_message(moved: Exchange, before: Exchange, step: Move) -> Exchange:
-    attempts = before.attempts + 1 if step.event is ExchangeEvent.REPEAT else 1
+    attempts = before.attempts + 1 if moved.state is before.state else 1
     moved = replace(moved, attempts=attempts)
     if attempts == 1:
         moved = replace(moved, sent_at=step.at)

@@ -36,11 +36,13 @@ def overdue(exchange: Exchange, now: datetime, limits: Limits, *, resumed: bool)
     """Choose what follows when no definite answer came in time.
 
     `resumed` says that the process that sent the message is gone, and with it the PIN block:
-    then nothing that could have an effect is sent again as new.
+    then nothing that could have an effect is sent again as new. What is stored and forwarded is
+    tried once more then, however long the gateway was down.
     """
     sent_at = exchange.sent_at or now
-    if exchange.state is not ExchangeState.SENT:
-        return _persist(sent_at, now, limits)
+    is_over = not resumed and now - sent_at >= limits.horizon
+    if exchange.state is not ExchangeState.SENT or exchange.recovery is Recovery.ADVICE:
+        return ExchangeEvent.EXPIRE if is_over else _again(exchange)
     may_repeat = not resumed and exchange.attempts <= limits.repeats_max
     match exchange.recovery:
         case Recovery.QUERY:
@@ -53,14 +55,14 @@ def overdue(exchange: Exchange, now: datetime, limits: Limits, *, resumed: bool)
         case Recovery.FORWARD:
             fresh = may_repeat and now - sent_at < limits.secret_life
             return ExchangeEvent.REPEAT if fresh else ExchangeEvent.INQUIRE
-        case Recovery.ADVICE:
-            return _persist(sent_at, now, limits)
         case _:
             assert_never(exchange.recovery)
 
 
-def _persist(sent_at: datetime, now: datetime, limits: Limits) -> ExchangeEvent:
-    return ExchangeEvent.EXPIRE if now - sent_at >= limits.horizon else ExchangeEvent.REPEAT
+def _again(exchange: Exchange) -> ExchangeEvent:
+    """Ask anew, or repeat the same: the answer to an old inquiry may be old as well."""
+    inquiring = exchange.state is ExchangeState.INQUIRING
+    return ExchangeEvent.INQUIRE if inquiring else ExchangeEvent.REPEAT
 
 
 def pause(exchange: Exchange, limits: Limits) -> timedelta:
@@ -81,7 +83,10 @@ def answered(exchange: Exchange, code: ResponseCode) -> ExchangeEvent | None:
         return ExchangeEvent.APPROVE
     if exchange.state is ExchangeState.INQUIRING:
         return ExchangeEvent.DECLINE if code in _NOT_DONE else None
-    return None if code.leaves_outcome_open else ExchangeEvent.DECLINE
+    if not code.leaves_outcome_open:
+        return ExchangeEvent.DECLINE
+    # A question has no effect that could be open: it was simply not answered.
+    return ExchangeEvent.GIVE_UP if exchange.recovery is Recovery.QUERY else None
 
 
 _DOUBLINGS_MAX = 16  # beyond any retry_max, and small enough never to overflow a timedelta

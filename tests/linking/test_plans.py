@@ -474,9 +474,9 @@ def test_an_activation_in_doubt_is_asked_after(script, code, state, refusal, cra
 
 
 def test_an_unanswered_inquiry_needs_a_person_at_the_horizon(script):
-    """Until then it is repeated; no failure is told."""
+    """Until then it is asked anew; no failure is told."""
     play = script(K.ACTIVATE).begin().silence(ACTIVATE).take(life.Overdue(ACTIVATE))
-    assert play.sent[-1] == (ACTIVATE, Form.INQUIRY, True)
+    assert play.sent[-1] == (ACTIVATE, Form.INQUIRY, False)
 
     play.horizon(ACTIVATE)
 

@@ -66,9 +66,11 @@ def test_what_is_without_effect_stays_so(state):
 
 @pytest.mark.parametrize("state", sorted(S))
 def test_a_message_is_repeated_exactly_while_an_answer_is_due(state):
-    """REPEAT keeps the state, and is possible only while a message is out."""
-    assert (E.REPEAT in TRANSITIONS[state]) == (state in AWAITING)
-    assert TRANSITIONS[state].get(E.REPEAT, state) is state
+    """It keeps the state, and is possible only while a message is out; a question is put anew."""
+    again = E.INQUIRE if state is S.INQUIRING else E.REPEAT
+
+    assert (TRANSITIONS[state].get(again) is state) == (state in AWAITING)
+    assert (E.REPEAT in TRANSITIONS[state]) == (state in AWAITING - {S.INQUIRING})
 
 
 @pytest.mark.parametrize(

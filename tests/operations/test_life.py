@@ -300,16 +300,27 @@ def test_a_resumed_exchange_is_never_sent_as_new(recovery, event, state, make_in
     assert play.operation.state is state
 
 
-@pytest.mark.parametrize("state", [S.INQUIRING, S.REVERSING])
-def test_a_resumed_follow_up_is_repeated_under_its_trace(state, make_in):
+def test_a_resumed_reversal_is_repeated_under_its_trace(make_in):
     """What was in the store-and-forward queue is repeated, for it may have left before."""
-    play = make_in(state)
+    play = make_in(S.REVERSING)
     before = play.leg.follow_up
 
     decision = play.take(Resumed())
 
     assert decision.effects[0] == Transmit("leg", is_repeat=True)
-    assert (play.leg.state, play.leg.follow_up) == (state, before)
+    assert (play.leg.state, play.leg.follow_up) == (S.REVERSING, before)
+
+
+def test_an_inquiry_is_asked_anew_under_a_trace_of_its_own(make_in):
+    """A far side answers a repeat from its store, and an old answer may be old news."""
+    play = make_in(S.INQUIRING)
+    before = play.leg.follow_up
+
+    decision = play.take(Resumed())
+
+    assert decision.effects[1] == Transmit("leg", is_repeat=False)
+    assert (play.leg.state, play.leg.attempts) == (S.INQUIRING, 2)
+    assert play.leg.follow_up != before
 
 
 def test_resuming_what_rests_changes_nothing(make_in):

@@ -56,22 +56,26 @@ def test_a_pin_block_is_not_repeated_beyond_its_life(recovery, make_sent, now, l
     assert (before, after) == (E.REPEAT, LAST[recovery])
 
 
-@pytest.mark.parametrize("resumed", [False, True])
 @pytest.mark.parametrize(
-    ("recovery", "state"),
-    [(R.ADVICE, S.SENT), (R.FORWARD, S.INQUIRING), (R.REVERSIBLE, S.REVERSING)],
+    ("recovery", "state", "again"),
+    [
+        (R.ADVICE, S.SENT, E.REPEAT),
+        (R.FORWARD, S.INQUIRING, E.INQUIRE),
+        (R.REVERSIBLE, S.REVERSING, E.REPEAT),
+    ],
 )
 def test_what_is_stored_and_forwarded_ends_at_the_horizon_only(
-    recovery, state, resumed, make_sent, now, limits
+    recovery, state, again, make_sent, now, limits
 ):
-    """Advice, inquiry and reversal are repeated, by any process, until a person must look."""
+    """Advice, inquiry and reversal go on until a person must look, once more after a restart."""
     exchange = make_sent(recovery, state, attempts=1000)
     horizon = now + limits.horizon
 
-    before = overdue(exchange, horizon - timedelta(microseconds=1), limits, resumed=resumed)
-    after = overdue(exchange, horizon, limits, resumed=resumed)
+    before = overdue(exchange, horizon - timedelta(microseconds=1), limits, resumed=False)
+    after = overdue(exchange, horizon, limits, resumed=False)
+    after_a_long_outage = overdue(exchange, horizon, limits, resumed=True)
 
-    assert (before, after) == (E.REPEAT, E.EXPIRE)
+    assert (before, after, after_a_long_outage) == (again, E.EXPIRE, again)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 3])
@@ -102,6 +106,12 @@ def test_store_and_forward_backs_off_from_the_first_to_the_longest_pause(
 def test_an_answer_of_a_middleman_leaves_the_outcome_open(code, state, make_sent):
     """68, 91, 94, 96 and 98 do not say whether the far side did it."""
     assert answered(make_sent(state=state), code) is None
+
+
+@pytest.mark.parametrize("code", OPEN)
+def test_a_question_that_a_middleman_answers_is_given_up(code, make_sent):
+    """A question has no effect whose outcome could be open: it went unanswered."""
+    assert answered(make_sent(R.QUERY), code) is E.GIVE_UP
 
 
 @pytest.mark.parametrize("code", [code for code in C if code not in {C.APPROVED, *OPEN}])
