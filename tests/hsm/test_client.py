@@ -117,11 +117,12 @@ async def far_end(tmp_path, behave):
     async def serve(reader, writer):
         serving.append(asyncio.current_task())
         frames = FrameReader()
-        while data := await reader.read(65536):
-            for frame in frames.feed(data):
-                writer.write(behave(frame))
-        writer.close()
-        await writer.wait_closed()
+        try:
+            while data := await reader.read(65536):
+                for frame in frames.feed(data):
+                    writer.write(behave(frame))
+        finally:
+            writer.close()
 
     path = Path(tmp_path) / "s"
     server = await asyncio.start_unix_server(serve, str(path))
@@ -129,6 +130,8 @@ async def far_end(tmp_path, behave):
         yield path
     finally:
         server.close()
+        for task in serving:
+            task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
 
 

@@ -64,7 +64,7 @@ def test_trivial_pins_are_refused_by_their_rule(rule, pins):
         "900305", "050390", "030590", "900503",  # two-digit year, four orders
         "199003", "031990", "199005", "051990",  # year and month or day
         "990030", "030519", "503199",  # parts of eight digits
-        "199035", "351990", "531990",  # without leading zeros
+        "199035", "351990", "531990", "990305", "990035",  # without leading zeros
     ],
 )  # fmt: skip
 def test_birth_date_is_refused_in_its_usual_forms(pin):
