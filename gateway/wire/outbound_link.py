@@ -262,8 +262,8 @@ class OutboundLink(Generic[Token]):
             case Command.SEND_SIGN_OFF:
                 self._ask("sign-off", ECHO_ANSWER_SECONDS, Event.SIGN_OFF_ANSWERED)
             case Command.DISCONNECT:
-                if self._connection is not None:
-                    self._connection.disconnect()
+                assert self._connection is not None  # no state but CLOSED is without one
+                self._connection.disconnect()
 
     def _ask(self, name: str, seconds: float, otherwise: Event) -> None:
         """Send an 08xx request; when it is not answered in time, `otherwise` has happened.
@@ -349,8 +349,7 @@ class OutboundLink(Generic[Token]):
         self._service.stopService().addBoth(closed)
 
     def _write(self, message: Message) -> None:
-        if self._connection is None:
-            return
+        assert self._connection is not None  # heard from one, or not CLOSED
         try:
             self._connection.send(message)
         except LocalError as error:
