@@ -1,12 +1,13 @@
 """PIN blocks and PIN policy: pure, and the only pure room in which a clear PIN may appear.
 
-===========  ============================================================================
-module       holds
-===========  ============================================================================
-``formats``  ISO 9564-1 formats 0, 1, 3, 4 and the 16-byte SM4 form, and the cipher port
-``zone``     what one zone has agreed: format, algorithm, account rule, DE 53
-``policy``   which PINs a region refuses, and whether as trivial or as personal
-===========  ============================================================================
+===============  ========================================================================
+module           holds
+===============  ========================================================================
+``formats``      ISO 9564-1 formats 0, 1, 3, 4 and the 16-byte SM4 form, and the cipher port
+``zone``         what one zone has agreed: format, algorithm, account rule, DE 53
+``policy``       which PINs a region refuses, and whether as trivial or as personal
+``translation``  which blocks may become which
+===============  ========================================================================
 
 A clear PIN is a `bytearray` of ASCII digits, so that its owner can overwrite it (`formats.wipe`).
 No error text here ever holds a PIN, an account or a block.

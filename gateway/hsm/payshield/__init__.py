@@ -8,6 +8,7 @@ module           holds
 ``framing``      two bytes of length, and the parts of a message
 ``errors``       what each error code means, and whose fault it is
 ``fields``       how one field is written and read
+``command``      what every command is
 ``keys``         keys as the HSM gives them out: key blocks and variants under its LMK
 ``diagnostics``  commands NC and B2
 ``key_commands`` commands A0, A6, A8 and BU

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gateway.hsm.payshield.command import HostCommand
 from gateway.hsm.payshield.fields import AnswerReader, FieldError
 from gateway.hsm.payshield.framing import BrokenMessage
 
@@ -19,7 +20,7 @@ class HsmIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnose:
+class Diagnose(HostCommand[HsmIdentity]):
     """NC: perform diagnostics. Answer ND: LMK check value 16h, firmware number."""
 
     code: ClassVar[str] = "NC"
@@ -39,7 +40,7 @@ class Diagnose:
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(HostCommand[bytes]):
     """B2: length 4h, data. Answer B3: the same data."""
 
     data: bytes

@@ -29,6 +29,11 @@ class HostUnavailable(Unavailable):
         self.error_code = error_code
 
 
+def is_carried_out(command: str, error_code: str) -> bool:
+    """Tell whether a command was carried out, be it with a warning."""
+    return error_code == NO_ERROR or (command, error_code) in _WARNINGS
+
+
 def error_of(command: str, error_code: str) -> HostError | HostUnavailable:
     """Give the error for an error code: the HSM's own trouble, or what we asked for."""
     kind = HostUnavailable if error_code in _TROUBLE else HostError
@@ -50,6 +55,10 @@ def _text(command: str, error_code: str) -> str:
     # Codes are two letters or digits of the HSM's own list, never something that we sent.
     return f"payment HSM: {command} failed with {error_code}: {meaning(command, error_code)}"
 
+
+# The key was imported though its parity is not right; the offset was made though the PVK is not
+# of single length.
+_WARNINGS = frozenset({("A6", "01"), ("BK", "02")})
 
 _PROBES = ("FW", "BK")
 _TRANSLATIONS = ("CA", "CC")

@@ -36,6 +36,10 @@ class BrokenMessage(LocalError):
     """What came from the HSM is not a message; the connection cannot be used any more."""
 
 
+class OversizedMessage(LocalError):
+    """A request does not fit into a frame."""
+
+
 class Answer(NamedTuple):
     """One answer, its fields not yet read; `header` is the number that the request had."""
 
@@ -66,13 +70,13 @@ class Envelope:
         """The largest number that a header can be."""
         return int("9" * self.header_characters)
 
-    def write(self, header: int, code: str, fields: bytes) -> bytes:
-        """Write a request as a frame; raises `BrokenMessage` when it is too large for one."""
+    def write(self, header: int, code: str, fields: bytes, after_lmk: bytes = b"") -> bytes:
+        """Write a request as a frame; raises `OversizedMessage` when it is too large for one."""
         head = f"{header:0{self.header_characters}d}{code}".encode("ascii")
         lmk = f"%{self.lmk}".encode("ascii") if self.lmk else b""
-        message = head + fields + lmk + self._trailer
+        message = head + fields + lmk + after_lmk + self._trailer
         if len(message) > FRAME_BYTES_MAX:
-            raise BrokenMessage("payment HSM: message is too large")
+            raise OversizedMessage("payment HSM: message is too large")
         return _LENGTH.pack(len(message)) + message
 
     def read(self, message: bytes) -> Answer:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gateway.hsm.mac import MacPadding
+from gateway.hsm.payshield.command import HostCommand
 from gateway.hsm.payshield.fields import AnswerReader, FieldError
 from gateway.hsm.payshield.keys import HostKey, KeyRole
 
@@ -16,7 +17,7 @@ _RETAIL = "3"  # ISO 9797-1 algorithm 3
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GenerateMac:
+class GenerateMac(HostCommand[bytes]):
     """M6: mode, input format, MAC size, algorithm, padding, key type 3, key, length 4h, data.
 
     There is no initial vector, for the data are one block. Answer M7: the MAC in hexadecimal.
@@ -48,7 +49,7 @@ class GenerateMac:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class VerifyMac:
+class VerifyMac(HostCommand[None]):
     """M8: the fields of M6, and the MAC in hexadecimal. Answer M9: error code only."""
 
     generated: GenerateMac

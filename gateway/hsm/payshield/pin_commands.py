@@ -8,6 +8,7 @@ something about the PIN: it is checked for its form and thrown away.
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gateway.hsm.payshield.command import HostCommand
 from gateway.hsm.payshield.fields import AnswerReader, FieldError, digits, of_form
 from gateway.hsm.payshield.framing import BrokenMessage
 from gateway.hsm.payshield.keys import HostKey, KeyRole
@@ -74,21 +75,18 @@ class TranslatedPin:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class TranslatePin:
-    """CA from a TPK, CC from a ZPK, to a ZPK.
+class TranslatePin(HostCommand[TranslatedPin]):
+    """CC: translate a PIN from one ZPK to another.
 
     Fields: source key, destination key, maximum PIN length 2n, source block, source format 2n,
-    destination format 2n, account. Answer CB or CD: PIN length 2n, block, format 2n.
+    destination format 2n, account. Answer CD: PIN length 2n, block, format 2n.
     """
 
     source: EncipheredBlock
     key: HostKey
     format: PinBlockFormat
 
-    @property
-    def code(self) -> str:
-        """The command goes by the kind of the source key."""
-        return "CA" if self.source.role is KeyRole.TPK else "CC"
+    code: ClassVar[str] = "CC"
 
     def pack(self) -> bytes:
         """Write the fields; raises `FieldError`."""
@@ -119,6 +117,13 @@ class TranslatePin:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class TranslateTerminalPin(TranslatePin):
+    """CA: translate a PIN from a terminal's key (TPK) to a ZPK; fields and answer (CB) as CC."""
+
+    code: ClassVar[str] = "CA"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ExcludedPins:
     """The local excluded PIN table: `*`, count 2n, length 2n, PINs one after the other."""
 
@@ -136,7 +141,7 @@ class ExcludedPins:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ProbeByPvv:
+class ProbeByPvv(HostCommand[None]):
     """FW: generate a PVV of a customer-selected PIN.
 
     Fields: key type 3, key, PVK pair, block, format 2n, account, PVKI 1n, excluded PIN table.
@@ -164,7 +169,7 @@ class ProbeByPvv:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ProbeByOffset:
+class ProbeByOffset(HostCommand[None]):
     """BK: generate an IBM offset of a customer-selected PIN.
 
     Fields: key type 3, key, PVK, block, format 2n, check length 2n, account 12n, decimalisation
@@ -179,8 +184,6 @@ class ProbeByOffset:
     validation_data: str
 
     code: ClassVar[str] = "BK"
-    # The offset is given although the PVK is not of single length; this is a warning.
-    warnings: ClassVar[frozenset[str]] = frozenset({"02"})
 
     def pack(self) -> bytes:
         """Write the fields; raises `FieldError`."""
