@@ -589,14 +589,16 @@ DEEDS = {
     "cut": lambda far_side: far_side.cut(),
     "traces": lambda far_side: setattr(far_side, "has_traces", not far_side.has_traces),
     "tenth": lambda far_side: far_side.reactor.advance(0.1),
-    "ten seconds": lambda far_side: far_side.step(10),
-    "minute": lambda far_side: far_side.step(60),
+    "ten seconds": lambda far_side: far_side.step(10, 2.5),
+    "minute": lambda far_side: far_side.step(60, 5),
     "stop": lambda far_side: far_side.link.stop(),
 }
 NEEDS_CONNECTION = {"answer", "answer twice", "decline", "echo", "keep alive", "garbage", "cut"}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # a maker, no state
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # a maker, no state
 @given(deeds=st.lists(st.sampled_from(sorted(DEEDS)), max_size=25))
 def test_no_order_of_events_is_out_of_order(new_far_side, deeds):
     """Whatever far side, caller and clock do, the session takes it and a stop comes to an end."""
@@ -613,7 +615,7 @@ def test_no_order_of_events_is_out_of_order(new_far_side, deeds):
     stopped = far_side.link.stop()
     if far_side.dials > answered:
         far_side.refuse()
-    far_side.step(30)
+    far_side.step(30, 1)
 
     assert stopped.called
     assert quiet(far_side)

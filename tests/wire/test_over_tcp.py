@@ -126,10 +126,13 @@ def test_link_signs_on_asks_and_signs_off(loopback):
 def test_peer_that_does_not_read_is_cut_off(loopback):
     """A megabyte that the far side does not take ends the connection, and memory is kept."""
     loopback.sign_on()
+    repeat = loopback.words.request().as_repeat()
+    handle = loopback.link._connection.transport.getHandle()
+    handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER_BYTES)
 
     def pour():
         for _ in range(1000):
-            loopback.link.send(loopback.words.request(), "poured")
+            loopback.link.send(repeat, "poured")
         return loopback.link.state is State.CLOSED
 
     loopback.until(pour)

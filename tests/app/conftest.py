@@ -1,0 +1,298 @@
+"""A conductor among stand-ins: one list of everything that happens, and a clock that is stepped."""
+
+import heapq
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from gateway.app.conductor import Cargo, Conductor
+from gateway.app.specifications import Specifications, shipped_directory
+from gateway.financial.account import AccountOwner, AccountState, FinancialAccount
+from gateway.financial.answers import AccountFinding
+from gateway.linking.link import LinkRequest
+from gateway.linking.plans import REQUEST
+from gateway.operations.draft import EncipheredPin
+from gateway.operations.exchange import Form, Trace
+from gateway.operations.facts import Moved, Opened, OperationKind
+from gateway.operations.life import Answered
+from gateway.operations.recovery import Limits
+from gateway.social.answers import CardFinding
+from gateway.social.card import CardHolder, CardState, PinState, SocialCard
+from gateway.store.unit import BlockReserved
+from gateway.terms.errors import Unavailable
+from gateway.terms.numbers import (
+    Address,
+    AgencyCode,
+    CitizenId,
+    CustomerNumber,
+    LinkId,
+    Mobile,
+    OperationId,
+    Pan,
+    PersonName,
+    Rrn,
+    SsCardNumber,
+    Stan,
+)
+from gateway.terms.response_codes import ResponseCode
+from gateway.terms.sides import Side
+
+NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+AGENCY = AgencyCode("99350201")
+LINK = LinkId("lnk_" + "1" * 26)
+CITIZEN = CitizenId("350299197109070016")
+NAME = PersonName("测试甲")
+MOBILE = Mobile("15400000001")
+CUSTOMER = CustomerNumber("C000000001")
+HOLDER = CardHolder(NAME, CITIZEN, Mobile("16400000002"))
+OWNER = AccountOwner(CUSTOMER, NAME, CITIZEN, MOBILE)
+CARD = SocialCard(LINK, SsCardNumber("T00000001"), AGENCY, MOBILE, Address("测试路1号"))
+ACCOUNT = FinancialAccount(LINK, Pan("6200000000000000018"), CUSTOMER)
+CARGO = Cargo(CARD, ACCOUNT)
+PIN = EncipheredPin(bytes.fromhex("0123456789ABCDEF"), "1600000000000000")
+LIMITS = Limits(
+    answer_timeout=timedelta(seconds=20),
+    repeats_max=1,
+    secret_life=timedelta(seconds=60),
+    retry_first=timedelta(seconds=5),
+    retry_max=timedelta(seconds=300),
+    horizon=timedelta(hours=24),
+    message_life=timedelta(seconds=60),
+)
+CARD_FOUND = CardFinding(HOLDER, CardState.NORMAL, PinState.UNSET)
+ACCOUNT_FOUND = AccountFinding(OWNER, AccountState.ACTIVE)
+
+
+def operation_id(number):
+    return OperationId(f"op_{number:026d}")
+
+
+class Timers:
+    """Two clocks: the one of the wall may be set, the monotonic one is stepped."""
+
+    def __init__(self):
+        self.wall = NOW
+        self._elapsed = 0.0
+        self._order = count()
+        self._calls = []
+
+    def now(self):
+        return self.wall
+
+    def call_later(self, delay_s, call):
+        entry = [self._elapsed + delay_s, next(self._order), call]
+        heapq.heappush(self._calls, entry)
+
+        def cancel():
+            entry[2] = None
+
+        return cancel
+
+    def step(self, seconds):
+        """Let both clocks run, from one timer to the next."""
+        until = self._elapsed + seconds
+        while self._calls and self._calls[0][0] <= until:
+            due, _, call = heapq.heappop(self._calls)
+            self._pass(due - self._elapsed)
+            if call is not None:
+                call()
+        self._pass(until - self._elapsed)
+
+    @property
+    def waiting(self):
+        """Give after how many seconds the timers that wait are due."""
+        return sorted(due - self._elapsed for due, _, call in self._calls if call is not None)
+
+    def _pass(self, seconds):
+        self._elapsed += seconds
+        self.wall += timedelta(seconds=seconds)
+
+
+class Journal:
+    """Records at once, or when told to; may fail or be full at a chosen submit."""
+
+    def __init__(self, events):
+        self.events = events
+        self.units = []
+        self.is_held = False
+        self.failing, self.full = {}, set()
+        self._held = []
+        self._submits = 0
+
+    def submit(self, unit, done):
+        self._submits += 1
+        if self._submits in self.full:
+            raise Unavailable("full")
+        error = self.failing.get(self._submits)
+        if self.is_held:
+            self._held.append((unit, done, error))
+        else:
+            self._finish(unit, done, error)
+
+    def release(self):
+        """Make durable what was held, one unit."""
+        self._finish(*self._held.pop(0))
+
+    @property
+    def held(self):
+        return len(self._held)
+
+    def _finish(self, unit, done, error):
+        if error is None:
+            self.units.append(unit)
+            for progress in unit.progress:
+                for fact in progress.operation.facts[progress.recorded :]:
+                    name = fact.exchange if isinstance(fact, Moved) else ""
+                    what = fact.move.event if isinstance(fact, Moved) else type(fact).__name__
+                    self.events.append(("recorded", str(what), name))
+        done(error)
+
+
+class Dialogues:
+    """Links that note what they are asked to transmit."""
+
+    def __init__(self, events):
+        self.events = events
+        self.errands = []
+        self.down = set()
+        self.traces_left = 1_000
+        self._stans = count(1)
+
+    def is_ready(self, side, _agency):
+        return side not in self.down
+
+    def allocate(self, _side, _agency, at):
+        if not self.traces_left:
+            raise Unavailable("no trace number")
+        self.traces_left -= 1
+        number = next(self._stans)
+        return Trace(Stan.of(number), Rrn(f"{number:012d}"), at)
+
+    def limits(self, _side):
+        return LIMITS
+
+    def transmit(self, errand):
+        self.errands.append(errand)
+        self.events.append(("sent", str(errand.exchange.form), errand.exchange.name))
+
+
+class Stage:
+    """A conductor, its stand-ins, and the one list of what happened in which order."""
+
+    link, cargo, pin = LINK, CARGO, PIN
+    card_found, account_found = CARD_FOUND, ACCOUNT_FOUND
+    operation_id = staticmethod(operation_id)
+
+    def __init__(self):
+        self.events = []
+        self.failures = []
+        self.journal = Journal(self.events)
+        self.dialogues = Dialogues(self.events)
+        self.timers = Timers()
+        self._numbers = count(100)
+        self.conductor = Conductor(
+            self.journal,
+            self.dialogues,
+            self.timers,
+            lambda: operation_id(next(self._numbers)),
+            self.failures.append,
+        )
+        self.outcomes = []
+
+    def open(self, kind=OperationKind.SET_SS_PIN, number=1, **more):
+        """Open an operation on the only link; give its reference."""
+        pins = {
+            OperationKind.SET_SS_PIN: ("bureau-pin-set", PIN),
+            OperationKind.ACTIVATE: ("core-activate", PIN),
+        }
+        findings = {}
+        if kind is OperationKind.LINK:
+            findings = {REQUEST: LinkRequest(CUSTOMER, MOBILE)}
+        details = more.pop("details", None)
+        opened = Opened(kind, LINK, self.timers.now(), details=details)
+        identity = operation_id(number)
+        more = {"pin": pins.get(kind), "findings": findings, "done": self.outcomes.append} | more
+        self.conductor.open(identity, opened, CARGO, **more)
+        return identity
+
+    def answer(self, identity, exchange, code="00", form=Form.ORIGINAL, finding=None):
+        """Bring an answer of a far side."""
+        event = Answered(exchange, form, ResponseCode(code), finding=finding)
+        self.conductor.answer(identity, event)
+
+    def sent(self):
+        """Give the form and exchange of every message sent."""
+        return [(what, name) for kind, what, name in self.events if kind == "sent"]
+
+    def recorded(self):
+        """Give what was recorded, in order."""
+        return [(what, name) for kind, what, name in self.events if kind == "recorded"]
+
+    def operation(self, identity):
+        """Give an operation as it was last recorded."""
+        states = [
+            progress.operation
+            for unit in self.journal.units
+            for progress in unit.progress
+            if progress.operation.id == identity
+        ]
+        return states[-1]
+
+
+class Counter:
+    """Stands for the durable counter of trace numbers."""
+
+    def __init__(self):
+        self.reserved = []
+        self.is_held = False
+        self.error = None
+        self._waiting = []
+
+    def reserve(self, record, done):
+        assert isinstance(record, BlockReserved)
+        self.reserved.append(record.next)
+        if isinstance(self.error, Unavailable):
+            raise self.error
+        if self.is_held:
+            self._waiting.append(done)
+        else:
+            done(self.error)
+
+    def release(self):
+        self._waiting.pop(0)(None)
+
+
+@pytest.fixture
+def stage():
+    """Give a conductor among stand-ins."""
+    return Stage()
+
+
+@pytest.fixture
+def counter():
+    """Give a durable counter."""
+    return Counter()
+
+
+@pytest.fixture(scope="session")
+def specifications():
+    """Give what is shipped."""
+    return Specifications(shipped_directory())
+
+
+@pytest.fixture
+def side_of():
+    """Tell the side of a shipped message set."""
+    return {"bureau": Side.SOCIAL, "core": Side.FINANCIAL}
+
+
+@pytest.fixture
+def specs_copy(tmp_path):
+    """Give a copy of what is shipped, to be spoilt."""
+    for folder in ("dialects", "messages", "regions"):
+        (tmp_path / folder).mkdir()
+        for file in (shipped_directory() / folder).glob("*.toml"):
+            Path(tmp_path / folder / file.name).write_text(file.read_text("utf-8"), "utf-8")
+    return tmp_path

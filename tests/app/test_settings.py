@@ -1,0 +1,170 @@
+"""The configuration: checked as a whole, every error naming file and key."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.app.settings import load_settings
+from gateway.terms.errors import SpecificationError
+from gateway.terms.sides import Side
+
+DIGEST = "ab" * 32
+GOOD = f"""
+specifications = "specs"
+[http]
+listen = "127.0.0.1:8080"
+[http.channels.online-bank]
+token_sha256 = "{DIGEST}"
+[store]
+path = "data/gateway.db"
+[station]
+acquirer = "99000001"
+forwarder = "99000001"
+terminal = "GATEWAY1"
+[links.bureau]
+side = "social"
+address = "10.0.0.1:8583"
+dialect = "bureau"
+message_set = "bureau"
+zone = "bureau"
+[links.core]
+side = "financial"
+address = "[::1]:8584"
+dialect = "core"
+message_set = "core"
+zone = "core"
+[social]
+key_store = "keys/social"
+socket = "/run/social.socket"
+[financial]
+key_store = "keys/financial"
+socket = "financial.socket"
+[social_limits]
+answer_timeout_s = 12.5
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Give a loader of the good configuration with one piece replaced."""
+
+    def load(old="", new="", text=GOOD):
+        assert old in text
+        file = tmp_path / "gateway.toml"
+        file.write_text(text.replace(old, new, 1), "utf-8")
+        return load_settings(file)
+
+    return load
+
+
+def test_paths_are_relative_to_the_file(load, tmp_path):
+    """A configuration can be moved with what it names; absolute paths stay."""
+    settings = load()
+
+    assert settings.store.path == tmp_path / "data/gateway.db"
+    assert settings.module(Side.SOCIAL).key_store == tmp_path / "keys/social"
+    assert str(settings.module(Side.SOCIAL).socket) == "/run/social.socket"
+    assert settings.module(Side.FINANCIAL).socket == tmp_path / "financial.socket"
+    assert settings.specifications == tmp_path / "specs"
+    assert load('specifications = "specs"').specifications is None
+
+
+def test_limits_are_those_of_the_side(load):
+    """Each side has its own; the core's answer is waited for less long by default."""
+    settings = load()
+
+    assert settings.limits(Side.SOCIAL).limits().answer_timeout == timedelta(seconds=12.5)
+    assert settings.limits(Side.FINANCIAL).limits().answer_timeout == timedelta(seconds=15)
+    assert settings.core_link == "core"
+
+
+@pytest.mark.parametrize(
+    ("listen", "is_taken"),
+    [
+        ("127.0.0.1:1", True),
+        ("localhost:0", True),
+        ("[::1]:8080", True),
+        ("0.0.0.0:8080", False),
+        ("bank.example:8080", False),
+    ],
+)
+def test_tokens_stay_on_loopback_unless_said_otherwise(load, listen, is_taken):
+    """Bearer tokens cross a network only when the configuration says so."""
+    if is_taken:
+        assert load("127.0.0.1:8080", listen).http.listen == listen
+        return
+    with pytest.raises(SpecificationError, match=r"http: .*beyond_loopback = true"):
+        load("127.0.0.1:8080", listen)
+    beyond = f'{listen}"\nbeyond_loopback = true\n#'
+    assert load("127.0.0.1:8080", beyond).http.listen == listen
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("[store]", "[stores]", "store"),
+        ('path = "data/gateway.db"', 'paths = "data"', "store.path"),
+        ("10.0.0.1:8583", "10.0.0.1", "links.bureau.address"),
+        ("10.0.0.1:8583", ":8583", "links.bureau.address"),
+        ("10.0.0.1:8583", "10.0.0.1:70000", "links.bureau.address"),
+        ("10.0.0.1:8583", "10.0.0.1:port", "links.bureau.address"),
+        ('side = "social"', 'side = "financial"', "links"),
+        ('side = "financial"', 'side = "social"', "links"),
+        ('side = "social"', 'side = "both"', "links.bureau.side"),
+        ('zone = "bureau"', 'zone = "Bureau"', "links.bureau.zone"),
+        ('zone = "bureau"', 'zone = "bureau"\nin_flight_max = 0', "links.bureau.in_flight_max"),
+        ('"99000001"', '"9900"', "station.acquirer"),
+        ("GATEWAY1", "gateway1", "station.terminal"),
+        (DIGEST, "AB" * 32, "http.channels.online-bank.token_sha256"),
+        ("answer_timeout_s = 12.5", "answer_timeout_s = 0", "social_limits.answer_timeout_s"),
+        ("answer_timeout_s = 12.5", "secret_life_s = 61", "social_limits.secret_life_s"),
+        ("answer_timeout_s = 12.5", "repeats_max = 6", "social_limits.repeats_max"),
+        ("answer_timeout_s = 12.5", "repeats = 1", "social_limits.repeats"),
+        ('specifications = "specs"', "pin_session_life_s = 301", "pin_session_life_s"),
+        ('specifications = "specs"', 'log_level = "loud"', "log_level"),
+    ],
+)
+def test_broken_rule_names_file_and_key(load, tmp_path, old, new, key):
+    """The process refuses to start and says where to look."""
+    with pytest.raises(SpecificationError) as caught:
+        load(old, new)
+
+    assert caught.value.file == str(tmp_path / "gateway.toml")
+    assert caught.value.key == key
+    assert not caught.value.rule.startswith("Value error")
+
+
+def test_no_channel_is_a_configuration_for_nobody(load):
+    """At least one channel must be able to call."""
+    channel = f'[http.channels.online-bank]\ntoken_sha256 = "{DIGEST}"'
+
+    with pytest.raises(SpecificationError, match=r"http\.channels: "):
+        load(channel, "[http.channels]")
+
+
+def test_error_does_not_repeat_the_value(load):
+    """A token written where its digest belongs is not printed."""
+    with pytest.raises(SpecificationError) as caught:
+        load(DIGEST, "a-secret-token-in-clear")
+
+    assert "a-secret-token" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"listen = \xff", "is not UTF-8 text"),
+        (b"[http", "not valid TOML"),
+    ],
+)
+def test_file_that_cannot_be_read_is_named(tmp_path, content, rule):
+    """A missing, foreign or broken file is an error of one line."""
+    file = tmp_path / "gateway.toml"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(SpecificationError, match=rule) as caught:
+        load_settings(file)
+
+    assert str(caught.value).startswith(f"{file}: ")

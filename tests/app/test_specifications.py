@@ -1,0 +1,59 @@
+"""What is shipped in `specs/` is read by name, and what is missing is named."""
+
+import pytest
+
+import gateway
+from gateway.app.specifications import Specifications, shipped_directory
+from gateway.terms.errors import SpecificationError
+from gateway.terms.numbers import AgencyCode
+
+
+@pytest.mark.parametrize("name", ["bureau", "core"])
+def test_every_shipped_dialect_and_message_set_fits(specifications, name):
+    """The files that are shipped load and belong together."""
+    dialect = specifications.dialect(name)
+
+    assert specifications.message_set(name, dialect).dialect == dialect.name
+
+
+def test_shipped_regions_make_the_catalogue(specifications):
+    """Xiamen's institution is served."""
+    assert AgencyCode("99350201") in specifications.catalogue().agencies
+
+
+def test_installed_package_brings_its_own_specifications(tmp_path, monkeypatch):
+    """In an installed package they are inside it; in a checkout beside it."""
+    beside = shipped_directory()
+    (tmp_path / "specs").mkdir()
+    monkeypatch.setattr(gateway, "__file__", str(tmp_path / "__init__.py"))
+
+    assert (beside / "dialects").is_dir()
+    assert shipped_directory() == tmp_path / "specs"
+
+
+def test_missing_file_is_named(specs_copy):
+    """An error says which file is not there."""
+    (specs_copy / "dialects" / "core.toml").unlink()
+
+    with pytest.raises(SpecificationError, match=r"core\.toml: cannot be read: No such file"):
+        Specifications(specs_copy).dialect("core")
+
+
+def test_file_that_is_no_text_is_named(specs_copy):
+    """A file in another encoding is refused in one line."""
+    (specs_copy / "dialects" / "core.toml").write_bytes(b"name = '\xff'")
+
+    with pytest.raises(SpecificationError, match=r"core\.toml: is not UTF-8 text"):
+        Specifications(specs_copy).dialect("core")
+
+
+def test_message_set_of_another_dialect_is_refused(specifications):
+    """A link cannot speak one dialect with the words of another."""
+    with pytest.raises(SpecificationError, match="dialect"):
+        specifications.message_set("core", specifications.dialect("bureau"))
+
+
+def test_directory_without_regions_is_refused(tmp_path):
+    """A gateway that serves nobody is a wrong path in the configuration."""
+    with pytest.raises(SpecificationError, match=r"regions: holds no region profile"):
+        Specifications(tmp_path).catalogue()
