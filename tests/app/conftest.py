@@ -37,7 +37,6 @@ from gateway.terms.numbers import (
     Stan,
 )
 from gateway.terms.response_codes import ResponseCode
-from gateway.terms.sides import Side
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 AGENCY = AgencyCode("99350201")
@@ -280,12 +279,6 @@ def counter():
 def specifications():
     """Give what is shipped."""
     return Specifications(shipped_directory())
-
-
-@pytest.fixture
-def side_of():
-    """Tell the side of a shipped message set."""
-    return {"bureau": Side.SOCIAL, "core": Side.FINANCIAL}
 
 
 @pytest.fixture

@@ -3,21 +3,18 @@
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
-from pathlib import Path
 
 import pytest
 from twisted.internet import error
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
+from gateway.app.specifications import Specifications, shipped_directory
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.dialect import parse_dialect
 from gateway.iso8583.framing import FrameReader
-from gateway.iso8583.message_set import must_fit, parse_message_set
 from gateway.terms.errors import Unavailable
 from gateway.wire.outbound_link import LinkPlan, OutboundLink
 
-SPECS = Path(__file__).parents[2] / "specs"
 DIALECTS = ("bureau", "core")
 ACCOUNTS = {"bureau": {100: "99350201", 102: "T00000019"}, "core": {2: "6200000000000000195"}}
 PRIVATE = {"bureau": {"IN": "99350201"}, "core": {}}
@@ -41,10 +38,9 @@ class Words:
     @classmethod
     def of(cls, side):
         """Load what is shipped."""
-        dialect = parse_dialect((SPECS / "dialects" / f"{side}.toml").read_text("utf-8"), side)
-        text = (SPECS / "messages" / f"{side}.toml").read_text("utf-8")
-        messages = parse_message_set(text, side)
-        must_fit(messages, dialect, side)
+        specifications = Specifications(shipped_directory())
+        dialect = specifications.dialect(side)
+        messages = specifications.message_set(side, dialect)
         return cls(side, Codec(dialect), messages)
 
     @property
