@@ -1,13 +1,14 @@
 """Fresh references: a prefix and 26 characters that sort by the time they were made."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from gateway.terms.numbers import LinkId, OperationId, PinSessionId
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case
-_RANDOM_BITS = 80  # as in ULID: 48 bits of milliseconds, 80 of chance
+_RANDOM_BYTES = 10  # as in ULID: 48 bits of milliseconds, 80 of chance
+_DRAWN_AT_ONCE = 256  # numbers of chance a system call
 _CHARACTERS = 26
 
 
@@ -17,6 +18,7 @@ class Identifiers:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._last = 0
+        self._chance = _chance()
 
     def link(self) -> LinkId:
         """Make a link reference."""
@@ -36,8 +38,19 @@ class Identifiers:
 
     def _next(self) -> str:
         milliseconds = int(self._now().timestamp() * 1000)
-        number = milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+        number = milliseconds << 8 * _RANDOM_BYTES | next(self._chance)
         self._last = max(number, self._last + 1)
         return "".join(
             _ALPHABET[self._last >> shift & 31] for shift in range(5 * (_CHARACTERS - 1), -1, -5)
         )
+
+
+def _chance() -> Iterator[int]:
+    """Give random numbers, drawn many at a time.
+
+    A system call lets go of the interpreter, which other threads then hold for milliseconds.
+    """
+    while True:
+        drawn = secrets.token_bytes(_DRAWN_AT_ONCE * _RANDOM_BYTES)
+        for start in range(0, len(drawn), _RANDOM_BYTES):
+            yield int.from_bytes(drawn[start : start + _RANDOM_BYTES])

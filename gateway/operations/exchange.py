@@ -7,6 +7,7 @@ States are what we know, events are what we learnt or decided. Anything that is 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import Rrn, Stan
@@ -164,6 +165,7 @@ class Move:
 
 
 _SENDING = frozenset({_E.SEND, _E.REPEAT, _E.INQUIRE, _E.REVERSE})
+_TRACED = {_E.SEND: "trace", _E.INQUIRE: "follow_up", _E.REVERSE: "follow_up"}
 
 
 def move(exchange: Exchange, step: Move) -> Exchange:
@@ -175,22 +177,17 @@ def move(exchange: Exchange, step: Move) -> Exchange:
     state = TRANSITIONS[exchange.state].get(step.event)
     if state is None:
         raise LocalError(f"exchange {exchange.name} cannot {step.event} while {exchange.state}")
-    moved = replace(exchange, state=state)
+    changes: dict[str, Any] = {"state": state}
     if step.response_code is not None:
-        moved = replace(moved, response_code=step.response_code, reason=step.reason)
-    return _count_message(moved, exchange, step) if step.event in _SENDING else moved
-
-
-def _count_message(moved: Exchange, before: Exchange, step: Move) -> Exchange:
-    attempts = before.attempts + 1 if moved.state is before.state else 1
-    moved = replace(moved, attempts=attempts)
-    if attempts == 1:
-        moved = replace(moved, sent_at=step.at)
-    if step.event is ExchangeEvent.SEND:
-        return replace(moved, trace=_required(step))
-    if step.event is ExchangeEvent.REPEAT:
-        return moved  # a repeat differs from its original in MTI and MAC only
-    return replace(moved, follow_up=_required(step))
+        changes |= {"response_code": step.response_code, "reason": step.reason}
+    if step.event in _SENDING:
+        again = state is exchange.state
+        changes["attempts"] = exchange.attempts + 1 if again else 1
+        changes["sent_at"] = exchange.sent_at if again else step.at
+    # A repeat differs from its original in MTI and MAC only: it has no trace of its own.
+    if step.event in _TRACED:
+        changes[_TRACED[step.event]] = _required(step)
+    return replace(exchange, **changes)
 
 
 def _required(step: Move) -> Trace:

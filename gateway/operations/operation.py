@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from gateway.operations.exchange import AWAITING, Exchange, move
 from gateway.operations.facts import (
@@ -73,7 +73,11 @@ def open_operation(
 
 def evolve(operation: Operation, fact: Fact) -> Operation:
     """Fold one more fact into the operation; raises `LocalError` for an impossible one."""
-    operation = replace(operation, updated_at=fact.at, facts=(*operation.facts, fact))
+    changes = _changes(operation, fact)
+    return replace(operation, updated_at=fact.at, facts=(*operation.facts, fact), **changes)
+
+
+def _changes(operation: Operation, fact: Fact) -> dict[str, Any]:
     match fact:
         case Opened():
             raise LocalError("an operation is opened once")
@@ -81,17 +85,16 @@ def evolve(operation: Operation, fact: Fact) -> Operation:
             if name not in operation.exchanges:
                 raise LocalError(f"a {operation.kind} operation has no exchange {name}")
             moved = move(operation.exchanges[name], step)
-            return replace(operation, exchanges={**operation.exchanges, name: moved})
+            return {"exchanges": {**operation.exchanges, name: moved}}
         case AnswerSetAside():
-            return operation
+            return {}
         case Settled():
-            return replace(
-                operation,
-                state=fact.state,
-                refusal=fact.refusal,
-                response_code=fact.response_code,
-                follow_up=fact.follow_up or operation.follow_up,
-            )
+            return {
+                "state": fact.state,
+                "refusal": fact.refusal,
+                "response_code": fact.response_code,
+                "follow_up": fact.follow_up or operation.follow_up,
+            }
         case _:
             assert_never(fact)
 

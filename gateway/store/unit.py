@@ -77,7 +77,7 @@ class Batch:
     def write(self, connection: Connection) -> None:
         """Execute the gathered statements on a connection inside the caller's transaction."""
         for table, rows in self._inserts.items():
-            connection.execute(table.insert(), rows)
+            connection.execute(_INSERTS[table], rows)
         for name, rows in self._updates.items():
             connection.execute(_UPDATES[name], rows)
         for kept in self._kept:
@@ -179,6 +179,8 @@ def is_at_rest(operation: Operation) -> bool:
     return operation.state.is_final and AWAITING.isdisjoint(states)
 
 
+# Built once: putting a statement together costs more than running it.
+_INSERTS = {table: table.insert() for table in tables.metadata.tables.values()}
 _UPDATES = {
     "operation": tables.operations.update()
     .where(tables.operations.c.id == bindparam("b_id"))
