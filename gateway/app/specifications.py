@@ -1,6 +1,7 @@
 """Reads ``specs/``: dialects, message sets and region profiles, each checked when loaded."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import gateway
@@ -34,8 +35,8 @@ class Specifications:
             raise SpecificationError(str(file), "", "is not UTF-8 text") from None
 
     def dialect(self, name: str) -> Dialect:
-        """Load a dialect by its name."""
-        return parse_dialect(*self.text("dialects", name))
+        """Load a dialect by its name, with what it extends."""
+        return parse_dialect(*self.text("dialects", name), partial(self.text, "dialects"))
 
     def message_set(self, name: str, dialect: Dialect) -> MessageSet:
         """Load a message set by its name and check it against its dialect."""

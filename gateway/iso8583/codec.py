@@ -3,21 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
-from gateway.iso8583 import mac as macs
-from gateway.iso8583.dialect import BITMAP_BITS, Dialect
+from gateway.iso8583.bitmap import BITMAP_BITS, TERTIARY, BitmapForm
+from gateway.iso8583.dialect import Dialect
+from gateway.iso8583.ebcdic import Transcoder
 from gateway.iso8583.errors import MacMismatch, MalformedMessage, UnencodableMessage
-from gateway.iso8583.field_content import Value
-from gateway.iso8583.field_form import field_forms
-from gateway.iso8583.mac import MAC_DATA_ELEMENTS, Mac
+from gateway.iso8583.field_content import BadContent, Value
+from gateway.iso8583.mac import MAC_BYTES, MAC_DATA_ELEMENTS, Mac
 from gateway.iso8583.message import MTI_RULE, MTIS, Message
 from gateway.iso8583.plans import DecodePlan, EncodePlan
+from gateway.iso8583.subfields import Parts
 
 # A link speaks some twenty layouts. A peer that sends ever new ones is read field by field, which
 # costs time but no memory.
 PLANS_MAX = 256
-_BITMAP_BYTES = BITMAP_BITS // 8
-_SECONDARY = 1
-_TERTIARY = 65
+_EBCDIC = Transcoder("cp037")
 
 
 class Reading(NamedTuple):
@@ -34,10 +33,15 @@ class Codec:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._forms = field_forms(dialect)
+        self._forms = dialect.field_forms()
+        self._structures = dialect.structures()
         self._mti_raw = {mti: _raw_mti(mti, dialect.numeric) for mti in MTIS}
         self._mtis = {raw: mti for mti, raw in self._mti_raw.items()}
         self._bitmap_at = len(_raw_mti("0000", dialect.numeric))
+        self._bitmap = BitmapForm(dialect.bitmap, has_tertiary=dialect.has_tertiary)
+        # The usual MAC is over all bytes before it, and nothing stands behind it.
+        self._seals_the_end = not dialect.mac.covers and not dialect.has_tertiary
+        self._mac_bytes = MAC_BYTES * (2 if dialect.binary == "hex" else 1)
         self._decode_plans: dict[str, DecodePlan] = {}
         self._encode_plans: dict[tuple[int, ...], EncodePlan | None] = {}
         self._sealing_plans: dict[tuple[int, ...], EncodePlan | None] = {}
@@ -52,8 +56,7 @@ class Codec:
         text = data.decode("latin-1")
         at = self._bitmap_at
         mti = self._mtis.get(text[:at])
-        # The first bit announces the secondary bitmap.
-        start = at + (2 * _BITMAP_BYTES if text[at : at + 1] >= "\x80" else _BITMAP_BYTES)
+        start = self._bitmap.end(text, at)
         plan = self._decode_plans.get(text[at:start])
         if plan and mti:
             fields = plan.decode(text, start)
@@ -67,7 +70,7 @@ class Codec:
         elements, start = self._read_bitmap(text)
         bitmap = text[self._bitmap_at : start]
         if len(self._decode_plans) < PLANS_MAX:
-            plan = DecodePlan([self._forms[element] for element in elements])
+            plan = DecodePlan([self._forms[element] for element in elements], elements)
             self._decode_plans.setdefault(bitmap, plan)
         return Message(mti, fields)
 
@@ -99,12 +102,11 @@ class Codec:
         raise MalformedMessage("MTI", 0, MTI_RULE, self._mti_hint(text))
 
     def _mti_hint(self, text: str) -> str:
-        ascii_expected = self.dialect.numeric == "ascii"
-        if ascii_expected and "\x01" <= text[0] <= "\x08":
-            return "MTI looks like BCD, dialect says ASCII"
-        if not ascii_expected and text[:4] in MTIS:
-            return "MTI looks like ASCII, dialect says BCD"
-        if ascii_expected and text[4:8] in MTIS:
+        expected = self.dialect.numeric
+        for form in ("bcd", "ascii", "ebcdic"):
+            if form != expected and _looks_like(text, form):
+                return f"MTI looks like {form.upper()}, dialect says {expected.upper()}"
+        if expected == "ascii" and text[4:8] in MTIS:
             return "a length seems to stand before the MTI"
         if text[:1] == "\x60":
             return "a TPDU seems to stand before the MTI"
@@ -113,29 +115,23 @@ class Codec:
     def _read_bitmap(self, text: str) -> tuple[list[int], int]:
         """Give data elements and where the first of them begins."""
         at = self._bitmap_at
-        elements = _bits(text[at : at + _BITMAP_BYTES])
-        end = at + _BITMAP_BYTES
-        if elements[:1] == [_SECONDARY]:
-            second = _bits(text[end : end + _BITMAP_BYTES])
-            elements = elements[1:] + [BITMAP_BITS + bit for bit in second]
-            end += _BITMAP_BYTES
-        if len(text) < end:
-            raise MalformedMessage("bitmap", at, "the message ends inside the bitmap")
-        rule = self._bitmap_flaw(elements, has_secondary=end > at + _BITMAP_BYTES)
+        elements, end = self._bitmap.read(text, at)
+        maps = (end - at) // self._bitmap.map_bytes
+        rule = self._bitmap_flaw(elements, maps)
         if rule:
-            raise MalformedMessage("bitmap", at, rule, _bitmap_hint(text[at : at + _BITMAP_BYTES]))
+            raise MalformedMessage("bitmap", at, rule, self._bitmap.hint(text, at))
         return elements, end
 
-    def _bitmap_flaw(self, elements: list[int], *, has_secondary: bool) -> str:
+    def _bitmap_flaw(self, elements: list[int], maps: int) -> str:
         if not elements:
             return "no data element is present"
-        if _TERTIARY in elements:
+        if TERTIARY in elements:
             return "bit 65 announces a tertiary bitmap, which the dialect does not have"
         unknown = [element for element in elements if element not in self._forms]
         if unknown:
             return f"the dialect does not have DE {unknown[0]}"
-        if has_secondary and elements[-1] <= BITMAP_BITS:
-            return "bit 1 announces a secondary bitmap, which is empty"
+        if elements[-1] <= (maps - 1) * BITMAP_BITS:
+            return _EMPTY_MAP[maps]
         return self._mac_place_flaw(elements)
 
     def _mac_place_flaw(self, elements: Iterable[int]) -> str:
@@ -158,8 +154,22 @@ class Codec:
         if mac is None:
             return (raw_mti + self._body(message.fields, self._encode_plans)).encode("latin-1")
         fields = _without_mac(message.fields)
+        if not self._seals_the_end:
+            return self._sealed_inside(raw_mti, fields, mac)
         data = (raw_mti + self._body(fields, self._sealing_plans)).encode("latin-1")
-        return data + macs.mac_of(data, mac)
+        return data + self._mac_field(data, mac)
+
+    def _sealed_inside(self, raw_mti: str, fields: Mapping[int, Value], mac: Mac) -> bytes:
+        """Write the message with zeros for its MAC, then the MAC in their place."""
+        place = self.dialect.mac.data_element_for(fields)
+        body = self._body({**fields, place: bytes(MAC_BYTES)}, self._encode_plans)
+        data = (raw_mti + body).encode("latin-1")
+        covered, at = self._covered(data)
+        return data[:at] + self._mac_field(covered, mac) + data[at + self._mac_bytes :]
+
+    def _mac_field(self, covered: bytes, mac: Mac) -> bytes:
+        code = self.dialect.mac.code(covered, mac)
+        return code.hex().upper().encode("ascii") if self._mac_bytes > MAC_BYTES else code
 
     def _body(
         self, fields: Mapping[int, Value], plans: dict[tuple[int, ...], EncodePlan | None]
@@ -179,49 +189,99 @@ class Codec:
         marked = [*elements, self.dialect.mac.data_element_for(elements)] if sealing else elements
         bitmap = self._write_bitmap(marked)
         forms = [self._forms[element] for element in elements]
-        body = bitmap + "".join(form.write(fields[form.data_element]) for form in forms)
+        body = bitmap + "".join(
+            form.write(fields[element]) for form, element in zip(forms, elements, strict=True)
+        )
         if len(plans) < PLANS_MAX and EncodePlan.suits(forms):
-            plans.setdefault(tuple(fields), EncodePlan(bitmap, forms))
+            plans.setdefault(tuple(fields), EncodePlan(bitmap, forms, elements))
         return body
 
     def _write_bitmap(self, elements: list[int]) -> str:
-        has_secondary = max(elements, default=0) > BITMAP_BITS
-        flaw = self._bitmap_flaw(elements, has_secondary=has_secondary)
+        flaw = self._bitmap_flaw(elements, maps=-(-max(elements, default=0) // BITMAP_BITS))
         if flaw:
             raise UnencodableMessage("bitmap", flaw)
-        bits = [_SECONDARY, *elements] if has_secondary else elements
-        size = 2 * BITMAP_BITS if has_secondary else BITMAP_BITS
-        number = sum(1 << (size - bit) for bit in bits)
-        return number.to_bytes(size // 8, "big").decode("latin-1")
+        return self._bitmap.write(elements)
 
     # ------------------------------------------------------------ MAC
 
     def verify_mac(self, data: bytes, mac: Mac) -> None:
         """Check the MAC of a message as it came, before it is decoded for use.
 
-        Raises `MacMismatch` where it is missing or wrong, `MalformedMessage` for a bad bitmap.
+        Raises `MacMismatch` where it is missing or wrong, `MalformedMessage` for a message in
+        which it cannot be found.
         """
         elements, start = self._read_bitmap(data.decode("latin-1"))
-        # The codec allows a MAC in the last data element only, so it is the last 8 bytes.
-        if elements[-1] not in MAC_DATA_ELEMENTS or len(data) < start + macs.MAC_BYTES:
+        if not self._seals_the_end:
+            self._verify_inside(data, mac, elements)
+            return
+        # Nothing stands behind the MAC, so it is the last 8 bytes.
+        if elements[-1] not in MAC_DATA_ELEMENTS or len(data) < start + self._mac_bytes:
             raise MacMismatch("missing")
-        macs.verify(data, mac)
+        end = len(data) - self._mac_bytes
+        self.dialect.mac.verify(data[:end], mac, self._mac_found(data[end:]))
+
+    def _verify_inside(self, data: bytes, mac: Mac, elements: list[int]) -> None:
+        if MAC_DATA_ELEMENTS.isdisjoint(elements):
+            raise MacMismatch("missing")
+        covered, at = self._covered(data)
+        self.dialect.mac.verify(covered, mac, self._mac_found(data[at : at + self._mac_bytes]))
+
+    def _mac_found(self, raw: bytes) -> bytes:
+        if self._mac_bytes == MAC_BYTES:
+            return raw
+        try:
+            return bytes.fromhex(raw.decode("latin-1"))
+        except ValueError:
+            raise MacMismatch("does not belong to this message") from None
+
+    def _covered(self, data: bytes) -> tuple[bytes, int]:
+        """Give the bytes under the MAC of a message that has one, and where the MAC stands."""
+        rule = self.dialect.mac
+        readings = {reading.data_element: reading for reading in self.readings(data)}
+        (at,) = (readings[de].offset for de in MAC_DATA_ELEMENTS if de in readings)
+        if not rule.covers:
+            return data[:at] + data[at + self._mac_bytes :], at
+        covered = (readings[de] for de in rule.covers if de in readings)
+        pieces = [data[r.offset : r.offset + r.length] for r in covered]
+        return bytes.fromhex(rule.separator).join(pieces), at
+
+    # ------------------------------------------------------------ subfields
+
+    def unpack(self, message: Message, data_element: int) -> Parts:
+        """Give the subfields that the dialect declares for a field; raises `MalformedMessage`.
+
+        Divided subfields are mappings themselves. Offsets of errors count from the field's start.
+        """
+        try:
+            return self._structures[data_element].unpack(message.fields[data_element])
+        except BadContent as bad:
+            raise MalformedMessage(f"DE {data_element}{bad.part}", bad.offset, bad.rule) from None
+
+    def pack(self, data_element: int, parts: Parts) -> Value:
+        """Give the value of a field made of `parts`; raises `UnencodableMessage`."""
+        try:
+            return self._structures[data_element].pack(parts)
+        except BadContent as bad:
+            raise UnencodableMessage(f"DE {data_element}{bad.part}", bad.rule) from None
+
+
+_EMPTY_MAP = {
+    2: "bit 1 announces a secondary bitmap, which is empty",
+    3: "bit 65 announces a tertiary bitmap, which is empty",
+}
 
 
 def _raw_mti(mti: str, numeric: str) -> str:
-    return bytes.fromhex(mti).decode("latin-1") if numeric == "bcd" else mti
+    if numeric == "bcd":
+        return bytes.fromhex(mti).decode("latin-1")
+    return _EBCDIC.raw(mti) if numeric == "ebcdic" else mti
 
 
-def _bits(raw: str) -> list[int]:
-    """List the bits that are set, numbered from 1."""
-    number = int.from_bytes(raw.encode("latin-1").ljust(_BITMAP_BYTES, b"\0"), "big")
-    return [bit for bit in range(1, BITMAP_BITS + 1) if number >> (BITMAP_BITS - bit) & 1]
-
-
-def _bitmap_hint(raw: str) -> str:
-    if all(character in "0123456789ABCDEFabcdef" for character in raw):
-        return "bitmap looks like hex text, dialect says binary"
-    return ""
+def _looks_like(text: str, numeric: str) -> bool:
+    """Tell whether a message begins with an MTI in another form of digits."""
+    if numeric == "bcd":
+        return "\x01" <= text[0] <= "\x08"
+    return (_EBCDIC.text(text[:4]) if numeric == "ebcdic" else text[:4]) in MTIS
 
 
 def _without_mac(fields: Mapping[int, Value]) -> Mapping[int, Value]:

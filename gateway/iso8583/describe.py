@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from gateway.iso8583 import private_data
 from gateway.iso8583.codec import Codec, Reading
-from gateway.iso8583.dialect import Sensitivity
 from gateway.iso8583.errors import MalformedMessage
+from gateway.iso8583.field_specification import Sensitivity
 from gateway.iso8583.message_kind import PrivateSubfield
 from gateway.terms.masking import mask, mask_name
 

@@ -1,43 +1,41 @@
-"""What stands in a field: ASCII or multibyte text, packed digits or bytes.
+"""What stands in a field: text, packed digits or bytes.
 
 The codec works on the message read as Latin-1, one character a byte, because regular expressions
 and slices of `str` then give the values of text fields without another step. `raw` always means
 such a piece of the message.
 """
 
-import codecs
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from gateway.iso8583.ebcdic import CodePage, Transcoder
 
 Value = str | bytes
 
 # The character classes of ISO 8583:1987, 4.3. `z` is the code set of track 2: D separates where
 # two digits share a byte, = where each has its own.
-_CLASSES = {
+CLASSES = {
     "n": ("0-9", "only the digits 0 to 9"),
     "a": ("A-Za-z", "only ASCII letters"),
     "an": ("0-9A-Za-z", "only ASCII letters and digits"),
     "ans": (" -~", "only printable ASCII characters"),
     "z": ("0-9=", "only the digits 0 to 9 and ="),
 }
-_PACKED_CLASSES = {
-    "n": ("0-9", "only the digits 0 to 9"),
-    "z": ("0-9D", "only the digits 0 to 9 and D"),
-}
-# Controls, line ends and marks that turn the direction of writing: a name or an address has none,
-# and a log line or a screen must not be steered by a peer.
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
 class BadContent(Exception):
-    """Internal to this room: content breaks `rule` at byte `offset` of the field."""
+    """Internal to this room: content breaks `rule` at byte `offset` of the field.
 
-    def __init__(self, offset: int, rule: str) -> None:
+    `part` is the way to the subfield that is at fault, " SM" or " 2", where it is one.
+    """
+
+    def __init__(self, offset: int, rule: str, part: str = "") -> None:
         super().__init__(rule)
         self.offset = offset
         self.rule = rule
+        self.part = part
 
 
 class Content(Protocol):
@@ -58,6 +56,12 @@ class Content(Protocol):
     def write(self, value: Value) -> tuple[int, str]:
         """Give count and raw form of a value; raises `BadContent`."""
 
+    def value_pattern(self, least: int, most: int) -> str | None:
+        """Expression for exactly the good values that `put` writes, where there is one."""
+
+    def put(self, value: str) -> str:
+        """Give the raw form of a value that `value_pattern` has found good."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -76,7 +80,7 @@ class Text:
 
     def read(self, raw: str, count: int) -> str:
         """Give the value; raises `BadContent`."""
-        _check_class(raw, self.pattern, self.rule)
+        check_class(raw, self.pattern, self.rule)
         return self.lift(raw, count)
 
     def lift(self, raw: str, count: int) -> str:  # noqa: ARG002 - the count is the length of raw
@@ -85,189 +89,124 @@ class Text:
 
     def write(self, value: Value) -> tuple[int, str]:
         """Give count and raw form; raises `BadContent`."""
-        text = _text(value)
-        _check_class(text, self.pattern, self.rule)
+        text = text_of(value)
+        check_class(text, self.pattern, self.rule)
         return len(text), text
 
+    def value_pattern(self, least: int, most: int) -> str:
+        """Expression for the good values."""
+        return f"[{self.pattern}]{{{least},{most}}}"
+
     def put(self, value: str) -> str:
-        """Give the raw form of a value whose characters are of the class."""
+        """Give the raw form of a good value."""
         return value
 
 
 @dataclass(frozen=True, slots=True)
-class PackedDigits:
-    """Digits, two a byte; an odd number of them with a zero nibble on one side."""
+class EbcdicText:
+    """EBCDIC text of the same characters as `Text`."""
 
     pattern: str
     rule: str
-    pad_left: bool
-
-    def size(self, count: int) -> int:
-        """Bytes taken by `count` units."""
-        return (count + 1) // 2
-
-    def raw_pattern(self, count: int) -> str:
-        """Expression for the good raw forms of `count` units."""
-        bytes_ = [high + low for high in _expand(self.pattern) for low in _expand(self.pattern)]
-        whole = f"[{_escape(bytes_)}]{{{count // 2}}}"
-        if count % 2 == 0:
-            return whole
-        padded = [("0" + d if self.pad_left else d + "0") for d in _expand(self.pattern)]
-        return f"[{_escape(padded)}]{whole}" if self.pad_left else f"{whole}[{_escape(padded)}]"
-
-    def read(self, raw: str, count: int) -> str:
-        """Give the value; raises `BadContent`."""
-        digits = _hex(raw)
-        pad = digits[: len(digits) - count] if self.pad_left else digits[count:]
-        if pad not in {"", "0"}:
-            offset = 0 if self.pad_left else len(raw) - 1
-            raise BadContent(offset, "the unused half of a byte is not zero")
-        good = _good(digits, self.pattern)
-        if good < len(digits):
-            raise BadContent(good // 2, self.rule)
-        return self.lift(raw, count)
-
-    def lift(self, raw: str, count: int) -> str:
-        """Give the value of a good raw form."""
-        digits = _hex(raw)
-        return digits[len(digits) - count :] if self.pad_left else digits[:count]
-
-    def write(self, value: Value) -> tuple[int, str]:
-        """Give count and raw form; raises `BadContent`."""
-        text = _text(value)
-        _check_class(text, self.pattern, self.rule)
-        return len(text), self.put(text)
-
-    def put(self, value: str) -> str:
-        """Give the raw form of a value whose characters are of the class."""
-        if len(value) % 2:
-            value = "0" + value if self.pad_left else value + "0"
-        return bytes.fromhex(value).decode("latin-1")
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedText:
-    """Text in a multibyte character set that leaves ASCII as it is; the count is of bytes."""
-
-    charset: str
-    _decode: Callable[[bytes], tuple[str, int]] = field(init=False, repr=False, compare=False)
-    _encode: Callable[[str], tuple[bytes, int]] = field(init=False, repr=False, compare=False)
+    code_page: CodePage
+    _code: Transcoder = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # Looking a codec up costs as much as decoding a name.
-        object.__setattr__(self, "_decode", codecs.getdecoder(self.charset))
-        object.__setattr__(self, "_encode", codecs.getencoder(self.charset))
+        object.__setattr__(self, "_code", Transcoder(self.code_page))
 
     def size(self, count: int) -> int:
         """Bytes taken by `count` units."""
         return count
 
-    def raw_pattern(self, count: int) -> None:
-        """Give None: no expression tells good text from bad."""
+    def raw_pattern(self, count: int) -> str:
+        """Expression for the good raw forms of `count` units."""
+        good = "".join(re.findall(f"[{self.pattern}]", _PRINTABLE))
+        return f"[{escaped(self._code.raw(good))}]{{{count}}}"
 
     def read(self, raw: str, count: int) -> str:  # noqa: ARG002 - the count is the length of raw
         """Give the value; raises `BadContent`."""
-        text = raw if raw.isascii() else self._read(raw.encode("latin-1"))
-        # Characters newer than Python's tables count as not printable, so this is only the quick
-        # way to pass.
-        if not text.isprintable():
-            self._refuse_steering(text)
+        text = self._code.text(raw)
+        check_class(text, self.pattern, self.rule)
         return text
 
-    def _read(self, data: bytes) -> str:
-        try:
-            text, _ = self._decode(data)
-        except UnicodeDecodeError as error:
-            rule = f"not {self.charset} text, or a character is cut"
-            raise BadContent(error.start, rule) from None
-        if self._encode(text)[0] != data:
-            raise BadContent(0, f"a {self.charset} character is not in its one standard form")
-        return text
-
-    def _refuse_steering(self, text: str) -> None:
-        found = _STEERING.search(text)
-        if found:
-            offset = len(self._encode(text[: found.start()])[0])
-            raise BadContent(offset, "control characters are not text")
-
-    def lift(self, raw: str, count: int) -> str:
+    def lift(self, raw: str, count: int) -> str:  # noqa: ARG002 - the count is the length of raw
         """Give the value of a good raw form."""
-        return self.read(raw, count)
+        return self._code.text(raw)
 
     def write(self, value: Value) -> tuple[int, str]:
         """Give count and raw form; raises `BadContent`."""
-        try:
-            raw = self._encode(_text(value))[0].decode("latin-1")
-        except UnicodeEncodeError:
-            raise BadContent(0, f"a character is not in {self.charset}") from None
-        self.read(raw, len(raw))
-        return len(raw), raw
+        text = text_of(value)
+        check_class(text, self.pattern, self.rule)
+        return len(text), self._code.raw(text)
+
+    def value_pattern(self, least: int, most: int) -> str:
+        """Expression for the good values."""
+        return f"[{self.pattern}]{{{least},{most}}}"
+
+    def put(self, value: str) -> str:
+        """Give the raw form of a good value."""
+        return self._code.raw(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """Bytes as they are."""
+    """Bytes, as they are or, with `is_hex`, as two ASCII hex digits each; counts bytes."""
+
+    is_hex: bool = False
 
     def size(self, count: int) -> int:
         """Bytes taken by `count` units."""
-        return count
+        return 2 * count if self.is_hex else count
 
     def raw_pattern(self, count: int) -> str:
         """Expression for the good raw forms of `count` units."""
-        return rf"[\x00-\xff]{{{count}}}"
+        return f"[0-9A-F]{{{2 * count}}}" if self.is_hex else rf"[\x00-\xff]{{{count}}}"
 
     def read(self, raw: str, count: int) -> bytes:
         """Give the value; raises `BadContent`."""
+        if self.is_hex:
+            check_class(raw, "0-9A-F", "only the hex digits 0 to 9 and A to F")
         return self.lift(raw, count)
 
-    def lift(self, raw: str, count: int) -> bytes:  # noqa: ARG002 - the count is the length of raw
+    def lift(self, raw: str, count: int) -> bytes:  # noqa: ARG002 - the count is that of raw
         """Give the value of a good raw form."""
-        return raw.encode("latin-1")
+        return bytes.fromhex(raw) if self.is_hex else raw.encode("latin-1")
 
     def write(self, value: Value) -> tuple[int, str]:
         """Give count and raw form; raises `BadContent`."""
         if not isinstance(value, bytes):
             raise BadContent(0, "the value is bytes")
-        return len(value), value.decode("latin-1")
+        return len(value), value.hex().upper() if self.is_hex else value.decode("latin-1")
+
+    def value_pattern(self, least: int, most: int) -> None:
+        """Give None: expressions are for text."""
+
+    def put(self, value: str) -> str:
+        """Never called, as there is no `value_pattern`."""
+        raise NotImplementedError
 
 
-def content_of(kind: str, charset: str, numeric: str, *, pad_left: bool) -> Content:
-    """Choose the content of a field by its kind, charset and the dialect's form of digits."""
-    if kind == "b":
-        return Binary()
-    if charset != "ascii":
-        return EncodedText(charset)
-    if numeric == "bcd" and kind in _PACKED_CLASSES:
-        return PackedDigits(*_PACKED_CLASSES[kind], pad_left)
-    return Text(*_CLASSES[kind])
-
-
-def _text(value: Value) -> str:
+def text_of(value: Value) -> str:
+    """Give a value that is text; raises `BadContent`."""
     if not isinstance(value, str):
         raise BadContent(0, "the value is text")
     return value
 
 
-def _hex(raw: str) -> str:
-    return raw.encode("latin-1").hex().upper()
-
-
-def _good(text: str, pattern: str) -> int:
+def good_length(text: str, pattern: str) -> int:
     """Count the leading characters of the class."""
     found = re.match(f"[{pattern}]*", text)
     assert found
     return found.end()
 
 
-def _check_class(text: str, pattern: str, rule: str) -> None:
-    good = _good(text, pattern)
+def check_class(text: str, pattern: str, rule: str) -> None:
+    """Check that all characters are of the class; raises `BadContent`."""
+    good = good_length(text, pattern)
     if good < len(text):
         raise BadContent(good, rule)
 
 
-def _expand(pattern: str) -> str:
-    return "0123456789" + pattern[3:]
-
-
-def _escape(bytes_: list[str]) -> str:
-    return "".join(rf"\x{byte}" for byte in bytes_)
+def escaped(raw: str) -> str:
+    """Write characters for use inside the brackets of an expression."""
+    return "".join(rf"\x{ord(character):02x}" for character in raw)

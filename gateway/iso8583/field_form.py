@@ -1,28 +1,84 @@
 """A field on the wire: length indicator and content, read and written strictly."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import NoReturn
+from typing import Literal, NoReturn
 
-from gateway.iso8583.dialect import Dialect
+from gateway.iso8583.ebcdic import CodePage, Transcoder
 from gateway.iso8583.errors import MalformedMessage, UnencodableMessage
 from gateway.iso8583.field_content import (
+    CLASSES,
     BadContent,
+    Binary,
     Content,
-    PackedDigits,
+    EbcdicText,
     Text,
     Value,
-    content_of,
 )
+from gateway.iso8583.field_specification import FieldSpecification, Kind
+from gateway.iso8583.multibyte_text import MultibyteText
+from gateway.iso8583.packed_digits import PACKED_CLASSES, PackedDigits, SignedAmount, hex_of
 
 Convert = Callable[[str], Value]
 Write = Callable[[Value], str]
+Digits = Literal["ascii", "ebcdic", "bcd"]
+Lengths = Literal["ascii", "ebcdic", "bcd", "binary"]
 # Up to here a variable field becomes an alternation of its lengths inside a plan's expression;
 # every LL field of ISO 8583:1987 is shorter.
 _ALTERNATIVES_MAX = 40
+_LENGTH_NAMES: dict[Lengths, str] = {
+    "ascii": "ASCII digits",
+    "ebcdic": "EBCDIC digits",
+    "bcd": "BCD digits",
+    "binary": "a binary number",
+}
+_EBCDIC = Transcoder("cp037")
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How the values of a dialect's fields are written; see `Dialect` for each part."""
+
+    text: Literal["ascii"] | CodePage = "ascii"
+    numeric: Digits = "ascii"
+    lengths: Lengths = "ascii"
+    is_hex: bool = False
+    pad_left: bool = False
+    filler: str = "0"
+
+    def content(self, kind: Kind, charset: str | None = None) -> Content:
+        """Choose how values of a kind are written."""
+        if kind == "b":
+            return Binary(self.is_hex)
+        if kind == "x+n":
+            return SignedAmount(self.content("a"), self.content("n"))
+        if charset:
+            return MultibyteText(charset)
+        if self.numeric == "bcd" and kind in PACKED_CLASSES:
+            return PackedDigits(*PACKED_CLASSES[kind], self.pad_left, self.filler)
+        if self.text == "ascii":
+            return Text(*CLASSES[kind])
+        return EbcdicText(*CLASSES[kind], self.text)
+
+    def indicator(self, count: int, digits: int) -> str:
+        """Give a length indicator of a field as it stands in a message."""
+        if self.lengths == "binary":
+            return count.to_bytes(digits - 1, "big").decode("latin-1")
+        if self.lengths == "bcd":
+            return bytes.fromhex(f"{count:0{digits + digits % 2}d}").decode("latin-1")
+        shown = f"{count:0{digits}d}"
+        return _EBCDIC.raw(shown) if self.lengths == "ebcdic" else shown
+
+    def indicator_rule(self, digits: int, most: int) -> str:
+        """Say what a length indicator is."""
+        least = "1" if self.lengths == "binary" else f"{1:0{digits}d}"
+        return f"{_LENGTH_NAMES[self.lengths]} from {least} to {most}"
+
+
+ASCII = Writing()  # also the inside of a text field, once its characters are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +89,13 @@ class FieldForm:
     `indicators` the other way; both are empty for a fixed field of `count_max` units.
     """
 
-    data_element: int
+    place: str
     content: Content
     count_max: int
     indicator_bytes: int
     lengths: Mapping[str, int]
     indicators: Mapping[int, str]
     lengths_rule: str
-
-    @property
-    def place(self) -> str:
-        """How errors name the field."""
-        return f"DE {self.data_element}"
 
     def read(self, text: str, start: int) -> tuple[Value, int]:
         """Give value and end of the field that begins at `start`; raises `MalformedMessage`."""
@@ -55,7 +106,7 @@ class FieldForm:
         try:
             return self.content.read(text[begin:end], count), end
         except BadContent as bad:
-            raise MalformedMessage(self.place, begin + bad.offset, bad.rule) from None
+            raise MalformedMessage(self.place + bad.part, begin + bad.offset, bad.rule) from None
 
     def _read_length(self, text: str, start: int) -> tuple[int, int]:
         if not self.lengths:
@@ -68,17 +119,15 @@ class FieldForm:
         indicator = text[start : start + self.indicator_bytes]
         if len(indicator) < self.indicator_bytes:
             raise MalformedMessage(self.place, start, "the message ends inside the length")
-        hint = "" if indicator.isprintable() else "length looks binary or BCD"
-        if self.lengths_rule.startswith("BCD"):
-            hint = "length looks like ASCII digits" if re.match("[0-9]", indicator) else ""
-        raise MalformedMessage(self.place, start, f"the length is not {self.lengths_rule}", hint)
+        rule = f"the length is not {self.lengths_rule}"
+        raise MalformedMessage(self.place, start, rule, _guess(indicator, self.lengths_rule))
 
     def write(self, value: Value) -> str:
         """Give the field as it stands in a message; raises `UnencodableMessage`."""
         try:
             count, raw = self.content.write(value)
         except BadContent as bad:
-            raise UnencodableMessage(self.place, bad.rule) from None
+            raise UnencodableMessage(self.place + bad.part, bad.rule) from None
         if not self.lengths and count != self.count_max:
             raise UnencodableMessage(self.place, f"the length is {self.count_max}")
         if self.lengths and count not in self.indicators:
@@ -88,14 +137,18 @@ class FieldForm:
     # ------------------------------------------------------------ parts of a plan
 
     @property
+    def is_packed(self) -> bool:
+        """Tell whether the field is digits of a fixed number, two a byte."""
+        return not self.lengths and isinstance(self.content, PackedDigits)
+
+    @property
     def piece(self) -> str | None:
-        """Expression with one group for exactly the good forms of the field, where there is one."""
+        """Expression for exactly the good forms of the field, where there is one."""
         if not self.lengths:
-            pattern = self.content.raw_pattern(self.count_max)
-            return pattern and f"({pattern})"
-        if self.count_max > _ALTERNATIVES_MAX:
+            return self.content.raw_pattern(self.count_max)
+        if self.count_max > _ALTERNATIVES_MAX or self.content.raw_pattern(1) is None:
             return None
-        return f"({_alternation(self._alternatives())})"
+        return f"(?:{_alternation(self._alternatives())})"
 
     def _alternatives(self) -> dict[str, str]:
         return {
@@ -105,34 +158,43 @@ class FieldForm:
 
     @property
     def lift(self) -> Convert | None:
-        """What makes a value of the group of `piece`; None where the group is the value."""
-        if isinstance(self.content, Text):
-            return itemgetter(slice(self.indicator_bytes, None)) if self.lengths else None
+        """What makes a value of what `piece` finds; None where that is the value."""
+        content, skip = self.content, self.indicator_bytes
+        if isinstance(content, Text):
+            return itemgetter(slice(skip, None)) if self.lengths else None
         if not self.lengths:
-            return partial(self.content.lift, count=self.count_max)
-        return partial(_lift, self.lengths, self.indicator_bytes, self.content)
+            return partial(content.lift, count=self.count_max)
+        if isinstance(content, PackedDigits):
+            lift = _lift_padded_left if content.pad_left else _lift_padded_right
+            return partial(lift, self.lengths, skip)
+        return partial(_lift, self.lengths, skip, content)
 
     @property
     def checked(self) -> str | None:
         """Expression for the good values of a field written without further checks."""
-        if not isinstance(self.content, Text | PackedDigits):
-            return None
-        least = 1 if self.lengths else self.count_max
-        return f"[{self.content.pattern}]{{{least},{self.count_max}}}"
+        return self.content.value_pattern(1 if self.lengths else self.count_max, self.count_max)
 
     @property
     def put(self) -> Write | None:
         """What writes a value that is checked; None where the value is what is written."""
+        if not self.checked:
+            return self.write
         if isinstance(self.content, Text) and not self.lengths:
             return None
-        if isinstance(self.content, Text | PackedDigits):
-            indicators = self.indicators or {self.count_max: ""}
-            return partial(_put, indicators, self.content.put)
-        return self.write
+        return partial(_put, self.indicators or {self.count_max: ""}, self.content.put)
 
 
-def _lift(lengths: Mapping[str, int], indicator_bytes: int, content: Content, group: str) -> Value:
-    return content.lift(group[indicator_bytes:], lengths[group[:indicator_bytes]])
+def _lift(lengths: Mapping[str, int], indicator_bytes: int, content: Content, raw: str) -> Value:
+    return content.lift(raw[indicator_bytes:], lengths[raw[:indicator_bytes]])
+
+
+def _lift_padded_right(lengths: Mapping[str, int], indicator_bytes: int, raw: str) -> Value:
+    begin = 2 * indicator_bytes
+    return hex_of(raw)[begin : begin + lengths[raw[:indicator_bytes]]]
+
+
+def _lift_padded_left(lengths: Mapping[str, int], indicator_bytes: int, raw: str) -> Value:
+    return hex_of(raw)[-lengths[raw[:indicator_bytes]] :]
 
 
 def _put(indicators: Mapping[int, str], put: Callable[[str], str], value: Value) -> str:
@@ -152,34 +214,29 @@ def _alternation(alternatives: Mapping[str, str]) -> str:
     return "|".join(branches)
 
 
-def field_forms(dialect: Dialect) -> dict[int, FieldForm]:
-    """Compile every data element of a dialect."""
-    return {data_element: _form(dialect, data_element) for data_element in dialect.fields}
+def _guess(indicator: str, rule: str) -> str:
+    """Say what a bad length indicator looks like."""
+    if rule.startswith("ASCII") and indicator.isascii():
+        return "" if indicator.isprintable() else "length looks binary or BCD"
+    if not rule.startswith("ASCII") and re.match("[0-9]", indicator):
+        return "length looks like ASCII digits"
+    if not rule.startswith("EBCDIC") and re.fullmatch("[\xf0-\xf9]+", indicator):
+        return "length looks like EBCDIC digits"
+    return ""
 
 
-def _form(dialect: Dialect, data_element: int) -> FieldForm:
-    specification = dialect.fields[data_element]
-    kind, digits, length_max = specification.form
-    pad_left = dialect.odd_digits_pad == "left"
-    counts = range(1, length_max + 1) if digits else ()
-    indicators = {count: _indicator(count, digits, dialect.lengths) for count in counts}
+def form_of(place: str, specification: FieldSpecification, writing: Writing) -> FieldForm:
+    """Compile one field without its subfields."""
+    kind, digits, most = specification.form
+    content = writing.content(kind, specification.charset)
+    counts: Iterable[int] = range(1, most + 1) if digits else ()
+    indicators = {count: writing.indicator(count, digits) for count in counts}
     return FieldForm(
-        data_element,
-        content_of(kind, specification.charset, dialect.numeric, pad_left=pad_left),
-        length_max,
+        place,
+        content,
+        most + 1 if kind == "x+n" else most,
         indicator_bytes=len(indicators.get(1, "")),
         lengths={indicator: count for count, indicator in indicators.items()},
         indicators=indicators,
-        lengths_rule=_lengths_rule(dialect.lengths, digits, length_max),
+        lengths_rule=writing.indicator_rule(digits, most) if digits else "",
     )
-
-
-def _indicator(count: int, digits: int, lengths: str) -> str:
-    if lengths == "bcd":
-        return bytes.fromhex(f"{count:0{digits + digits % 2}d}").decode("latin-1")
-    return f"{count:0{digits}d}"
-
-
-def _lengths_rule(lengths: str, digits: int, length_max: int) -> str:
-    form = "BCD digits" if lengths == "bcd" else "ASCII digits"
-    return f"{form} from {1:0{digits}d} to {length_max}" if digits else ""

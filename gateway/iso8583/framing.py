@@ -1,4 +1,4 @@
-"""Messages in a stream of bytes: length prefix, TPDU, zero-length keep-alive frames."""
+"""Messages in a stream of bytes: length prefix, TPDU, header, trailer, keep-alive frames."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -7,19 +7,25 @@ from annotated_types import Interval
 from pydantic import ConfigDict, StringConstraints
 
 from gateway.iso8583.errors import MalformedFrame
+from gateway.iso8583.institution_header import InstitutionHeader
 from gateway.terms.errors import LocalError
 
 TPDU_BYTES = 5  # identifier 1, destination 2, source 2
 _TPDU_IDENTIFIER = b"\x60"
-_PREFIX_BYTES = {"ascii-4": 4, "binary-2": 2}
+LengthPrefix = Literal[
+    "ascii-4", "bcd-2", "binary-2", "binary-4", "binary-2-little", "binary-4-little"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of a connection: the message's bytes and, where there is one, its TPDU."""
+    """One frame of a connection: the message's bytes and what stood before them.
+
+    `envelope` is TPDU and header, one behind the other, where the dialect has them.
+    """
 
     payload: bytes
-    tpdu: bytes = b""
+    envelope: bytes = b""
 
     @property
     def is_keep_alive(self) -> bool:
@@ -33,65 +39,137 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How a dialect cuts its messages; built from the ``framing`` table of a dialect file."""
+    """How a dialect cuts its messages; built from the ``framing`` table of a dialect file.
 
-    length_prefix: Literal["ascii-4", "binary-2"]
-    # 0x1603, how a TLS hello begins, must never be taken for a length.
+    A frame is length, TPDU, header, message, trailer. The length counts what follows it and, with
+    `length_counts_itself`, its own bytes. `tpdu` and `trailer` are in hex.
+    """
+
+    length_prefix: LengthPrefix
+    # 0x1603, how a TLS hello begins, must never be taken for a big-endian length.
     message_bytes_max: Annotated[int, Interval(ge=64, le=5600)]
     tpdu: Annotated[str, StringConstraints(pattern=r"^(60[0-9]{8})?$")] = ""
+    length_counts_itself: bool = False
+    header: InstitutionHeader | None = None
+    trailer: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}){0,4}$")] = ""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    @property
-    def prefix_bytes(self) -> int:
-        """Number of bytes of the length prefix."""
-        return _PREFIX_BYTES[self.length_prefix]
+    # ------------------------------------------------------------ writing
 
-    def frame(self, payload: bytes, tpdu: bytes = b"") -> bytes:
-        """Put `payload` into a frame; without `tpdu` it goes under the dialect's own.
+    def frame(self, payload: bytes, envelope: bytes = b"") -> bytes:
+        """Put `payload` into a frame; without `envelope` it goes under the dialect's own.
 
-        Raises `LocalError` for a payload above the maximum or a TPDU that is not 5 bytes.
+        Raises `LocalError` for a payload above the maximum or an envelope of another size.
         """
-        tpdu = tpdu or bytes.fromhex(self.tpdu)
+        envelope = envelope or self.own_envelope
         if not 0 < len(payload) <= self.message_bytes_max:
             raise LocalError(f"a message has 1 to {self.message_bytes_max} bytes")
-        if len(tpdu) != self.tpdu_bytes:
-            raise LocalError(f"the TPDU of this dialect has {self.tpdu_bytes} bytes")
-        return self._prefix(len(tpdu) + len(payload)) + tpdu + payload
+        if len(envelope) != self.envelope_bytes:
+            raise LocalError(f"the envelope of this dialect has {self.envelope_bytes} bytes")
+        if self.header:
+            tpdu, header = envelope[: self.tpdu_bytes], envelope[self.tpdu_bytes :]
+            envelope = tpdu + self.header.filled(header, len(payload))
+        body = envelope + payload + bytes.fromhex(self.trailer)
+        return self._prefix(len(body)) + body
 
     def keep_alive(self) -> bytes:
         """Build the zero-length frame."""
         return self._prefix(0)
 
     @property
+    def own_envelope(self) -> bytes:
+        """TPDU and header of our own requests; the header's length is filled in by `frame`."""
+        return bytes.fromhex(self.tpdu) + (self.header.own() if self.header else b"")
+
+    def answer_envelope(self, envelope: bytes) -> bytes:
+        """Swap destination and source in TPDU and header, as an answer carries them."""
+        tpdu, header = envelope[: self.tpdu_bytes], envelope[self.tpdu_bytes :]
+        swapped = tpdu[:1] + tpdu[3:] + tpdu[1:3]
+        return swapped + (self.header.answer(header) if self.header else b"")
+
+    @property
     def tpdu_bytes(self) -> int:
         """Number of bytes of the TPDU, 0 where the dialect has none."""
         return TPDU_BYTES if self.tpdu else 0
 
+    @property
+    def envelope_bytes(self) -> int:
+        """Number of bytes between length and message."""
+        return self.tpdu_bytes + (self.header.bytes_ if self.header else 0)
+
+    # ------------------------------------------------------------ length
+
+    @property
+    def prefix_bytes(self) -> int:
+        """Number of bytes of the length prefix."""
+        return 4 if "4" in self.length_prefix else 2
+
+    @property
+    def _around_bytes(self) -> int:
+        return self.envelope_bytes + len(self.trailer) // 2
+
     def _prefix(self, length: int) -> bytes:
+        """Write the length of a body of so many bytes."""
+        length += self.prefix_bytes * self.length_counts_itself
         if self.length_prefix == "ascii-4":
             return b"%04d" % length
-        return length.to_bytes(2, "big")
+        if self.length_prefix == "bcd-2":
+            return bytes.fromhex(f"{length:04d}")
+        return length.to_bytes(self.prefix_bytes, self._order)
+
+    @property
+    def _order(self) -> Literal["big", "little"]:
+        return "little" if self.length_prefix.endswith("little") else "big"
 
     def length_of(self, prefix: bytes) -> int:
-        """Read a length prefix; raises `MalformedFrame`."""
-        if self.length_prefix == "binary-2":
-            length = int.from_bytes(prefix, "big")
-        elif prefix.isdigit():  # of bytes: the ten ASCII digits and nothing else
-            length = int(prefix)
-        else:
-            raise MalformedFrame(0, "the length is not 4 ASCII digits", _guess(prefix))
-        if length > self.tpdu_bytes + self.message_bytes_max:
+        """Read a length prefix, give the bytes behind it; raises `MalformedFrame`."""
+        length = self._number(prefix)
+        if self.length_counts_itself:
+            length -= self.prefix_bytes
+            if length < 0:
+                raise MalformedFrame(0, "the length is less than its own bytes", _guess(prefix))
+        if length > self._around_bytes + self.message_bytes_max:
             rule = f"the length is above the maximum of {self.message_bytes_max} bytes"
             raise MalformedFrame(0, rule, _guess(prefix))
-        if 0 < length <= self.tpdu_bytes:
-            raise MalformedFrame(0, "the length leaves no message behind the TPDU")
+        if 0 < length <= self._around_bytes:
+            raise MalformedFrame(0, f"the length leaves no message behind the {self._first}")
         return length
 
+    @property
+    def _first(self) -> str:
+        return "TPDU" if self.tpdu else "header" if self.header else "trailer"
 
-def answer_tpdu(tpdu: bytes) -> bytes:
-    """Swap destination and source, as an answer carries them."""
-    return tpdu[:1] + tpdu[3:] + tpdu[1:3]
+    def _number(self, prefix: bytes) -> int:
+        if self.length_prefix.startswith("binary"):
+            return int.from_bytes(prefix, self._order)
+        digits = prefix.hex() if self.length_prefix == "bcd-2" else prefix.decode("latin-1")
+        if digits.isascii() and digits.isdigit():
+            return int(digits)
+        form = "4 BCD digits" if self.length_prefix == "bcd-2" else "4 ASCII digits"
+        raise MalformedFrame(0, f"the length is not {form}", _guess(prefix))
+
+    # ------------------------------------------------------------ reading
+
+    def open(self, body: bytes) -> Frame:
+        """Take what follows a length apart; raises `MalformedFrame`."""
+        if not body:
+            return Frame(b"")
+        end = len(body) - len(self.trailer) // 2
+        envelope, payload = body[: self.envelope_bytes], body[self.envelope_bytes : end]
+        self._check_envelope(envelope, len(payload))
+        if body[end:] != bytes.fromhex(self.trailer):
+            rule = "the trailer is not that of the dialect"
+            raise MalformedFrame(self.prefix_bytes + end, rule)
+        return Frame(payload, envelope)
+
+    def _check_envelope(self, envelope: bytes, payload_bytes: int) -> None:
+        if self.tpdu and envelope[:1] != _TPDU_IDENTIFIER:
+            rule = "the TPDU does not begin with 60"
+            raise MalformedFrame(self.prefix_bytes, rule, _guess_tpdu(envelope))
+        if self.header:
+            offset = self.prefix_bytes + self.tpdu_bytes
+            self.header.check(envelope[self.tpdu_bytes :], payload_bytes, offset)
 
 
 class FrameReader:
@@ -136,20 +214,10 @@ class FrameReader:
                 end = body + self._framing.length_of(bytes(buffer[start:body]))
                 if len(buffer) < end:
                     break
-                frames.append(self._frame(bytes(buffer[body:end])))
+                frames.append(self._framing.open(bytes(buffer[body:end])))
                 start = end
         finally:
             del buffer[:start]
-
-    def _frame(self, body: bytes) -> Frame:
-        if not body:
-            return Frame(b"")
-        tpdu_bytes = self._framing.tpdu_bytes
-        tpdu = body[:tpdu_bytes]
-        if tpdu and tpdu[:1] != _TPDU_IDENTIFIER:
-            offset = self._framing.prefix_bytes
-            raise MalformedFrame(offset, "the TPDU does not begin with 60", _guess_tpdu(tpdu))
-        return Frame(body[tpdu_bytes:], tpdu)
 
 
 # The first two bytes of what else knocks on an open port.

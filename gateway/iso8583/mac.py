@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Protocol
 
-from annotated_types import Len
-from pydantic import ConfigDict
+from annotated_types import Interval, Len
+from pydantic import ConfigDict, StringConstraints
 
 from gateway.iso8583.errors import MacMismatch
 from gateway.terms.errors import LocalError
@@ -14,6 +14,15 @@ from gateway.terms.errors import LocalError
 MAC_BYTES = 8  # DE 64 and DE 128 are b 64 (ISO 8583:1987)
 MAC_DATA_ELEMENTS = frozenset({64, 128})
 _PRIMARY_LAST = 64
+_TRUNCATED_BYTES = 4
+
+Algorithm = Literal[
+    "iso-9797-1-algorithm-1",  # CBC-MAC under DES or TDES, by the length of the key (ANSI X9.9)
+    "iso-9797-1-algorithm-3",  # the retail MAC (ANSI X9.19)
+    "cmac-tdes",  # NIST SP 800-38B
+    "cmac-aes",
+    "sm4-cbc-mac",  # GB/T 32907 in CBC, 16-byte blocks, left half
+]
 
 
 class Mac(Protocol):
@@ -25,17 +34,36 @@ class Mac(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MacRule:
-    """The MAC of a dialect: algorithm and padding of ISO/IEC 9797-1, and its data elements.
+    """The MAC of a dialect: its algorithm, what it covers and where it stands.
 
-    Two data elements mean: the last one of the last bitmap present (ISO 8583:1987, 64 or 128).
-    The MAC covers every byte of the message before itself, MTI and bitmap included.
+    `padding` is the method of ISO/IEC 9797-1, 0 for CMAC, which has its own. Two data elements
+    mean: the last one of the last bitmap present (ISO 8583:1987, 64 or 128). Without `covers` the
+    MAC is over every byte of the message but its own; with it, over the data elements named (0 is
+    the MTI), as they stand in the message with their lengths, with the bytes of `separator` (hex)
+    between them, those absent left out. `form`: ``full`` is 8 bytes, ``left-4`` the left 4 and 4
+    zeros, ``left-4-hex`` the left 4 as 8 hex digits in ASCII.
     """
 
-    algorithm: Literal["iso-9797-1-algorithm-3"]
-    padding: Literal[1, 2]
+    algorithm: Algorithm
+    padding: Literal[0, 1, 2]
     data_elements: Annotated[tuple[Literal[64, 128], ...], Len(1, 2)]
+    covers: tuple[Annotated[int, Interval(ge=0, le=192)], ...] = ()
+    separator: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})*$")] = ""
+    form: Literal["full", "left-4", "left-4-hex"] = "full"
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    def flaw(self) -> tuple[str, str] | None:
+        """Give key and rule of what does not fit together, if anything does not."""
+        if list(self.data_elements) != sorted(set(self.data_elements)):
+            return "data_elements", "in ascending order, each once"
+        if (self.padding == 0) != self.algorithm.startswith("cmac"):
+            return "padding", "1 or 2, and 0 for CMAC"
+        if MAC_DATA_ELEMENTS & set(self.covers) or list(self.covers) != sorted(set(self.covers)):
+            return "covers", "in ascending order, each once, without 64 and 128"
+        if self.separator and not self.covers:
+            return "separator", "stands between data elements that covers names"
+        return None
 
     def data_element_for(self, others: Iterable[int]) -> int:
         """Name the data element that holds the MAC of a message with these `others`."""
@@ -43,17 +71,21 @@ class MacRule:
             return self.data_elements[-1]
         return self.data_elements[0]
 
+    def code(self, data: bytes, mac: Mac) -> bytes:
+        """Give the 8 bytes of the MAC field over the covered `data`.
 
-def mac_of(data: bytes, mac: Mac) -> bytes:
-    """Compute 8 bytes; raises `LocalError` when `mac` gives another number of them."""
-    code = mac(data)
-    if len(code) != MAC_BYTES:
-        raise LocalError("a MAC has 8 bytes")
-    return code
+        Raises `LocalError` when `mac` gives another number of bytes.
+        """
+        code = mac(data)
+        if len(code) != MAC_BYTES:
+            raise LocalError("a MAC has 8 bytes")
+        if self.form == "full":
+            return code
+        left = code[:_TRUNCATED_BYTES]
+        return left.hex().upper().encode("ascii") if self.form == "left-4-hex" else left + bytes(4)
 
-
-def verify(data: bytes, mac: Mac) -> None:
-    """Check that the last 8 bytes of `data` are the MAC of those before; raises `MacMismatch`."""
-    # Constant time: an early exit would tell a forger how many bytes are right.
-    if not hmac.compare_digest(mac_of(data[:-MAC_BYTES], mac), data[-MAC_BYTES:]):
-        raise MacMismatch("does not belong to this message")
+    def verify(self, data: bytes, mac: Mac, found: bytes) -> None:
+        """Check that `found` is the MAC field over the covered `data`; raises `MacMismatch`."""
+        # Constant time: an early exit would tell a forger how many bytes are right.
+        if not hmac.compare_digest(self.code(data, mac), found):
+            raise MacMismatch("does not belong to this message")

@@ -9,8 +9,8 @@ from annotated_types import MinLen
 from pydantic import AfterValidator, ConfigDict
 
 from gateway.iso8583 import private_data
-from gateway.iso8583.dialect import Sensitivity
 from gateway.iso8583.field_content import Value
+from gateway.iso8583.field_specification import Sensitivity
 from gateway.iso8583.message import MTIS, Message
 from gateway.terms.response_codes import ResponseCode
 

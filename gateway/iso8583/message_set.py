@@ -208,8 +208,11 @@ def _check_rules(message_set: MessageSet, rules: FieldRules, key: str, file: str
 
 
 def must_fit(message_set: MessageSet, dialect: Dialect, file: str) -> None:
-    """Check a message set against its dialect; raises `SpecificationError`."""
-    if message_set.dialect != dialect.name:
+    """Check a message set against its dialect or one that extends it.
+
+    Raises `SpecificationError`.
+    """
+    if message_set.dialect not in {dialect.name, *dialect.extends}:
         raise SpecificationError(file, "dialect", "names another dialect")
     for index, kind in enumerate(message_set.messages):
         rules = (*kind.request_fields.optional, *kind.response_fields.optional)

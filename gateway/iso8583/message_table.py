@@ -93,7 +93,13 @@ def _dialect(dialect: Dialect) -> Iterator[str]:
     yield f"- MAC: {mac.algorithm}, padding {mac.padding}, in {places}"
     yield ""
     rows = (
-        (str(de), field.name, field.format, field.charset, _printed(field.sensitive))
+        (
+            str(de),
+            field.name,
+            field.format,
+            field.charset or dialect.text,
+            _printed(field.sensitive),
+        )
         for de, field in sorted(dialect.fields.items())
     )
     yield from _table(("DE", "name", "format", "charset", "printed"), rows)

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.dialect import parse_dialect
+from gateway.iso8583.dialect import Dialect, parse_dialect
 from gateway.iso8583.message_set import must_fit, parse_message_set
 from gateway.regions.profile import RegionProfile, parse_profile
 from gateway.simulators.bureau import Bureau
@@ -84,7 +84,7 @@ def run_simulator(settings: SimulatorSettings) -> None:
 
 def build_host(settings: SimulatorSettings, clock: IReactorTime) -> Host[Any]:
     """Read the files and put the far side together; raises `SpecificationError`."""
-    dialect = parse_dialect(_read(settings.dialect), str(settings.dialect))
+    dialect = _dialect(settings.dialect)
     message_set = parse_message_set(_read(settings.message_set), str(settings.message_set))
     must_fit(message_set, dialect, str(settings.message_set))
     keys = ZoneKeys.parse(_read(settings.keys), str(settings.keys))
@@ -97,6 +97,16 @@ def build_host(settings: SimulatorSettings, clock: IReactorTime) -> Host[Any]:
         settings.echo_interval_seconds,
     )
     return Host(wire, clock, _rules(profile, Population(settings.persons), keys))
+
+
+def _dialect(path: Path) -> Dialect:
+    """Read a dialect; one that it extends is in the same directory."""
+
+    def base_text(name: str) -> tuple[str, str]:
+        base = path.with_name(f"{name}.toml")
+        return _read(base), str(base)
+
+    return parse_dialect(_read(path), str(path), base_text)
 
 
 def _region(settings: SimulatorSettings) -> RegionProfile | None:

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from gateway.iso8583 import private_data
 from gateway.iso8583.errors import MalformedFrame, MalformedMessage
-from gateway.iso8583.framing import Frame, FrameReader, answer_tpdu
+from gateway.iso8583.framing import Frame, FrameReader
 from gateway.iso8583.message import Message, answer_mti
 from gateway.iso8583.message_set import MessageKind
 from gateway.simulators.desk import Outcome, Request
@@ -34,7 +34,7 @@ class Turn(NamedTuple):
 
     kind: MessageKind
     message: Message
-    tpdu: bytes
+    envelope: bytes
 
 
 class Connection(Protocol):
@@ -45,7 +45,8 @@ class Connection(Protocol):
     def __init__(self, host: Host[Any], number: int) -> None:
         self._host = host
         self._number = number
-        self._reader = FrameReader(host.wire.codec.dialect.framing)
+        self._framing = host.wire.codec.dialect.framing
+        self._reader = FrameReader(self._framing)
         self.is_open = True
         self._signed_on = False
         self._heard = False
@@ -95,11 +96,11 @@ class Connection(Protocol):
             kind = self._kind_of(message)
         except PeerError as error:
             self._enter(Direction.RECEIVED, "", message, frame.payload, str(error))
-            self._refuse(message, frame.tpdu, error.response_code)
+            self._refuse(message, frame.envelope, error.response_code)
             return
         self._enter(Direction.RECEIVED, kind.name if kind else "", message, frame.payload)
         if kind is not None:
-            self._serve(Turn(kind, message, frame.tpdu))
+            self._serve(Turn(kind, message, frame.envelope))
 
     def _kind_of(self, message: Message) -> MessageKind | None:
         """Name the request; an answer, which can only be to our echo, has no name."""
@@ -166,22 +167,24 @@ class Connection(Protocol):
         self, turn: Turn, outcome: Outcome, note: str = "", *, garbled: bool = False
     ) -> None:
         answer = turn.kind.answer(turn.message, outcome.code, outcome.private)
-        self._send(turn.kind.name, answer, answer_tpdu(turn.tpdu), note, garbled=garbled)
+        envelope = self._framing.answer_envelope(turn.envelope)
+        self._send(turn.kind.name, answer, envelope, note, garbled=garbled)
 
-    def _refuse(self, message: Message, tpdu: bytes, code: ResponseCode) -> None:
+    def _refuse(self, message: Message, envelope: bytes, code: ResponseCode) -> None:
         """Answer a message outside the message set, or with a bad MAC."""
         if message.is_request:
             echoed = {de: message.fields[de] for de in _ECHOED if de in message.fields}
-            self._send("", Message(answer_mti(message.mti), echoed | {39: code}), answer_tpdu(tpdu))
+            answer = Message(answer_mti(message.mti), echoed | {39: code})
+            self._send("", answer, self._framing.answer_envelope(envelope))
 
     def _close_mid_frame(self, turn: Turn, outcome: Outcome) -> None:
         answer = turn.kind.answer(turn.message, outcome.code, outcome.private)
-        framed = self._framed(self._sealed(answer), answer_tpdu(turn.tpdu))
+        framed = self._framed(self._sealed(answer), self._framing.answer_envelope(turn.envelope))
         self.transport.write(framed[: len(framed) // 2])
         self._give_up("fault: closed in the middle of the answer")
 
     def _send(
-        self, name: str, message: Message, tpdu: bytes, note: str = "", *, garbled: bool = False
+        self, name: str, message: Message, envelope: bytes, note: str = "", *, garbled: bool = False
     ) -> None:
         if not self.is_open:
             self._note("answer not sent: the connection is gone")
@@ -190,13 +193,13 @@ class Connection(Protocol):
         if garbled:
             data = data[:-1] + bytes([data[-1] ^ 0xFF])
         self._enter(Direction.SENT, name, message, data, note)
-        self.transport.write(self._framed(data, tpdu))
+        self.transport.write(self._framed(data, envelope))
 
     def _sealed(self, message: Message) -> bytes:
         return self._host.wire.codec.encode(message, self._host.wire.mac)
 
-    def _framed(self, data: bytes, tpdu: bytes) -> bytes:
-        return self._host.wire.codec.dialect.framing.frame(data, tpdu)
+    def _framed(self, data: bytes, envelope: bytes) -> bytes:
+        return self._framing.frame(data, envelope)
 
     # ------------------------------------------------------------ echo
 
@@ -212,9 +215,8 @@ class Connection(Protocol):
             return
         self._misses += 1
         self._stan = self._stan % _STAN_LAST + 1
-        framing = self._host.wire.codec.dialect.framing
         echo = self._host.wire.message_set.kind("echo").build(self._trace(self._host.now()))
-        self._send("echo", echo, answer_tpdu(bytes.fromhex(framing.tpdu)))
+        self._send("echo", echo, self._framing.answer_envelope(self._framing.own_envelope))
 
     def _trace(self, now: datetime) -> Mapping[int, str]:
         return {

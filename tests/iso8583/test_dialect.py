@@ -3,7 +3,7 @@
 import iso8583
 import pytest
 
-from gateway.iso8583.dialect import parse_dialect, parse_format
+from gateway.iso8583.dialect import parse_dialect
 from gateway.terms.errors import SpecificationError
 
 GOOD = """
@@ -41,31 +41,22 @@ def test_shipped_dialects_are_good_specifications_for_pyiso8583(dialects):
 
 
 @pytest.mark.parametrize(
-    ("notation", "parts"),
-    [
-        ("n 6", ("n", 0, 6)),
-        ("an12", ("an", 0, 12)),
-        ("ans..28", ("ans", 2, 28)),
-        ("ans...512", ("ans", 3, 512)),
-        ("z..37", ("z", 2, 37)),
-        ("b 8", ("b", 0, 8)),
-    ],
-)
-def test_format_is_the_standards_notation(notation, parts):
-    """Kind, digits of the length and longest value come from the notation."""
-    assert parse_format(notation) == parts
-
-
-@pytest.mark.parametrize(
     ("old", "new", "key", "rule"),
     [
         ('name = "small"', 'name = "small', "", "not valid TOML"),
         ('title = "Small"', "", "title", "Field required"),
         ('title = "Small"', 'title = "Small"\nspeed = 1', "speed", "nexpected"),
-        ('numeric = "bcd"', 'numeric = "ebcdic"', "numeric", "ascii"),
+        ('numeric = "bcd"', 'numeric = "roman"', "numeric", "ascii"),
         ('odd_digits_pad = "right"', "", "odd_digits_pad", "needed for bcd"),
         ('numeric = "bcd"', 'numeric = "ascii"', "odd_digits_pad", "needed for bcd"),
         ("padding = 1", "padding = 3", "mac.padding", "1 or 2"),
+        ("padding = 1", "padding = 0", "mac.padding", "0 for CMAC"),
+        ("iso-9797-1-algorithm-3", "cmac-aes", "mac.padding", "0 for CMAC"),
+        ("padding = 1", "padding = 1\ncovers = [0, 12]", "mac.covers", "of the dialect"),
+        ("padding = 1", "padding = 1\ncovers = [11, 0]", "mac.covers", "ascending"),
+        ("padding = 1", "padding = 1\ncovers = [0, 64]", "mac.covers", "without 64"),
+        ("padding = 1", 'padding = 1\nseparator = "20"', "mac.separator", "covers"),
+        ("padding = 1", 'padding = 1\nseparator = "2"', "mac.separator", "pattern"),
         ("padding = 1", "padding = 1\nkey = 1", "mac.key", "nexpected"),
         ("[64, 128]", "[]", "mac.data_elements", "at least 1"),
         ("[64, 128]", "[128, 64]", "mac.data_elements", "ascending"),
@@ -80,13 +71,13 @@ def test_format_is_the_standards_notation(notation, parts):
         ("n 6", "n6.", "fields.11.format", "n 6, ans..28, b 8"),
         ("n 6", "n 0", "fields.11.format", "n 6, ans..28, b 8"),
         ("n 6", "n..100", "fields.11.format", "two dots"),
-        ("n 6", "b..6", "fields.11.format", "fixed"),
+        ("n 6", "x+n..6", "fields.11.format", "fixed"),
         ('"n 6"', '"n 6", charset = "gb18030"', "fields.11.charset", "variable"),
         ('"n 6"', '"ans 6", charset = "gb18030"', "fields.11.charset", "variable"),
         ('"n 6"', '"n 6", sensitive = "yes"', "fields.11.sensitive", "mask"),
         ("11 = {", "1 = {", "fields.1", "2 to 64"),
-        ("11 = {", "65 = {", "fields.65", "66 to 128"),
-        ("11 = {", "129 = {", "fields.129", "66 to 128"),
+        ("11 = {", "65 = {", "fields.65", "66 to 192"),
+        ("11 = {", "193 = {", "fields.193", "66 to 192"),
         ("11 = {", "x = {", "fields.x", "integer"),
     ],
 )

@@ -1,55 +1,70 @@
-"""What stands in a field."""
+"""What stands in a field: text and bytes."""
+
+import re
 
 import pytest
 
-from gateway.iso8583.field_content import BadContent, EncodedText, PackedDigits, content_of
+from gateway.iso8583.field_content import BadContent, Binary, EbcdicText, Text, escaped
+
+LETTERS = EbcdicText("A-Za-z", "only letters", "cp500")
 
 
-def test_second_byte_form_of_a_character_is_refused():
-    """Text that would be written back in other bytes is refused, whatever the character set."""
-    # GB18030 as Python has it gives no such form; code page 932 does, of a sign of NEC's.
-    with pytest.raises(BadContent, match="one standard form"):
-        EncodedText("cp932").read("\x87\x90", 2)
+def test_ebcdic_text_is_of_the_same_characters_as_ascii_text():
+    """The expression finds the bytes of printable characters and no other byte."""
+    content = EbcdicText(" -~", "printable", "ibm1047")
+    good = re.compile(content.raw_pattern(1))
+
+    found = [content.lift(chr(byte), 1) for byte in range(256) if good.fullmatch(chr(byte))]
+
+    assert sorted(found) == [chr(code) for code in range(0x20, 0x7F)]
+    assert [content.put(character) for character in found] == [
+        content.write(character)[1] for character in found
+    ]
 
 
-def test_character_newer_than_python_is_text():
-    """A character that Python's tables do not know is read and written like any other."""
-    newest = "\U0003134f"
-    content = EncodedText("gb18030")
+def test_ebcdic_text_of_another_class_is_refused():
+    """Digits are no letters, in EBCDIC as anywhere."""
+    with pytest.raises(BadContent, match="only letters") as caught:
+        LETTERS.read("\xc1\xf1", 2)
+    with pytest.raises(BadContent, match="only letters"):
+        LETTERS.write("A1")
 
-    count, raw = content.write(newest)
-
-    assert not newest.isprintable()
-    assert content.read(raw, count) == newest
-
-
-def test_text_in_a_character_set_has_no_expression():
-    """Only reading tells whether multibyte text is good."""
-    assert EncodedText("gb18030").raw_pattern(2) is None
-    assert EncodedText("gb18030").lift("\xb2\xe2", 2) == "测"
+    assert caught.value.offset == 1
+    assert LETTERS.read("\xc1\x81", 2) == "Aa"
+    assert LETTERS.size(2) == 2
 
 
-@pytest.mark.parametrize(
-    ("value", "raw"), [("123", "\x01\x23"), ("1234", "\x12\x34"), ("0", "\x00")]
-)
-def test_odd_digits_may_be_padded_on_the_left(value, raw):
-    """Where a dialect pads left, the zero nibble comes first."""
-    content = content_of("n", "ascii", "bcd", pad_left=True)
+def test_bytes_may_be_written_in_hex():
+    """Two capital hex digits a byte, and no others."""
+    content = Binary(is_hex=True)
 
-    assert content.write(value) == (len(value), raw)
-    assert content.read(raw, len(value)) == value
-
-
-def test_left_pad_must_be_zero():
-    """A digit in the unused half of the first byte is refused there."""
-    with pytest.raises(BadContent, match="unused half") as caught:
-        content_of("n", "ascii", "bcd", pad_left=True).read("\x11\x23", 3)
-
-    assert caught.value.offset == 0
+    assert content.write(b"\x0a\xff") == (2, "0AFF")
+    assert content.read("0AFF", 2) == b"\x0a\xff"
+    assert content.size(2) == 4
+    assert content.raw_pattern(2) == "[0-9A-F]{4}"
+    with pytest.raises(BadContent, match="hex digits"):
+        content.read("0aff", 2)
 
 
-def test_left_padded_expression_has_the_pad_in_front():
-    """The expression for an odd number of digits allows a zero nibble at its side only."""
-    pattern = PackedDigits("0-9", "digits", pad_left=True).raw_pattern(3)
+@pytest.mark.parametrize("content", [Binary(), Binary(is_hex=True)])
+def test_bytes_are_not_text(content):
+    """Text in a binary field is a mistake of ours, and there is no short way to write it."""
+    assert content.value_pattern(1, 2) is None
+    with pytest.raises(BadContent, match="bytes"):
+        content.write("AB")
+    with pytest.raises(NotImplementedError):
+        content.put("AB")
 
-    assert pattern.startswith(r"[\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09][\x00\x01")
+
+def test_text_is_not_bytes():
+    """Bytes in a text field are a mistake of ours."""
+    with pytest.raises(BadContent, match="text"):
+        Text("0-9", "digits").write(b"12")
+
+
+def test_escaped_characters_are_themselves_inside_brackets():
+    """Brackets, carets and line ends keep no meaning of their own."""
+    every = "".join(map(chr, range(256)))
+
+    assert re.fullmatch(f"[{escaped(every)}]*", every)
+    assert not re.match(f"[{escaped('^]')}]", "a")

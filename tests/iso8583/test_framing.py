@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.iso8583.errors import MalformedFrame
-from gateway.iso8583.framing import Frame, FrameReader, Framing, answer_tpdu
+from gateway.iso8583.framing import Frame, FrameReader, Framing
 from gateway.terms.errors import LocalError
 
 ASCII = Framing("ascii-4", 4096)
@@ -113,8 +113,8 @@ def test_what_cannot_be_framed_is_our_mistake(framing, payload, tpdu, rule):
 
 def test_answer_goes_back_where_the_request_came_from():
     """Destination and source change places in the TPDU of an answer."""
-    assert answer_tpdu(bytes.fromhex("6000010203")) == bytes.fromhex("6002030001")
-    assert BINARY.frame(b"x", answer_tpdu(TPDU)) == b"\x00\x06\x60\x00\x00\x00\x01x"
+    assert BINARY.answer_envelope(bytes.fromhex("6000010203")) == bytes.fromhex("6002030001")
+    assert BINARY.frame(b"x", BINARY.answer_envelope(TPDU)) == b"\x00\x06\x60\x00\x00\x00\x01x"
 
 
 def test_frame_never_prints_its_bytes():
