@@ -17,6 +17,7 @@ module             holds
 ``ciphers``        TDES, AES and SM4 with kept contexts
 ``mac``            the retail MAC of the links
 ``data_key``       seals what a side stores in the database
+``payshield``      the same work done by a payment HSM, over its host commands
 =================  ======================================================================
 
 No command takes or gives a clear PIN and none only deciphers: opening the envelope, the session
