@@ -150,7 +150,7 @@ class OnlineBanking:
 
     async def link(self, caller: Caller, key: IdempotencyKey, command: api.LinkCommand) -> Reply:
         """Link a card to an account of the caller's customer."""
-        async with self._once(caller, key) as replayed:
+        async with self._once(caller, key) as (replayed, _):
             if replayed is not None:
                 return await self._replay(caller, replayed)
             agency = self._catalogue.agency(command.institution)
@@ -164,10 +164,10 @@ class OnlineBanking:
 
     async def unlink(self, caller: Caller, key: IdempotencyKey, link: LinkId) -> Reply:
         """Remove a link of the caller's customer at both sides."""
-        async with self._once(caller, key) as replayed:
+        async with self._once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
-            linked = await self._active(caller, link)
+            linked = _active(caller, found)
             self._must_be_granted(self._catalogue.agency(linked.link.agency), Business.UNLINK)
             for side in Side:
                 self._must_be_ready(side, linked.link.agency)
@@ -179,10 +179,10 @@ class OnlineBanking:
         self, caller: Caller, key: IdempotencyKey, link: LinkId, purpose: PinPurpose
     ) -> api.SessionReply:
         """Open a one-time PIN session on a link of the caller's customer."""
-        async with self._once(caller, key) as replayed:
+        async with self._once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay_session(caller, replayed)
-            linked = await self._active(caller, link)
+            linked = _active(caller, found)
             business = Business.SET_SS_PIN
             if purpose is PinPurpose.FINANCIAL_PIN:
                 business = Business.ACTIVATE_FINANCIAL
@@ -203,10 +203,10 @@ class OnlineBanking:
         self, caller: Caller, key: IdempotencyKey, link: LinkId, command: api.SetPinCommand
     ) -> Reply:
         """Set the SS PIN without the old one, through an active link of the same customer."""
-        async with self._once(caller, key) as replayed:
+        async with self._once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
-            linked = await self._active(caller, link)
+            linked = _active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
             self._must_be_granted(agency, Business.SET_SS_PIN)
             rules = agency.profile.pin_rules(self._today())
@@ -220,10 +220,10 @@ class OnlineBanking:
         self, caller: Caller, key: IdempotencyKey, command: api.ActivateCommand
     ) -> Reply:
         """Activate the account of a link under a new financial PIN."""
-        async with self._once(caller, key) as replayed:
+        async with self._once(caller, key, command.link) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
-            linked = await self._active(caller, command.link)
+            linked = _active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
             self._must_be_granted(agency, Business.ACTIVATE_FINANCIAL)
             follows = agency.profile.activation_rules(self._today()).ss_follows_after
@@ -370,10 +370,13 @@ class OnlineBanking:
     # ------------------------------------------------------------------ once
 
     @asynccontextmanager
-    async def _once(self, caller: Caller, key: IdempotencyKey) -> AsyncIterator[str | None]:
+    async def _once(
+        self, caller: Caller, key: IdempotencyKey, link: LinkId | None = None
+    ) -> AsyncIterator[tuple[str | None, Linked | None]]:
         """Let one request at a time use a key; gives the resource when it was used before.
 
-        Raises `RequestRefused` (IN_PROGRESS) while the first is being answered, and
+        Gives also the link that the request names, read on the same trip to the store. Raises
+        `RequestRefused` (IN_PROGRESS) while the first is being answered, and
         (IDEMPOTENCY_KEY_REUSED) when the key stands for another request.
         """
         name = (caller.channel, key.key)
@@ -381,12 +384,14 @@ class OnlineBanking:
             raise RequestRefused(Refusal.IN_PROGRESS)
         self._keys_in_use.add(name)
         try:
-            stored = await self._read(lambda queries: queries.key(*name))
+            stored, found = await self._read(
+                lambda queries: (queries.key(*name), queries.linked(link) if link else None)
+            )
             if stored is not None and not secrets.compare_digest(
                 stored.request_digest, key.fingerprint
             ):
                 raise RequestRefused(Refusal.IDEMPOTENCY_KEY_REUSED)
-            yield stored.resource if stored else None
+            yield stored.resource if stored else None, found
         finally:
             self._keys_in_use.discard(name)
 
@@ -422,16 +427,7 @@ class OnlineBanking:
 
     async def _own(self, caller: Caller, link: LinkId) -> Linked:
         """Find a link of this customer; another's is the same as none."""
-        linked = await self._read(lambda queries: queries.linked(link))
-        if linked is None or not _belongs(linked, caller):
-            raise RequestRefused(Refusal.NOT_FOUND)
-        return linked
-
-    async def _active(self, caller: Caller, link: LinkId) -> Linked:
-        linked = await self._own(caller, link)
-        if linked.link.state is not LinkState.ACTIVE:
-            raise RequestRefused(Refusal.NOT_FOUND)
-        return linked
+        return _owned(caller, await self._read(lambda queries: queries.linked(link)))
 
     def _must_be_granted(self, agency: Agency, business: Business) -> None:
         if not agency.profile.grants(business, Channel.ONLINE_BANK, self._today()):
@@ -470,6 +466,19 @@ def _customer(caller: Caller) -> CustomerNumber:
     if caller.customer is None:
         raise RequestRefused(Refusal.INVALID_REQUEST)
     return caller.customer
+
+
+def _owned(caller: Caller, linked: Linked | None) -> Linked:
+    if linked is None or not _belongs(linked, caller):
+        raise RequestRefused(Refusal.NOT_FOUND)
+    return linked
+
+
+def _active(caller: Caller, linked: Linked | None) -> Linked:
+    own = _owned(caller, linked)
+    if own.link.state is not LinkState.ACTIVE:
+        raise RequestRefused(Refusal.NOT_FOUND)
+    return own
 
 
 def _belongs(linked: Linked, caller: Caller) -> bool:
