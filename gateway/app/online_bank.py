@@ -86,5 +86,6 @@ def seal_pin(jwk: Mapping[str, str], session: Mapping[str, str], pin: str) -> st
     """Make the compact JWE of a PIN: ECDH-ES over P-256, A256GCM."""
     public = ECKey.import_key({name: jwk[name] for name in ("kty", "crv", "x", "y")})
     header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": session["kid"]}
-    payload = json.dumps({"pin": pin, "nonce": session["nonce"]}).encode()
+    # UTF-8 as a browser's JSON.stringify writes it: the payload has no escapes.
+    payload = json.dumps({"pin": pin, "nonce": session["nonce"]}, ensure_ascii=False).encode()
     return jwe.encrypt_compact(header, payload, public, algorithms=["ECDH-ES", "A256GCM"])

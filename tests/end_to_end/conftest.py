@@ -246,8 +246,11 @@ class Town(Ensemble):
             wire.close()
 
     def wait_until_ready(self) -> None:
-        """Wait until everything that the gateway needs is there."""
+        """Wait until everything that the gateway needs is there, both modules asked afresh."""
+        keys = urllib.request.Request(f"{self.url}/v1/jwks.json")  # noqa: S310 - on loopback
+        keys.add_header("Authorization", f"Bearer {self.token}")
         wait_for(lambda: call(f"{self.url}/readyz").status == 200, "readiness")
+        wait_for(lambda: call(keys).status == 200, "the security modules")
 
     def is_up(self, name: str) -> bool:
         """Tell whether the gateway says that one thing is there."""
@@ -387,9 +390,16 @@ def the_town(fresh_town) -> Town:
 
 
 @pytest.fixture(scope="session")
-def brief_town(fresh_town) -> Town:
-    """Give a town whose gateway may be killed, and whose PIN sessions last three seconds."""
+def the_brief_town(fresh_town) -> Town:
     return fresh_town(lines="pin_session_life_s = 3")
+
+
+@pytest.fixture
+def brief_town(the_brief_town) -> Iterator[Town]:
+    """Give a town whose gateway may be killed, and whose PIN sessions last three seconds."""
+    the_brief_town.at_peace()
+    yield the_brief_town
+    the_brief_town.at_peace()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ CLOSED = {
     "core": [b"\xff\xff" + bytes(65_535), b"\x00\x03abc"],
 }
 REFUSED = {
-    "bureau": [b"00360110" + b"T00001234" * 4, b"00040110", b"0020" + bytes(20)],
+    "bureau": [b"00400110" + b"T00001234" * 4, b"00040110", b"0020" + bytes(20)],
     "core": [b"\x00\x19\x60\x00\x00\x00\x00\x01\x10" + b"T00001234x" + bytes(8)],
 }
 

@@ -32,7 +32,10 @@ def refused_without_a_message(answer, peer, mark, message="pin-set"):
     return answer.status, answer.body["code"]
 
 
-@pytest.mark.parametrize("pin", ["12345", "7382915", "7382a1", "", "738291", " 738291", "-73829"])
+@pytest.mark.parametrize(
+    "pin",
+    ["12345", "7382915", "7382a1", "", "\uff17\uff13\uff18\uff12\uff19\uff11", " 73829", "-73829"],
+)
 def test_pin_of_another_form_is_refused(citizen, bureau, pin):
     """A PIN has six ASCII digits: nothing else, and nothing of it in the answer."""
     citizen.linked()
@@ -45,7 +48,7 @@ def test_pin_of_another_form_is_refused(citizen, bureau, pin):
 
 
 @pytest.mark.parametrize("pin", TRIVIAL)
-def test_pattern_is_refused(citizen, bureau, town, pin):
+def test_pattern_is_refused(citizen, bureau, pin):
     """Same digits, runs up and down, repeated groups and listed PINs are too simple."""
     citizen.linked()
     mark = bureau.mark()
@@ -164,7 +167,7 @@ def altered(envelope, part):
     return ".".join(parts)
 
 
-def foreign_key(citizen, session):
+def foreign_key(_citizen, session):
     return seal_pin(ECKey.generate_key("P-256").as_dict(private=False), session, "738291")
 
 

@@ -1,0 +1,145 @@
+"""A wrong configuration: the process does not start, and names file, key and remedy."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+
+def replaced(old, new):
+    def change(text):
+        assert old in text
+        return text.replace(old, new, 1)
+
+    return change
+
+
+def with_line(table, line):
+    return replaced(f"[{table}]\n", f"[{table}]\n{line}\n")
+
+
+# How the file is changed, and what standard error must name.
+WRONG = {
+    "unknown key": (with_line("http", "lisen = 1"), ["gateway.toml", "http.lisen"]),
+    "not TOML": (lambda text: text + "\n[http", ["gateway.toml"]),
+    "not UTF-8": (lambda text: text + "# \udcff", ["gateway.toml", "UTF-8"]),
+    "wrong type": (
+        with_line("links.core", 'in_flight_max = "many"'),
+        ["gateway.toml", "links.core.in_flight_max"],
+    ),
+    "no link for an institution": (
+        replaced("[links.bureau]", "[links.elsewhere]"),
+        ["gateway.toml", "links.bureau", "99350201"],
+    ),
+    "unknown dialect": (replaced('dialect = "core"', 'dialect = "kore"'), ["kore.toml"]),
+    "zone without keys": (
+        replaced('zone = "core"', 'zone = "kore"'),
+        ["gateway.toml", "links.core.zone"],
+    ),
+    "the other side's store": (
+        replaced('key_store = "keys/social"', 'key_store = "keys/financial"'),
+        ["keys/financial", "side", "social"],
+    ),
+    "no store": (replaced('"keys/social"', '"keys/nowhere"'), ["keys/nowhere", "cannot be read"]),
+    "database that is none": (
+        replaced('path = "gateway.db"', 'path = "gateway.toml"'),
+        ["gateway.toml", "store.path"],
+    ),
+    "listening beyond loopback": (
+        replaced('listen = "127.0.0.1:0"', 'listen = "0.0.0.0:0"'),
+        ["gateway.toml", "http", "beyond_loopback = true"],
+    ),
+}
+
+
+def copy_of(town, directory, change=lambda text: text):
+    """Copy a town's keys and configuration, changed; its own database and sockets."""
+    shutil.copytree(town.directory / "keys", directory / "keys")
+    file = directory / "gateway.toml"
+    text = change(town.configuration.read_text("utf-8"))
+    file.write_text(text, "utf-8", errors="surrogateescape")
+    return file
+
+
+def serve(file):
+    """Start a gateway that must not start; give its status and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve", "--config", str(file)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_configuration_stops_the_process(town, tmp_path, case):
+    """Exit status 2, one line on standard error, no traceback."""
+    change, words = WRONG[case]
+
+    status, said = serve(copy_of(town, tmp_path, change))
+
+    assert status == 2
+    assert "Traceback" not in said
+    for word in words:
+        assert word in said
+
+
+def test_key_that_others_may_read_is_not_used(town, tmp_path):
+    """A key file must be its owner's alone; the remedy is the command."""
+    file = copy_of(town, tmp_path)
+    key = tmp_path / "keys" / "financial" / "master.key"
+    key.chmod(0o644)
+
+    status, said = serve(file)
+
+    assert status == 2
+    assert f"chmod 600 {key}" in said
+
+
+def test_database_belongs_to_one_gateway(town):
+    """A second gateway on the same configuration stops before it touches anything."""
+    status, said = serve(town.configuration)
+
+    assert status == 2
+    assert "gateway.db" in said
+    assert "another gateway has this database open" in said
+    assert town.is_up("link-bureau")
+
+
+def test_port_in_use_is_named(town, tmp_path):
+    """The address and the key that says it."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        file = copy_of(town, tmp_path, replaced('"127.0.0.1:0"', f'"{address}"'))
+        status, said = serve(file)
+
+    assert status == 2
+    for word in (str(file), "http.listen", address):
+        assert word in said
+
+
+def test_far_side_that_is_away_is_no_wrong_configuration(town, tmp_path):
+    """The gateway starts without its peers, says so on /readyz, and stops when told."""
+    address = f'address = "{town.wires["bureau"].address}"'
+    file = copy_of(town, tmp_path, replaced(address, 'address = "127.0.0.1:1"'))
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "serve", "--config", str(file), "--embedded"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        said = json.loads(process.stdout.readline())
+        process.stdin.close()
+        status = process.wait(30)
+
+    assert said["http"].startswith("http://127.0.0.1:")
+    assert status == 0
