@@ -1,0 +1,192 @@
+"""The bench: what it computes from rounds, how its load client behaves, and that it measures."""
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.app.bench import codec, load, operations
+from gateway.app.bench.figures import Figure, to_json, to_markdown
+from gateway.app.command_line import app
+from gateway.terms.errors import Unavailable
+
+
+def test_ratio_is_taken_within_each_round():
+    """A round in which the machine was slow counts no less than another."""
+    figure = Figure.against("x", "1/s", [10.0, 50.0, 40.0], [20.0, 50.0, 100.0])
+
+    assert (figure.value, figure.baseline) == (40.0, 50.0)
+    assert figure.ratio == 0.5
+    assert figure.spread == (0.4, 1.0)
+
+
+def test_figure_without_baseline_shows_the_spread_of_its_value():
+    """Least and greatest value, and no ratio."""
+    figure = Figure.alone("x", "ms", [3.0, 1.0, 2.0])
+
+    assert figure == Figure("x", 2.0, "ms", None, None, (1.0, 3.0))
+
+
+def test_figures_are_written_as_a_list_with_agreed_members():
+    """JSON for machines: name, value, unit, baseline, ratio, spread."""
+    written = json.loads(to_json([Figure.against("x", "1/s", [10.0], [20.0])]))
+
+    assert written == [
+        {
+            "name": "x",
+            "value": 10.0,
+            "unit": "1/s",
+            "baseline": 20.0,
+            "ratio": 0.5,
+            "spread": [0.5, 0.5],
+        }
+    ]
+
+
+def test_figures_are_shown_as_a_markdown_table():
+    """A row of six cells for each figure under the head."""
+    table = to_markdown(
+        [Figure.against("x", "1/s", [1234.5], [2469.0]), Figure.alone("y", "ms", [1.26])]
+    )
+
+    assert table.splitlines()[2:] == [
+        "| x | 1,234 | 1/s | 2,469 | 0.50 | 0.50 … 0.50 |",
+        "| y | 1.3 | ms |  |  | 1.3 … 1.3 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "percent", "milliseconds"), [(1, 99, 1), (100, 50, 50), (100, 99, 99), (10, 99, 10)]
+)
+def test_percentile_is_the_nearest_rank(count, percent, milliseconds):
+    """The least latency that so many percent of the answers did not exceed."""
+    answers = [load.Answer(n, 200, b"", n / 1000) for n in range(1, count + 1)]
+
+    assert load.percentile(answers, percent) == pytest.approx(milliseconds)
+
+
+class Server:
+    """Answers each request on loopback with its own body, in two pieces; counts connections."""
+
+    def __init__(self, close_after=None):
+        self.connections = 0
+        self.asked = []
+        self._serving = []
+        self._close_after = close_after
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        self._serving.append(asyncio.current_task())
+        while head := await self._head(reader):
+            body = await reader.readexactly(int(re.search(rb"Content-Length: (\d+)", head)[1]))
+            self.asked.append(body)
+            if len(self.asked) == self._close_after:
+                break
+            writer.write(b"HTTP/1.1 201 Created\r\ncontent-length: %d\r\n\r\n" % len(body))
+            await writer.drain()
+            writer.write(body)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def _head(self, reader):
+        try:
+            return await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return b""
+
+    def run(self, requests, connections, seconds):
+        async def play():
+            server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+            host, port = server.sockets[0].getsockname()
+            async with server:
+                try:
+                    return await load.run(f"http://{host}:{port}", requests, connections, seconds)
+                finally:
+                    await asyncio.gather(*self._serving)
+
+        return asyncio.run(play())
+
+
+def requests(count):
+    return [load.request("POST", "/x", {}, b"%d" % number) for number in range(count)]
+
+
+def test_load_sends_every_request_once_over_its_connections():
+    """Answers carry the number of their request, in whatever order they come."""
+    server = Server()
+
+    bout = server.run(requests(20), connections=3, seconds=60)
+
+    assert min(bout.answers)[:3] == (0, 201, b"0")
+    assert {answer.request: answer.body for answer in bout.answers} == {
+        number: b"%d" % number for number in range(20)
+    }
+    assert (len(server.asked), server.connections) == (20, 3)
+    assert bout.seconds > 0
+
+
+def test_load_sends_nothing_more_when_its_time_is_over():
+    """A bout without time asks nothing and ends."""
+    server = Server()
+
+    bout = server.run(requests(20), connections=3, seconds=0)
+
+    assert bout.answers == server.asked == []
+
+
+def test_load_fails_when_the_server_hangs_up():
+    """A lost connection is no figure."""
+    with pytest.raises(Unavailable):
+        Server(close_after=5).run(requests(20), connections=2, seconds=60)
+
+
+def test_codec_is_measured_against_pyiso8583_on_the_same_bytes():
+    """Both directions have a baseline; our own messages with their MAC have none."""
+    figures = codec.measure(rounds=2, seconds=0)
+
+    compared = [figure.name for figure in figures if figure.baseline]
+    assert compared == ["codec: 0200, decode", "codec: 0200, encode"]
+    assert len(figures) == 6
+    assert all(figure.value > 0 for figure in figures)
+
+
+def test_operations_are_measured_against_the_bare_relay():
+    """Everything starts, every operation succeeds, every process is accounted for, all ends."""
+    plan = operations.Plan(rounds=1, seconds=0.2, connections=2)
+
+    figures = {figure.name: figure for figure in operations.measure(plan)}
+
+    relay = figures["operations: bare relay"]
+    for name in ("set PIN", "open session", "link", "open session, then set PIN"):
+        figure = figures[f"operations: {name}"]
+        assert figure.baseline == relay.value
+        assert figure.value > 0
+    assert figures["operations: set PIN, p99"].value >= figures["operations: set PIN, p50"].value
+    taken = [f for f in figures.values() if "set PIN, processor time" in f.name]
+    assert len(taken) == 5
+
+
+def test_operation_that_fails_is_no_figure(monkeypatch):
+    """A weak PIN is refused, and the bench says so instead of measuring refusals."""
+    monkeypatch.setattr(operations, "PIN", "123456")
+
+    with pytest.raises(Unavailable, match="PIN_TRIVIAL"):
+        operations.measure(operations.Plan(rounds=1, seconds=0.1, connections=1))
+
+
+def test_command_prints_the_table_and_writes_the_json(monkeypatch, tmp_path):
+    """`gateway bench NAME --json FILE` measures what is named, and nothing else."""
+    figure = Figure.alone("codec: x", "1/s", [1.0])
+    monkeypatch.setattr(codec, "measure", lambda: [figure])
+    monkeypatch.setattr(operations, "measure", pytest.fail)
+    file = tmp_path / "figures.json"
+
+    result = CliRunner().invoke(app, ["bench", "codec", "--json", str(file)])
+
+    assert result.exit_code == 0
+    assert result.output == to_markdown([figure]) + "\n"
+    assert file.read_text() == to_json([figure])
