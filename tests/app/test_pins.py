@@ -1,0 +1,221 @@
+"""PINs between the service and the modules: each side's module gets its own side's facts."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from gateway.app.pins import FINANCIAL_PIN_POLICY, PinOrder, SecurityModules
+from gateway.hsm import protocol
+from gateway.hsm.protocol import PinRefusal, PublicKey, write_set_pin
+from gateway.linking.link import PinSession
+from gateway.operations.draft import EncipheredPin
+from gateway.pinblock.policy import PinPolicy
+from gateway.terms.errors import RequestRefused, Unavailable
+from gateway.terms.numbers import PinSessionId
+from gateway.terms.refusals import Refusal
+from gateway.terms.sides import PinPurpose, Side
+
+JWK = {"kty": "EC", "crv": "P-256", "x": "x", "y": "y", "use": "enc", "alg": "ECDH-ES"}
+POLICY = PinPolicy(length=6)
+
+
+class Module:
+    """One side's module: notes what it is asked."""
+
+    def __init__(self, side, answer=None, error=None):
+        purpose = PinPurpose.SS_PIN if side is Side.SOCIAL else PinPurpose.FINANCIAL_PIN
+        self.keys = (PublicKey(purpose, f"{side}-kid", date(2026, 12, 31), JWK),)
+        self.requests = []
+        self._answer, self._error = answer, error
+
+    async def set_pin(self, request):
+        self.requests.append(request)
+        if self._error:
+            raise self._error
+        return self._answer
+
+    async def public_keys(self):
+        if self._error:
+            raise self._error
+        return self.keys
+
+
+@pytest.fixture
+def session(stage):
+    expires_at = datetime(2026, 11, 21, 4, 5, tzinfo=UTC)
+    identity = PinSessionId("pse_" + "1" * 26)
+    return PinSession(identity, stage.link, PinPurpose.SS_PIN, "nonce", "kid", expires_at)
+
+
+@pytest.fixture
+def known(stage):
+    """Give card and account with what the far sides told of their people."""
+    card = replace(stage.cargo.card, holder=stage.card_found.holder)
+    account = replace(stage.cargo.account, owner=stage.account_found.owner)
+    return card, account
+
+
+ENCIPHERED = protocol.EncipheredPin(bytes(range(8)), "1600000000000000")
+
+
+def modules_of(**social):
+    """Give both modules, the social one as told."""
+    each = {Side.SOCIAL: Module(Side.SOCIAL, **social), Side.FINANCIAL: Module(Side.FINANCIAL)}
+    return SecurityModules(each), each
+
+
+def test_ss_pin_order_holds_the_social_facts_only(known, session):
+    """The bureau's holder and the card; neither account nor the bank's own numbers."""
+    card, account = known
+    modules, each = modules_of(answer=ENCIPHERED)
+
+    order = PinOrder.for_card(card, "bureau", POLICY).with_envelope(session, "an.envelope")
+    asyncio.run(modules.encipher(order))
+
+    (request,) = each[Side.SOCIAL].requests
+    told = ("T00000001", "15400000001", "350299197109070016", "16400000002")
+    assert request.holder.numbers == told
+    assert (request.account, request.zone, request.holder.birth_date) == (
+        "",
+        "bureau",
+        date(1971, 9, 7),
+    )
+    written = write_set_pin(request).decode()
+    assert account.pan.value not in written
+    assert account.customer.value not in written
+    assert each[Side.FINANCIAL].requests == []
+
+
+def test_financial_pin_order_holds_the_financial_facts_only(known, session):
+    """The core's owner and the account, to which the PIN is bound; no SS card, no bureau data."""
+    card, account = known
+    modules, each = modules_of()
+    each[Side.FINANCIAL]._answer = ENCIPHERED
+    owned = replace(session, purpose=PinPurpose.FINANCIAL_PIN)
+
+    order = PinOrder.for_account(account, "core").with_envelope(owned, "an.envelope")
+    asyncio.run(modules.encipher(order))
+
+    (request,) = each[Side.FINANCIAL].requests
+    assert request.holder.numbers == (
+        "6200000000000000018",
+        "350299197109070016",
+        "15400000001",
+    )
+    assert (request.account, request.policy) == ("6200000000000000018", FINANCIAL_PIN_POLICY)
+    written = write_set_pin(request).decode()
+    assert card.number.value not in written
+    assert card.holder.mobile.value not in written
+    assert each[Side.SOCIAL].requests == []
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_order_does_without_what_nobody_told(stage, known, is_known):
+    """A holder without a mobile, or nobody told of yet, leaves those rules out."""
+    card, account = known if is_known else (stage.cargo.card, stage.cargo.account)
+    if is_known:
+        card = replace(card, holder=replace(card.holder, mobile=None))
+        account = replace(account, owner=replace(account.owner, mobile=None))
+    citizen = ("350299197109070016",) if is_known else ()
+
+    social, financial = PinOrder.for_card(card, "z", POLICY), PinOrder.for_account(account, "z")
+
+    assert social.holder.numbers == ("T00000001", "15400000001", *citizen)
+    assert financial.holder.numbers == ("6200000000000000018", *citizen)
+    assert (social.holder.birth_date is None) is (not is_known)
+
+
+def test_same_number_is_told_once(known):
+    """A mobile that bank and bureau agree on counts as one."""
+    card, _ = known
+    card = replace(card, holder=replace(card.holder, mobile=card.mobile))
+
+    numbers = PinOrder.for_card(card, "bureau", POLICY).holder.numbers
+
+    assert len(numbers) == len(set(numbers)) == 3
+
+
+def test_order_prints_nothing_of_what_it_holds(known, session):
+    """Neither envelope nor numbers stand in a log line."""
+    card, _ = known
+
+    order = PinOrder.for_card(card, "bureau", POLICY).with_envelope(session, "an.envelope")
+
+    assert "an.envelope" not in repr(order)
+    assert "350299" not in repr(order)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (ENCIPHERED, EncipheredPin(bytes(range(8)), "1600000000000000")),
+        (PinRefusal.SESSION, Refusal.PIN_SESSION_UNUSABLE),
+        (PinRefusal.ENVELOPE, Refusal.PIN_ENVELOPE),
+        (PinRefusal.FORMAT, Refusal.PIN_FORMAT),
+        (PinRefusal.TRIVIAL, Refusal.PIN_TRIVIAL),
+        (PinRefusal.PERSONAL, Refusal.PIN_PERSONAL),
+        (PinRefusal.RATE_LIMITED, Refusal.PIN_RATE_LIMITED),
+    ],
+)
+def test_every_answer_of_the_module_has_its_meaning(stage, session, answer, outcome):
+    """A block is passed on; a refusal keeps its reason and no more."""
+    modules, _ = modules_of(answer=answer)
+    order = PinOrder.for_card(stage.cargo.card, "bureau", POLICY).with_envelope(session, "e")
+
+    assert asyncio.run(modules.encipher(order)) == outcome
+
+
+def refusal_of(awaitable):
+    with pytest.raises(RequestRefused) as caught:
+        asyncio.run(awaitable)
+    return caught.value.refusal
+
+
+def test_module_that_is_away_is_named(stage, session):
+    """Nothing was changed; the caller may try again."""
+    modules, _ = modules_of(error=Unavailable("down"))
+    order = PinOrder.for_card(stage.cargo.card, "bureau", POLICY).with_envelope(session, "e")
+
+    for awaitable in (
+        modules.encipher(order),
+        modules.public_keys(),
+        modules.kid(PinPurpose.SS_PIN),
+    ):
+        assert refusal_of(awaitable) is Refusal.SECURITY_MODULE_UNAVAILABLE
+
+
+def test_order_without_a_session_is_refused(stage):
+    """No PIN is opened outside a session."""
+    modules, each = modules_of(answer=ENCIPHERED)
+    order = PinOrder.for_card(stage.cargo.card, "bureau", POLICY)
+
+    assert refusal_of(modules.encipher(order)) is Refusal.PIN_SESSION_UNUSABLE
+    assert each[Side.SOCIAL].requests == []
+
+
+def test_key_is_that_of_the_pins_own_side(stage):
+    """Each PIN has its key in its own module; a module without it is of no use."""
+    modules, each = modules_of()
+
+    kids = [asyncio.run(modules.kid(purpose)) for purpose in PinPurpose]
+    each[Side.SOCIAL].keys = each[Side.FINANCIAL].keys
+
+    assert kids == ["social-kid", "financial-kid"]
+    assert refusal_of(modules.kid(PinPurpose.SS_PIN)) is Refusal.SECURITY_MODULE_UNAVAILABLE
+    assert stage.failures == []
+
+
+def test_public_keys_tell_their_last_moment(stage):
+    """Both sides' keys are published, each good to the end of its last day."""
+    modules, _ = modules_of()
+
+    keys = asyncio.run(modules.public_keys())
+
+    assert [(key.purpose, key.kid) for key in keys] == [
+        (PinPurpose.SS_PIN, "social-kid"),
+        (PinPurpose.FINANCIAL_PIN, "financial-kid"),
+    ]
+    assert keys[0].not_after == datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert keys[0].not_after - stage.timers.now() > timedelta(days=40)

@@ -1,0 +1,105 @@
+"""Operations, links and institutions as a caller sees them."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from gateway.app.conductor import SS_FOLLOWS_AFTER_S
+from gateway.app.rendering import agency_view, link_view, operation_view, session_view
+from gateway.linking.kinds import EXCHANGES
+from gateway.linking.link import Link, LinkState, PinSession
+from gateway.operations.exchange import Form
+from gateway.operations.facts import OperationKind, OperationState
+from gateway.store.queries import Linked
+from gateway.terms.numbers import AgencyCode, PinSessionId
+from gateway.terms.sides import PinPurpose, Side
+
+K = OperationKind
+
+
+def view_of(stage, identity):
+    operation = stage.operation(identity)
+    return operation_view(operation, EXCHANGES[operation.kind])
+
+
+def test_timeline_tells_every_fact_in_order(stage):
+    """Sendings with their attempt, answers with their code, what was set aside, the end."""
+    identity = stage.open(K.SET_SS_PIN)
+    stage.timers.step(20)
+    stage.answer(identity, "bureau-pin-set", "91")
+    stage.answer(identity, "bureau-pin-set")
+
+    view = view_of(stage, identity)
+
+    steps = [(each.what, each.attempt, each.response_code) for each in view.timeline]
+    assert steps == [
+        ("opened", None, None),
+        ("send", 1, None),
+        ("repeat", 2, None),
+        ("answer-set-aside", None, "91"),
+        ("approve", None, "00"),
+        ("succeeded", None, "00"),
+    ]
+    assert {(each.side, each.message) for each in view.timeline[1:5]} == {(Side.SOCIAL, "pin-set")}
+    assert view.updated_at == view.created_at + timedelta(seconds=20)
+
+
+def test_timeline_counts_a_reversal_from_one(stage):
+    """Undoing is another message, whose attempts are its own."""
+    identity = stage.open(K.UNLINK)
+    stage.timers.step(40 + 25)
+    stage.answer(identity, "bureau-remove", "00", Form.REVERSAL)
+
+    view = view_of(stage, identity)
+
+    attempts = [(each.what, each.attempt) for each in view.timeline if each.attempt]
+    assert attempts == [("send", 1), ("repeat", 2), ("reverse", 1), ("repeat", 2)]
+    assert view.state is OperationState.FAILED
+
+
+def test_only_a_follow_up_has_a_due_time(stage):
+    """An activation tells when the SS account follows, counted from its own success."""
+    identity = stage.open(K.ACTIVATE, details={SS_FOLLOWS_AFTER_S: "86400"})
+    before = view_of(stage, identity).ss_account_due_at
+    stage.timers.step(5)
+    stage.answer(identity, "core-activate")
+
+    view = view_of(stage, identity)
+
+    assert before is None
+    assert view.ss_account_due_at == view.updated_at + timedelta(days=1)
+
+
+def test_link_and_session_show_what_was_recorded(stage):
+    """Numbers go to the HTTP room as they are, and are masked there."""
+    at = stage.timers.now()
+    link = Link(stage.link, stage.cargo.card.agency, "bank", LinkState.ACTIVE, at)
+    session = PinSession(
+        PinSessionId("pse_" + "1" * 26), stage.link, PinPurpose.SS_PIN, "nonce", "kid", at
+    )
+
+    shown = link_view(Linked(link, stage.cargo.card, stage.cargo.account))
+    opened = session_view(session)
+
+    assert (shown.state, shown.account) == (LinkState.ACTIVE, stage.cargo.account.pan)
+    assert (opened.pin_session, opened.nonce, opened.kid) == (session.id, "nonce", "kid")
+
+
+@pytest.mark.parametrize(
+    ("on", "operations", "required"),
+    [
+        (date(2014, 6, 30), ("activate-financial", "link", "unlink"), ()),
+        (date(2015, 7, 1), ("activate-financial", "link", "set-ss-pin", "unlink"), ("pharmacy",)),
+    ],
+)
+def test_institution_shows_its_rules_as_of_the_day(specifications, on, operations, required):
+    """What is offered online and where a PIN is a must follow the calendar (Xiamen)."""
+    agency = specifications.catalogue().agency(AgencyCode("99350201"))
+
+    view = agency_view(agency, on)
+
+    assert view.operations["online-bank"] == operations
+    assert view.ss_pin.required_for == required
+    assert (view.ss_pin.digits, view.ss_pin.old_pin_required) == (6, False)
+    assert "T00000001" not in str(replace(view))

@@ -1,0 +1,695 @@
+"""What the HTTP room asks of the gateway: checks in order, once per key, one at a time per link."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.api.service import (
+    ActivateCommand,
+    AddedService,
+    Caller,
+    IdempotencyKey,
+    LinkCommand,
+    ReadinessCheck,
+    SetPinCommand,
+)
+from gateway.app import conductor as conductor_module
+from gateway.app.identifiers import Identifiers
+from gateway.app.service import OnlineBanking, Readiness
+from gateway.linking.link import Link, LinkState, PinSession, SessionUsed
+from gateway.operations.exchange import AWAITING
+from gateway.operations.facts import OperationKind, OperationState
+from gateway.regions.catalogue import parse_catalogue
+from gateway.store.journal import Conflict
+from gateway.store.queries import Linked, StoredKey
+from gateway.store.unit import KeyUsed
+from gateway.terms.errors import RequestRefused, Unavailable
+from gateway.terms.numbers import AgencyCode, CustomerNumber, LinkId, OperationId, PinSessionId
+from gateway.terms.refusals import Refusal
+from gateway.terms.sides import PinPurpose, Side
+
+K = OperationKind
+KEY = IdempotencyKey("key-1", b"\x01" * 32)
+SESSION = PinSessionId("pse_" + "1" * 26)
+OTHER_LINK = LinkId("lnk_" + "2" * 26)
+
+
+@dataclass
+class Store:
+    """Reads back what a stage's journal recorded, and what a test lays in."""
+
+    stage: object
+    linked_: dict = field(default_factory=dict)
+    sessions: dict = field(default_factory=dict)
+    holding: LinkId | None = None
+    is_blind: bool = False
+
+    def linked(self, link):
+        return self.linked_.get(link)
+
+    def link_holding(self, _number):
+        return self.holding
+
+    def key(self, channel, key):
+        for unit in self.stage.journal.units:
+            for record in unit.records:
+                if isinstance(record, KeyUsed) and (record.channel, record.key) == (channel, key):
+                    return StoredKey(record.request_digest, record.resource)
+        return None
+
+    def session(self, session):
+        return self.sessions.get(session)
+
+    def newest_session(self, link, purpose):
+        fitting = [
+            each for each in self.sessions.values() if (each.link, each.purpose) == (link, purpose)
+        ]
+        return fitting[-1] if fitting else None
+
+    def operation(self, identity):
+        if self.is_blind:
+            return None
+        known = {
+            progress.operation.id: progress.operation
+            for unit in self.stage.journal.units
+            for progress in unit.progress
+        }
+        return known.get(identity)
+
+
+@dataclass
+class Pins:
+    """Security modules that answer as the test arranges."""
+
+    outcome: object
+    orders: list = field(default_factory=list)
+
+    async def kid(self, purpose):
+        return f"{purpose}-key"
+
+    async def public_keys(self):
+        return ("a key",)
+
+    async def encipher(self, order):
+        self.orders.append(order)
+        return self.outcome
+
+
+class Bank:
+    """The service over a stage, and a far side that answers what it is asked."""
+
+    def __init__(self, stage, catalogue, wait_s=5.0):
+        self.stage = stage
+        self.store = Store(stage)
+        self.pins = Pins(stage.pin)
+        self.codes = {}
+        self.is_silent = False
+        link = Link(
+            stage.link, stage.cargo.card.agency, "bank", LinkState.ACTIVE, stage.timers.now()
+        )
+        self.store.linked_[stage.link] = Linked(link, stage.cargo.card, stage.cargo.account)
+        self.caller = Caller("bank", stage.cargo.account.customer, "req_1")
+        self._transmit = stage.dialogues.transmit
+        stage.dialogues.transmit = self.transmit
+        self.service = OnlineBanking(
+            conductor=stage.conductor,
+            journal=stage.journal,
+            read=self.read,
+            pins=self.pins,
+            catalogue=catalogue,
+            identifiers=Identifiers(stage.timers.now),
+            is_ready=stage.dialogues.is_ready,
+            zone=lambda side, agency: f"{side}/{agency}",
+            now=stage.timers.now,
+            answer_wait_s=wait_s,
+            session_life=timedelta(seconds=300),
+            readiness=Readiness(lambda: {"link": ReadinessCheck(ready=True)}, lambda: b"metrics"),
+        )
+
+    async def read(self, query):
+        await asyncio.sleep(0)
+        return query(self.store)
+
+    def transmit(self, errand):
+        self._transmit(errand)
+        if not self.is_silent:
+            asyncio.get_running_loop().call_soon(self._answer, errand)
+
+    def _answer(self, errand):
+        name = errand.exchange.name
+        found = {
+            "card-inquiry": self.stage.card_found,
+            "account-inquiry": self.stage.account_found,
+        }
+        code = self.codes.get(name, "00")
+        finding = found.get(name) if code == "00" else None
+        self.stage.answer(errand.operation.id, name, code, errand.exchange.form, finding)
+
+    # ------------------------------------------------------------ what is asked
+
+    def link(self, key=KEY, **changes):
+        cargo = self.stage.cargo
+        command = LinkCommand(
+            cargo.card.agency, cargo.card.number, cargo.account.pan, cargo.card.mobile, None
+        )
+        return self.service.link(self.caller, key, replace(command, **changes))
+
+    def unlink(self, key=KEY, link=None):
+        return self.service.unlink(self.caller, key, link or self.stage.link)
+
+    def open_session(self, key=KEY, purpose=PinPurpose.SS_PIN, link=None):
+        return self.service.open_pin_session(self.caller, key, link or self.stage.link, purpose)
+
+    def session(self, purpose=PinPurpose.SS_PIN, **changes):
+        """Lay a usable session in the store."""
+        expires_at = self.stage.timers.now() + timedelta(seconds=300)
+        session = PinSession(SESSION, self.stage.link, purpose, "n" * 22, "kid", expires_at)
+        session = replace(session, **changes)
+        self.store.sessions[session.id] = session
+        return session
+
+    def set_pin(self, key=KEY, link=None):
+        command = SetPinCommand(SESSION, "an.envelope")
+        return self.service.set_ss_pin(self.caller, key, link or self.stage.link, command)
+
+    def activate(self, key=KEY, services=()):
+        command = ActivateCommand(self.stage.link, SESSION, "an.envelope", services)
+        return self.service.activate(self.caller, key, command)
+
+    def ask(self, name):
+        """Ask for one of the operations by its name."""
+        if name in {"set_pin", "activate"}:
+            self.session(PinPurpose.SS_PIN if name == "set_pin" else PinPurpose.FINANCIAL_PIN)
+        return getattr(self, name)()
+
+    def records(self, type_):
+        """Give what was recorded of a type."""
+        return [
+            record
+            for unit in self.stage.journal.units
+            for record in unit.records
+            if isinstance(record, type_)
+        ]
+
+
+@pytest.fixture
+def catalogue_of(specifications):
+    """Give a maker of Xiamen's catalogue with one piece of its file replaced."""
+
+    def make(old="", new=""):
+        text, file = specifications.text("regions", "xiamen")
+        assert old in text
+        return parse_catalogue({file: text.replace(old, new)})
+
+    return make
+
+
+@pytest.fixture
+def bank_of(stage, catalogue_of):
+    """Give a maker of banks."""
+    return lambda old="", new="", **more: Bank(stage, catalogue_of(old, new), **more)
+
+
+@pytest.fixture
+def bank(bank_of):
+    """Give a bank in Xiamen."""
+    return bank_of()
+
+
+def refused(awaitable):
+    """Give the refusal that a request meets."""
+    with pytest.raises(RequestRefused) as caught:
+        asyncio.run(awaitable)
+    return caught.value
+
+
+OPERATIONS = ["link", "unlink", "set_pin", "activate"]
+ON_A_LINK = ["unlink", "set_pin", "activate", "open_session"]
+
+
+# ------------------------------------------------------------------ what is offered and there
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operation_is_carried_out_and_told(bank, name):
+    """The reply holds the settled operation; the key stands for it from the same unit on."""
+    reply = asyncio.run(bank.ask(name))
+
+    assert reply.operation.state is OperationState.SUCCEEDED
+    assert not reply.replayed
+    (used,) = bank.records(KeyUsed)
+    assert used.resource == reply.operation.operation.value
+    assert (used.channel, used.request_digest) == ("bank", KEY.fingerprint)
+
+
+def test_institution_that_is_not_served_is_refused(bank):
+    """An unknown institution is told as such."""
+    assert refused(bank.link(institution=AgencyCode("99999999"))).refusal is Refusal.UNKNOWN_AGENCY
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [
+        ("link", "link"),
+        ("unlink", "unlink"),
+        ("set_pin", "set-ss-pin"),
+        ("activate", "activate-financial"),
+        ("open_session", "set-ss-pin"),
+    ],
+)
+def test_what_the_region_does_not_grant_online_is_refused(bank_of, name, operation):
+    """A profile without the grant for online banking bars the operation before anything else."""
+    granted = f'operation = "{operation}"\nchannel = "online-bank"'
+    bank = bank_of(granted, granted.replace("online-bank", "counter"))
+    bank.stage.dialogues.down = set(Side)
+
+    assert refused(bank.ask(name)).refusal is Refusal.NOT_OFFERED
+
+
+def test_pin_session_for_activation_needs_the_grant_for_activation(bank_of):
+    """A session for the financial PIN is offered where activation is."""
+    granted = 'operation = "activate-financial"\nchannel = "online-bank"'
+    bank = bank_of(granted, granted.replace("online-bank", "counter"))
+
+    error = refused(bank.open_session(purpose=PinPurpose.FINANCIAL_PIN))
+
+    assert error.refusal is Refusal.NOT_OFFERED
+
+
+def test_card_number_of_another_region_is_refused_by_place_and_rule(bank_of):
+    """The form of card numbers is the region's."""
+    error = refused(bank_of('value = "[0-9A-Z]{8,12}"', 'value = "X[0-9]{8}"').link())
+
+    assert (error.refusal, error.pointer) == (Refusal.INVALID_REQUEST, "/ss_card_number")
+
+
+UNREADY = [
+    ("link", Side.SOCIAL, Refusal.BUREAU_UNAVAILABLE),
+    ("link", Side.FINANCIAL, Refusal.CORE_UNAVAILABLE),
+    ("unlink", Side.SOCIAL, Refusal.BUREAU_UNAVAILABLE),
+    ("unlink", Side.FINANCIAL, Refusal.CORE_UNAVAILABLE),
+    ("set_pin", Side.SOCIAL, Refusal.BUREAU_UNAVAILABLE),
+    ("activate", Side.FINANCIAL, Refusal.CORE_UNAVAILABLE),
+]
+
+
+@pytest.mark.parametrize(("name", "down", "refusal"), UNREADY)
+def test_side_that_is_down_is_named_before_anything_is_done(bank, name, down, refusal):
+    """No operation is opened, no PIN is enciphered and no session is spent for nothing."""
+    bank.stage.dialogues.down = {down}
+
+    assert refused(bank.ask(name)).refusal is refusal
+    assert (bank.stage.journal.units, bank.pins.orders) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["set_pin", "activate"])
+def test_side_that_has_no_part_in_it_may_be_down(bank, name):
+    """A PIN needs its own side only."""
+    bank.stage.dialogues.down = {Side.FINANCIAL if name == "set_pin" else Side.SOCIAL}
+
+    assert asyncio.run(bank.ask(name)).operation.state is OperationState.SUCCEEDED
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_full_gateway_refuses_before_a_session_is_spent(bank, monkeypatch, name):
+    """Beyond its room the gateway says so, and the PIN session stays good."""
+    monkeypatch.setattr(conductor_module, "RUNNING_MAX", 0)
+
+    assert refused(bank.ask(name)).refusal is Refusal.OVERLOADED
+    assert bank.pins.orders == []
+
+
+def test_link_needs_a_customer(bank):
+    """A channel that names nobody can link nothing."""
+    bank.caller = replace(bank.caller, customer=None)
+
+    assert refused(bank.link()).refusal is Refusal.INVALID_REQUEST
+
+
+# ------------------------------------------------------------------ whose it is
+
+
+@pytest.mark.parametrize("name", ON_A_LINK)
+@pytest.mark.parametrize(
+    "changes", [{"channel": "other"}, {"customer": CustomerNumber("C000000002")}]
+)
+def test_link_of_another_is_no_link(bank, name, changes):
+    """Another customer's link, or another channel's, is answered like none."""
+    bank.caller = replace(bank.caller, **changes)
+
+    assert refused(bank.ask(name)).refusal is Refusal.NOT_FOUND
+    assert refused(bank.service.read_link(bank.caller, bank.stage.link)).refusal is (
+        Refusal.NOT_FOUND
+    )
+
+
+@pytest.mark.parametrize("name", ON_A_LINK)
+@pytest.mark.parametrize("state", [LinkState.PENDING, LinkState.REMOVED, LinkState.FAILED])
+def test_link_that_is_not_active_carries_nothing(bank, name, state):
+    """Only an active link lets anything be done."""
+    linked = bank.store.linked_[bank.stage.link]
+    bank.store.linked_[bank.stage.link] = replace(linked, link=replace(linked.link, state=state))
+
+    assert refused(bank.ask(name)).refusal is Refusal.NOT_FOUND
+    assert asyncio.run(bank.service.read_link(bank.caller, bank.stage.link)).state is state
+
+
+@pytest.mark.parametrize("name", ["unlink", "set_pin", "open_session"])
+def test_link_that_never_was_is_not_found(bank, name):
+    """A reference that nobody made leads nowhere."""
+    assert refused(getattr(bank, name)(link=OTHER_LINK)).refusal is Refusal.NOT_FOUND
+
+
+def test_operation_is_read_by_its_customer_only(bank):
+    """The reader is compared with the link's customer; the SS follow-up is nobody's to read."""
+    reply = asyncio.run(bank.ask("activate"))
+    follow_up = bank.stage.operation(reply.operation.operation).follow_up
+    stranger = replace(bank.caller, channel="other")
+    read = bank.service.read_operation
+
+    mine = asyncio.run(read(bank.caller, reply.operation.operation))
+
+    assert mine == replace(reply.operation, timeline=mine.timeline)
+    assert refused(read(stranger, reply.operation.operation)).refusal is Refusal.NOT_FOUND
+    assert refused(read(bank.caller, follow_up)).refusal is Refusal.NOT_FOUND
+    nobody = OperationId("op_" + "9" * 26)
+    assert refused(read(bank.caller, nobody)).refusal is Refusal.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("owner", "refusal"),
+    [
+        ("C000000001", Refusal.ALREADY_LINKED),
+        ("C000000002", Refusal.NOT_CONFIRMED),
+        (None, Refusal.NOT_CONFIRMED),
+    ],
+)
+def test_held_card_is_told_to_its_own_customer_only(bank, owner, refusal):
+    """Whether somebody else linked a card is nothing to be found out."""
+    bank.stage.journal.failing = {1: Conflict("held")}
+    if owner:
+        account = replace(bank.stage.cargo.account, customer=CustomerNumber(owner))
+        linked = replace(bank.store.linked_[bank.stage.link], account=account)
+        bank.store.holding, bank.store.linked_[OTHER_LINK] = OTHER_LINK, linked
+
+    assert refused(bank.link()).refusal is refusal
+    assert bank.stage.sent() == []
+
+
+# ------------------------------------------------------------------ once
+
+
+@pytest.mark.parametrize("name", [*OPERATIONS, "open_session"])
+def test_same_key_gives_what_is_known_and_does_nothing(bank, name):
+    """A repeated request is answered from the record, and says so."""
+    first = asyncio.run(bank.ask(name))
+    for linked in bank.records(Link):
+        account = replace(bank.stage.cargo.account, link=linked.id)
+        bank.store.linked_[linked.id] = Linked(linked, bank.stage.cargo.card, account)
+    for session in bank.records(PinSession):
+        bank.store.sessions[session.id] = session
+    sent, units = len(bank.stage.sent()), len(bank.stage.journal.units)
+
+    again = asyncio.run(bank.ask(name))
+
+    assert again == replace(first, replayed=True)
+    assert (len(bank.stage.sent()), len(bank.stage.journal.units)) == (sent, units)
+
+
+@pytest.mark.parametrize("name", [*OPERATIONS, "open_session"])
+def test_key_of_another_request_is_refused(bank, name):
+    """A key stands for the first request that used it."""
+    used = KeyUsed("bank", KEY.key, b"\x02" * 32, "op_x", bank.stage.timers.now())
+    bank.stage.journal.submit(unit_of(used), lambda _error: None)
+
+    assert refused(bank.ask(name)).refusal is Refusal.IDEMPOTENCY_KEY_REUSED
+
+
+def unit_of(*records):
+    from gateway.store.unit import Unit
+
+    return Unit(records=records)
+
+
+def test_replayed_session_that_is_gone_is_not_found(bank):
+    """A key may outlive its session."""
+    asyncio.run(bank.open_session())
+
+    assert refused(bank.open_session()).refusal is Refusal.NOT_FOUND
+
+
+async def both(first, second):
+    return await asyncio.gather(first, second, return_exceptions=True)
+
+
+def test_same_key_at_once_runs_once(bank):
+    """The second of two requests under one key hears that the first is in progress."""
+    reply, error = asyncio.run(both(bank.link(), bank.link()))
+
+    assert reply.operation.state is OperationState.SUCCEEDED
+    assert error.refusal is Refusal.IN_PROGRESS
+    assert len(bank.records(KeyUsed)) == 1
+
+
+def test_key_is_free_again_after_a_refusal(bank):
+    """A request that was refused before anything began may be sent again under its key."""
+    bank.stage.dialogues.down = {Side.SOCIAL}
+    refused(bank.link())
+    bank.stage.dialogues.down = set()
+
+    assert asyncio.run(bank.link()).operation.state is OperationState.SUCCEEDED
+
+
+@pytest.mark.parametrize("name", ["unlink", "set_pin", "activate"])
+def test_link_is_changed_by_one_operation_at_a_time(bank, name):
+    """A newer operation waits until no message of the older one can arrive any more."""
+    other = IdempotencyKey("key-2", b"\x02" * 32)
+    reply, error = asyncio.run(both(bank.ask(name), bank.unlink(key=other)))
+
+    assert reply.operation.state is OperationState.SUCCEEDED
+    assert error.refusal is Refusal.IN_PROGRESS
+
+
+def test_operation_that_goes_on_keeps_its_link(bank_of):
+    """After its caller was answered 202, an operation still bars the next."""
+    bank = bank_of(wait_s=0.01)
+    bank.is_silent = True
+    bank.session()
+    pending = asyncio.run(bank.set_pin())
+
+    error = refused(bank.unlink(key=IdempotencyKey("key-2", b"\x02" * 32)))
+
+    assert pending.operation.state is OperationState.PENDING
+    assert error.refusal is Refusal.IN_PROGRESS
+
+
+# ------------------------------------------------------------------ waiting
+
+
+def test_caller_waits_no_longer_than_is_decent(bank_of):
+    """When the time is over the reply tells what is known: under way."""
+    bank = bank_of(wait_s=0.01)
+    bank.is_silent = True
+
+    reply = asyncio.run(bank.unlink())
+
+    assert reply.operation.state is OperationState.PENDING
+    operation = bank.stage.operation(reply.operation.operation)
+    assert any(exchange.state in AWAITING for exchange in operation.exchanges.values())
+
+
+def test_opening_that_is_not_durable_in_time_is_no_promise(bank_of):
+    """What may not be on disk is not told as pending."""
+    bank = bank_of(wait_s=0.01)
+    bank.stage.journal.is_held = bank.store.is_blind = True
+
+    assert refused(bank.unlink()).refusal is Refusal.OVERLOADED
+
+
+@pytest.mark.parametrize("is_conflict", [True, False])
+def test_outcome_after_the_caller_left_disturbs_nobody(bank_of, is_conflict):
+    """A record that comes through, or fails, when nobody waits any more is no error."""
+    bank = bank_of(wait_s=0.01)
+    bank.stage.journal.is_held = bank.store.is_blind = True
+    bank.stage.journal.failing = {1: Conflict("held")} if is_conflict else {}
+
+    async def leave():
+        with pytest.raises(RequestRefused):
+            await bank.unlink()
+        bank.stage.journal.is_held = False
+        bank.stage.journal.release()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(leave())
+
+    assert bank.stage.conductor.running_count == 0
+
+
+def test_full_journal_is_the_callers_to_repeat(bank):
+    """Nothing was changed, so the request may come again."""
+    bank.stage.journal.full = {1}
+
+    with pytest.raises(Unavailable):
+        asyncio.run(bank.link())
+
+
+# ------------------------------------------------------------------ PIN sessions
+
+
+def test_session_is_recorded_before_it_is_given(bank):
+    """Session and key stand in one unit; the nonce is not guessable and lasts five minutes."""
+    replies = [
+        asyncio.run(bank.open_session(IdempotencyKey(f"key-{n}", KEY.fingerprint)))
+        for n in range(2)
+    ]
+
+    (unit, _) = bank.stage.journal.units
+    session, used = unit.records
+    assert used.resource == session.id.value == replies[0].session.pin_session.value
+    assert session.expires_at == bank.stage.timers.now() + timedelta(seconds=300)
+    assert session.kid == "ss-pin-key"
+    assert len({reply.session.nonce for reply in replies}) == 2
+    assert len(session.nonce) >= 22
+
+
+def test_session_that_cannot_be_recorded_is_not_given(bank):
+    """A record that fails is an error of the request."""
+    bank.stage.journal.failing = {1: Conflict("key")}
+
+    with pytest.raises(Conflict):
+        asyncio.run(bank.open_session())
+
+
+UNUSABLE = {
+    "unknown": None,
+    "used": {"is_used": True},
+    "expired": {"expires_at": datetime(2026, 11, 21, 4, 0, tzinfo=UTC)},
+    "of another link": {"link": OTHER_LINK},
+    "for the other PIN": {"purpose": PinPurpose.FINANCIAL_PIN},
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_session_that_is_not_good_is_refused_unopened(bank, what):
+    """No envelope is opened under a session that is not this one's, fresh and unused."""
+    if UNUSABLE[what] is not None:
+        bank.session(**UNUSABLE[what])
+
+    error = refused(bank.set_pin())
+
+    assert (error.refusal, error.pointer) == (Refusal.PIN_SESSION_UNUSABLE, "/pin_session")
+    assert bank.pins.orders == []
+
+
+def test_newer_session_ends_an_older_one(bank):
+    """Of the sessions for one PIN of a link the newest is the only one."""
+    bank.session()
+    bank.session(id=PinSessionId("pse_" + "2" * 26))
+
+    assert refused(bank.set_pin()).refusal is Refusal.PIN_SESSION_UNUSABLE
+
+
+def test_refused_pin_spends_its_session_and_sends_nothing(bank):
+    """A weak PIN is an operation that failed; its session is used in the same unit."""
+    bank.session()
+    bank.pins.outcome = Refusal.PIN_TRIVIAL
+
+    reply = asyncio.run(bank.set_pin())
+
+    assert (reply.operation.state, reply.operation.refusal) == (
+        OperationState.FAILED,
+        Refusal.PIN_TRIVIAL,
+    )
+    (unit,) = bank.stage.journal.units
+    assert [type(record) for record in unit.records] == [SessionUsed, KeyUsed]
+    assert bank.stage.sent() == []
+
+
+@pytest.mark.parametrize("error", [Conflict("key"), None])
+def test_refusal_recorded_after_the_caller_left_disturbs_nobody(bank, error):
+    """A caller that hangs up while its refusal is being recorded leaves no exception behind."""
+    bank.session()
+    bank.pins.outcome = Refusal.PIN_TRIVIAL
+    bank.stage.journal.is_held = True
+    bank.stage.journal.failing = {1: error}
+
+    async def hang_up():
+        task = asyncio.create_task(bank.set_pin())
+        for _ in range(20):  # as many turns of the loop as the request needs, and some more
+            await asyncio.sleep(0)
+        assert bank.stage.journal.held
+        task.cancel()
+        await asyncio.wait([task])
+        bank.stage.journal.release()
+
+    asyncio.run(hang_up())
+
+    assert bank.stage.sent() == []
+
+
+def test_refusal_that_cannot_be_recorded_is_an_error(bank):
+    """Nothing is told that is not on disk."""
+    bank.session()
+    bank.pins.outcome = Refusal.PIN_TRIVIAL
+    bank.stage.journal.failing = {1: Conflict("key")}
+
+    with pytest.raises(Conflict):
+        asyncio.run(bank.set_pin())
+
+
+def test_session_recorded_after_the_caller_left_disturbs_nobody(bank):
+    """A caller that hangs up while its session is being recorded leaves no exception behind."""
+    bank.stage.journal.is_held = True
+
+    async def hang_up():
+        task = asyncio.create_task(bank.open_session())
+        for _ in range(20):  # as many turns of the loop as the request needs, and some more
+            await asyncio.sleep(0)
+        assert bank.stage.journal.held
+        task.cancel()
+        await asyncio.wait([task])
+        bank.stage.journal.release()
+
+    asyncio.run(hang_up())
+
+    assert len(bank.records(PinSession)) == 1
+
+
+def test_activation_carries_the_customers_choice(bank):
+    """Only listed services are added, written in the order of the table."""
+    bank.session(PinPurpose.FINANCIAL_PIN)
+    services = (AddedService.WEALTH_ACCOUNT, AddedService.SMS)
+
+    reply = asyncio.run(bank.activate(services=services))
+
+    operation = bank.stage.operation(reply.operation.operation)
+    assert operation.details["services"] == "SW"
+    assert reply.operation.ss_account_due_at is not None
+    (order,) = bank.pins.orders
+    assert (order.purpose, order.zone) == (PinPurpose.FINANCIAL_PIN, "financial/99350201")
+
+
+def test_ss_pin_is_ordered_for_the_bureaus_zone(bank):
+    """The order names zone and policy of the region and carries the session."""
+    session = bank.session()
+
+    asyncio.run(bank.set_pin())
+
+    (order,) = bank.pins.orders
+    assert (order.purpose, order.zone) == (PinPurpose.SS_PIN, "social/99350201")
+    assert (order.session, order.envelope) == (session, "an.envelope")
+
+
+# ------------------------------------------------------------------ reading
+
+
+def test_what_needs_no_customer_is_told(bank):
+    """Institutions, keys, readiness and metrics come from where they are."""
+    (agency,) = bank.service.agencies()
+
+    assert agency.institution == AgencyCode("99350201")
+    assert asyncio.run(bank.service.public_keys()) == ("a key",)
+    assert bank.service.readiness() == {"link": ReadinessCheck(ready=True)}
+    assert bank.service.metrics() == b"metrics"
