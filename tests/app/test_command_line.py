@@ -1,0 +1,149 @@
+"""The command `gateway`: what it is asked, its exit status, and errors of one line."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.app import command_line, demo, ensemble, guide
+from gateway.app import serve as serving
+from gateway.app.command_line import app
+from gateway.hsm import module
+from gateway.simulators import process
+from gateway.terms.errors import Unavailable
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Give a runner of one command."""
+    monkeypatch.setattr(command_line.signal, "signal", lambda *_: None)
+
+    def run(*arguments):
+        return CliRunner().invoke(app, list(map(str, arguments)))
+
+    return run
+
+
+class Ensemble:
+    """An ensemble without processes."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        pass
+
+    def wait(self):
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def no_processes(monkeypatch):
+    """Put an ensemble without processes in the place of the real one."""
+    monkeypatch.setattr(ensemble, "Ensemble", Ensemble)
+
+
+def test_help_names_every_command(run):
+    """What can be done is found without the manual."""
+    shown = run("--help").output
+
+    for name in ("serve", "simulate", "security-module", "demo", "run", "bench"):
+        assert name in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (("serve", "--config", "{}/no.toml"), "no.toml: cannot be read: No such file"),
+        (("security-module", "--side", "social", "--key-store", "{}/no", "--socket", "{}/s"), "no"),
+        (("simulate", "bureau", "--keys", "{}/no.toml"), "no.toml: "),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(tmp_path, arguments, rule):
+    """Exit status 2, file and rule on standard error, no traceback."""
+    command = [sys.executable, "-m", "gateway", *(each.format(tmp_path) for each in arguments)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"gateway: {tmp_path}/{rule}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_defect_keeps_its_traceback(run, monkeypatch, tmp_path):
+    """What is not an error on purpose is not made to look like one."""
+
+    def defect(*_arguments, **_more):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "run", defect)
+
+    result = run(
+        "security-module", "--side", "social", "--key-store", tmp_path, "--socket", tmp_path / "s"
+    )
+
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_serve_ends_with_the_gateways_status(run, monkeypatch, tmp_path, status):
+    """Whoever started the gateway hears how it ended."""
+    from gateway.app import settings
+
+    given = []
+    monkeypatch.setattr(settings, "load_settings", lambda file: f"settings of {file.name}")
+    monkeypatch.setattr(
+        serving, "serve", lambda what, *, embedded: given.append((what, embedded)) or status
+    )
+
+    result = run("serve", "--config", tmp_path / "gateway.toml", "--embedded")
+
+    assert result.exit_code == status
+    assert given == [("settings of gateway.toml", True)]
+
+
+@pytest.mark.parametrize(("name", "has_region"), [("bureau", True), ("core", False)])
+def test_simulator_gets_the_files_of_its_side(run, monkeypatch, tmp_path, name, has_region):
+    """A bureau is of a region, a core is not; both speak their own message set."""
+    given = []
+    monkeypatch.setattr(process, "run_simulator", given.append)
+
+    result = run("simulate", name, "--keys", tmp_path / "keys.toml", "--port", 8583)
+
+    (settings,) = given
+    assert result.exit_code == 0
+    assert (settings.side, settings.iso8583_port, settings.stop_with_stdin) == (name, 8583, False)
+    assert settings.message_set.name == settings.dialect.name == f"{name}.toml"
+    assert (settings.region is not None) is has_region
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_run_stays_up_until_it_is_interrupted(run, monkeypatch):
+    """The guide is printed first, and an interrupt is the right way to end it."""
+    monkeypatch.setattr(guide, "guide", lambda _ensemble: "the guide")
+
+    result = run("run")
+
+    assert (result.exit_code, result.output) == (0, "the guide\nStopping.\n")
+
+
+@pytest.mark.usefixtures("no_processes")
+@pytest.mark.parametrize("error", [None, demo.StepFailed("step 3"), Unavailable("bureau")])
+def test_demo_succeeds_only_when_every_step_did(run, monkeypatch, error):
+    """Exit status 0 means that each step came out as it should."""
+
+    def play(_story):
+        if error:
+            raise error
+
+    monkeypatch.setattr(demo.Story, "play", play)
+
+    result = run("demo")
+
+    assert result.exit_code == (2 if error else 0)
+    assert ("Every step came out" in result.output) is (error is None)
+    assert (result.stderr == f"gateway: {error}\n") is (error is not None)

@@ -1,0 +1,135 @@
+"""A security module as a process that is kept running."""
+
+import asyncio
+import os
+import signal
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from gateway.app import modules
+from gateway.app.modules import ModuleProcess
+from gateway.app.settings import ModuleSettings
+from gateway.hsm.client import SecurityModule
+from gateway.hsm.provision import create_test_store
+from gateway.terms.errors import SpecificationError, Unavailable
+from gateway.terms.sides import Side
+
+LOOK_SECONDS = 0.02
+LOOKS_MAX = 500
+
+
+@pytest.fixture
+def settings():
+    """Give the settings of a module with fresh keys, on a path short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="hsm") as directory:
+        store = Path(directory) / "keys"
+        create_test_store(store, Side.SOCIAL, [], date(2099, 12, 31))
+        yield ModuleSettings(key_store=store, socket=Path(directory) / "s")
+
+
+async def answered(module):
+    """Ask until the module answers."""
+    for _ in range(LOOKS_MAX):
+        try:
+            return await module.diagnostics()
+        except Unavailable:
+            await asyncio.sleep(LOOK_SECONDS)
+    raise AssertionError
+
+
+def test_module_that_dies_is_started_again(settings):
+    """Keys are at hand again a moment after a crash, and an ended gateway leaves no process."""
+
+    async def story():
+        process, module = ModuleProcess(Side.SOCIAL, settings), SecurityModule(settings.socket)
+        await process.start()
+        first = process._process.pid
+        before = await module.diagnostics()
+        os.kill(first, signal.SIGKILL)
+        await process._process.wait()
+        after = await answered(module)
+        second = process._process
+        module.close()
+        await process.stop()
+        return before, after, first, second
+
+    before, after, first, second = asyncio.run(story())
+
+    assert before.side == after.side == "social"
+    assert second.pid != first
+    assert second.returncode == 0
+
+
+def test_module_that_refuses_to_start_names_its_store(settings, capfd):
+    """A missing store is told by the module itself and by what waits for it."""
+
+    async def story():
+        empty = settings.model_copy(update={"key_store": settings.key_store / "nowhere"})
+        process = ModuleProcess(Side.SOCIAL, empty)
+        try:
+            await process.start()
+        finally:
+            await process.stop()
+
+    with pytest.raises(SpecificationError, match=r"nowhere: the social security module does not"):
+        asyncio.run(story())
+    assert "nowhere" in capfd.readouterr().err
+
+
+def test_module_that_stays_mute_is_ended(settings, monkeypatch):
+    """A module that says nothing in time is killed and counts as refused."""
+    monkeypatch.setattr(modules, "READY_SECONDS_MAX", 0.001)
+
+    async def story():
+        process = ModuleProcess(Side.SOCIAL, settings)
+        with pytest.raises(SpecificationError):
+            await process.start()
+        await process.stop()
+        return process._process.returncode
+
+    assert asyncio.run(story()) == -signal.SIGKILL
+
+
+def test_module_that_does_not_go_is_killed(settings, monkeypatch):
+    """Closing its input is asked once; then it is ended."""
+    monkeypatch.setattr(modules, "STOP_SECONDS_MAX", 0.05)
+
+    async def story():
+        process = ModuleProcess(Side.SOCIAL, settings)
+        await process.start()
+        os.kill(process._process.pid, signal.SIGSTOP)
+        await process.stop()
+        return process._process.returncode
+
+    assert asyncio.run(story()) == -signal.SIGKILL
+
+
+def test_stopping_what_never_started_is_nothing(settings):
+    """A gateway that fails early has nothing to end."""
+    asyncio.run(ModuleProcess(Side.SOCIAL, settings).stop())
+    assert settings.embedded
+
+
+def test_module_that_cannot_come_back_is_tried_until_it_is_stopped(settings, monkeypatch):
+    """A store that is gone for a while does not end the watch."""
+    monkeypatch.setattr(modules, "RESTART_SECONDS", 0.01)
+    keys = settings.key_store / "keys.toml"
+
+    async def story():
+        process, module = ModuleProcess(Side.SOCIAL, settings), SecurityModule(settings.socket)
+        await process.start()
+        first = process._process
+        keys.rename(keys.with_suffix(".away"))
+        first.kill()
+        while process._process is first or process._process.returncode is None:  # noqa: ASYNC110 - a process's end is not ours to signal
+            await asyncio.sleep(LOOK_SECONDS)
+        keys.with_suffix(".away").rename(keys)
+        back = await answered(module)
+        module.close()
+        await process.stop()
+        return back
+
+    assert asyncio.run(story()).side == "social"
