@@ -1,7 +1,6 @@
 """Fixtures of the payment HSM's tests: the fake host, and keys in it."""
 
 import importlib.util
-import secrets
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,20 +36,13 @@ def speaking():
 
     @asynccontextmanager
     async def speak(host, **options):
-        server = await host.serve()
+        await host.serve()
         envelope = Envelope(host.header_characters, host.lmk, host.trailer[1:].decode())
         connection = HostConnection(host.address, envelope, **options)
         try:
             yield connection
         finally:
             connection.close()
-            server.close()
-            await server.wait_closed()
+            await host.stop()
 
     return speak
-
-
-@pytest.fixture
-def tdes_key():
-    """Make a double-length TDES key."""
-    return lambda: fake_host.odd(secrets.token_bytes(16))

@@ -89,6 +89,7 @@ class FakeHost:
     keys: dict = field(default_factory=dict)
     waiting: list = field(default_factory=list)
     connections: int = 0
+    serving: list = field(default_factory=list)
 
     # ------------------------------------------------------------ keys
 
@@ -110,6 +111,12 @@ class FakeHost:
             raise Failed("A6" if token[0] == "S" else error)
         return key.value
 
+    def role_of(self, token):
+        """Give what a key block says itself that it is for."""
+        if token not in self.keys:
+            raise Failed("A4")
+        return self.keys[token].role
+
     @staticmethod
     def type_of(cut):
         code = cut.text(3)
@@ -122,12 +129,17 @@ class FakeHost:
     # ------------------------------------------------------------ server
 
     async def serve(self):
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.address = server.sockets[0].getsockname()
-        return server
+        self.server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.address = self.server.sockets[0].getsockname()
+
+    async def stop(self):
+        """End, once the client has closed its end."""
+        self.server.close()
+        await asyncio.gather(*self.serving)
 
     async def _connected(self, reader, writer):
         self.connections += 1
+        self.serving.append(asyncio.current_task())
         try:
             while True:
                 (length,) = struct.unpack(">H", await reader.readexactly(2))
@@ -235,7 +247,7 @@ class FakeHost:
     def do_a8(self, cut):
         type_, zmk, token, scheme = self.type_of(cut), cut.key(), cut.key(), cut.text(1)
         self.end(cut)
-        role = type_ or self.keys[token].role
+        role = type_ or self.role_of(token)
         value = self.open(token, role, error="11")
         out = wrapped(self.open(zmk, "ZMK"), role, value, scheme)
         return "00", (out + check_value(value)).encode()
@@ -246,7 +258,7 @@ class FakeHost:
         if flag != {"U": "1", "X": "1", "T": "2", "Y": "2", "S": "F", "R": "F"}[token[0]]:
             raise Failed("05")
         assert cut.follows(b";")
-        role = self.type_of(cut) or self.keys[token].role
+        role = self.type_of(cut) or self.role_of(token)
         assert cut.follows(b";001")
         self.end(cut)
         return "00", check_value(self.open(token, role)).encode()
@@ -283,7 +295,9 @@ class FakeHost:
         self.end(cut)
         digits = pin_of(source, block, format_, account)
         self._check_excluded(digits, excluded)
-        return "00", pin.generate_visa_pvv(pvk, pvki, digits, account.rjust(13, "0")).encode()
+        # A PVV is made of the PIN's four leftmost digits.
+        pvv = pin.generate_visa_pvv(pvk, pvki, digits[:4], account[-12:].rjust(13, "0"))
+        return "00", pvv.encode()
 
     def do_bk(self, cut):
         source = self._source(cut)
@@ -358,7 +372,7 @@ def odd(key):
 
 def check_value(key):
     """Key check value of a TDES or AES key, 6 digits."""
-    return des.generate_kcv(key).hex().upper()
+    return des.generate_kcv(key, 3).hex().upper()
 
 
 def wrapped(zmk, role, value, scheme):
@@ -384,17 +398,22 @@ def unwrapped(zmk, token):
     raise Failed("26")
 
 
+def with_check_digit(account):
+    """Give an account number that has a check digit at its end, whichever."""
+    return account + "0" if len(account) == 12 else account
+
+
 def block_of(key, digits, format_, account):
-    """Build and encipher a PIN block; `account` without check digit, whole for format 48."""
-    with_check_digit = account + "0"
+    """Build and encipher a PIN block; `account` is 12 digits without check digit, or whole."""
+    number = with_check_digit(account)
     match format_:
         case "01":
-            clear = pinblock.encode_pinblock_iso_0(digits, with_check_digit)
+            clear = pinblock.encode_pinblock_iso_0(digits, number)
         case "05":
             filling = secrets.token_hex(8)
             clear = bytes.fromhex(f"1{len(digits):X}{digits}{filling}"[:16])
         case "47":
-            clear = pinblock.encode_pinblock_iso_3(digits, with_check_digit)
+            clear = pinblock.encode_pinblock_iso_3(digits, number)
         case "48":
             return pinblock.encipher_pinblock_iso_4(key, digits, account)
         case _:
@@ -407,12 +426,12 @@ def pin_of(key, block, format_, account):
     if format_ == "48":
         return _or_20(lambda: pinblock.decipher_pinblock_iso_4(key, block, account))
     clear = des.decrypt_tdes_ecb(key, block)
-    with_check_digit = account + "0"
+    number = with_check_digit(account)
     match format_:
         case "01":
-            return _or_20(lambda: pinblock.decode_pinblock_iso_0(clear, with_check_digit))
+            return _or_20(lambda: pinblock.decode_pinblock_iso_0(clear, number))
         case "47":
-            return _or_20(lambda: pinblock.decode_pinblock_iso_3(clear, with_check_digit))
+            return _or_20(lambda: pinblock.decode_pinblock_iso_3(clear, number))
         case "05":
             return _format_1(clear.hex())
     raise Failed("23")
