@@ -64,16 +64,28 @@ class HostConnection:
             self._connection.abort()
 
     async def _answer(self, command: HostCommand[A]) -> "tuple[_Connection, Answer]":
+        connection, heard = None, 0
         try:
             async with asyncio.timeout(self._call_seconds_max):
                 connection = await self._connected()
-                if connection.in_flight >= self._in_flight_max:
-                    raise Unavailable("payment HSM: too many calls are waiting")
+                heard = connection.heard
+                self._refuse_beyond_bound(connection)
                 return connection, await connection.ask(command)
         except TimeoutError:
+            # Nothing came in all this time, neither to this call nor to another: a firewall may
+            # have forgotten the connection, and TCP would take a quarter of an hour to notice.
+            if connection is not None and connection.heard == heard:
+                connection.abort()
             raise Unavailable("payment HSM: no answer in time") from None
         except OSError:
             raise Unavailable("payment HSM: cannot be reached") from None
+
+    def _refuse_beyond_bound(self, connection: "_Connection") -> None:
+        if connection.in_flight < self._in_flight_max:
+            return
+        if connection.is_given_up:
+            connection.abort()
+        raise Unavailable("payment HSM: too many calls are waiting")
 
     async def _connected(self) -> "_Connection":
         if self._connection is None or self._connection.is_lost:
@@ -107,12 +119,18 @@ class _Connection(asyncio.Protocol):
         # its header is not used again while an answer to it may come.
         self._waiting: dict[int, _Waiting] = {}
         self._last_header = 0
+        self.heard = 0  # number of answers that have come
         self.is_lost = False
 
     @property
     def in_flight(self) -> int:
         """Number of requests that the HSM has not answered."""
         return len(self._waiting)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Tell whether nobody waits any more for what the HSM has not answered."""
+        return all(waiting.answer.done() for waiting in self._waiting.values())
 
     def ask(self, command: HostCommand[A]) -> asyncio.Future[Answer]:
         """Send a request; the future gives its answer."""
@@ -160,5 +178,6 @@ class _Connection(asyncio.Protocol):
         if waiting is None or waiting.response_code != answer.response_code:
             raise BrokenMessage("payment HSM: answer to nothing that was asked")
         del self._waiting[answer.header]
+        self.heard += 1
         if not waiting.answer.done():
             waiting.answer.set_result(answer)

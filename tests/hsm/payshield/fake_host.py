@@ -81,6 +81,7 @@ class FakeHost:
     excluded: set = field(default_factory=set)  # the global table
     errors: dict = field(default_factory=dict)  # command → error code
     silent: set = field(default_factory=set)  # commands that are never answered
+    late: dict = field(default_factory=dict)  # command → event before which it is not answered
     dropped: set = field(default_factory=set)  # commands at which the connection is cut
     garbage: dict = field(default_factory=dict)  # command → bytes sent instead of an answer
     held: int = 0  # so many answers are held back, and then sent in reverse
@@ -160,7 +161,15 @@ class FakeHost:
             writer.write(self.garbage[code])
             return
         answer = header + self._answer(code, rest) + self.trailer
-        await self._send(struct.pack(">H", len(answer)) + answer, writer)
+        frame = struct.pack(">H", len(answer)) + answer
+        if code in self.late:
+            self.serving.append(asyncio.create_task(self._later(self.late[code], frame, writer)))
+            return
+        await self._send(frame, writer)
+
+    async def _later(self, event, frame, writer):
+        await event.wait()
+        await self._send(frame, writer)
 
     def _parts(self, message):
         assert message.endswith(self.trailer)

@@ -1,7 +1,9 @@
 """The connection, against a fake host that behaves and one that does not."""
 
+import ast
 import asyncio
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -101,8 +103,8 @@ def test_headers_are_used_again_only_when_they_are_free(host, speaking):
     assert headers.count(b"002") == 2
 
 
-def test_silent_hsm_is_unavailable_after_the_deadline_and_the_connection_goes_on(host, ask):
-    """A call is not waited for beyond its deadline; the next ones are served."""
+def test_hsm_that_says_nothing_is_left_and_connected_to_anew(host, ask):
+    """After a whole deadline without a word the connection is taken for dead."""
     host.silent = {"NC"}
 
     silent, echo = ask(Diagnose(), Echo(b"x"), call_seconds_max=0.05)
@@ -110,25 +112,50 @@ def test_silent_hsm_is_unavailable_after_the_deadline_and_the_connection_goes_on
     assert str(silent) == "payment HSM: no answer in time"
     assert isinstance(silent, Unavailable)
     assert echo == b"x"
-    assert host.connections == 1
+    assert host.connections == 2
 
 
-def test_late_answer_is_dropped(host, speaking):
+def test_late_answer_is_dropped_and_the_connection_goes_on(host, speaking):
     """An answer that comes after its caller left is given to nobody else."""
-    host.held = 2  # the first answer waits for the second request
 
     async def scenario():
-        async with speaking(host, call_seconds_max=0.05) as connection:
-            first = await outcome(connection, Echo(b"first"))
-            second = await outcome(connection, Echo(b"second"))
-            host.held = 0
-            return first, second, await connection.ask(Echo(b"third"))
+        host.late = {"NC": asyncio.Event()}
+        async with speaking(host, call_seconds_max=0.1) as connection:
+            late = asyncio.create_task(outcome(connection, Diagnose()))
+            await asyncio.sleep(0)
+            before = await connection.ask(Echo(b"before"))
+            given_up = await late
+            host.late["NC"].set()
+            return given_up, before, await connection.ask(Echo(b"after"))
 
-    first, second, third = asyncio.run(scenario())
+    given_up, before, after = asyncio.run(scenario())
 
-    assert isinstance(first, Unavailable)
-    assert (second, third) == (b"second", b"third")
+    assert str(given_up) == "payment HSM: no answer in time"
+    assert (before, after) == (b"before", b"after")
     assert host.connections == 1
+
+
+def test_answers_that_never_come_do_not_use_the_connection_up(host, speaking):
+    """When all places are taken by calls that were given up, the connection is made anew."""
+    host.silent = {"NC"}
+
+    async def scenario():
+        async with speaking(host, call_seconds_max=0.1, in_flight_max=2) as connection:
+            lost = asyncio.create_task(outcome(connection, Diagnose()))
+            await asyncio.sleep(0)
+            await connection.ask(Echo(b"x"))
+            also_lost = asyncio.create_task(outcome(connection, Diagnose()))
+            await asyncio.sleep(0)
+            connection._connection.heard += 1  # as if another call had been answered just now
+            await asyncio.gather(lost, also_lost)
+            full = await outcome(connection, Echo(b"x"))
+            return full, await connection.ask(Echo(b"y"))
+
+    full, answer = asyncio.run(scenario())
+
+    assert str(full) == "payment HSM: too many calls are waiting"
+    assert answer == b"y"
+    assert host.connections == 2
 
 
 def test_dropped_connection_fails_the_calls_that_wait_and_is_made_anew(host, speaking):
@@ -265,6 +292,20 @@ def test_hsm_that_is_not_there_is_unavailable():
 
     with pytest.raises(Unavailable, match="cannot be reached"):
         asyncio.run(connection.ask(Diagnose()))
+    connection.close()
+
+
+def test_fake_host_shares_nothing_with_the_driver():
+    """A mistake of the driver is not mirrored: the fake imports none of the gateway."""
+    tree = ast.parse(Path(__file__).with_name("fake_host.py").read_text("utf-8"))
+    imported = {
+        name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [*node.names, ast.alias(getattr(node, "module", ""))]
+    }
+
+    assert not any(name.startswith("gateway") for name in imported)
 
 
 def test_closed_connection_fails_the_calls_that_wait(host, speaking):
