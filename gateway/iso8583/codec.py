@@ -29,12 +29,12 @@ class Reading(NamedTuple):
 
 
 class Codec:
-    """The codec of one dialect."""
+    """The codec of one dialect; `structures` divides the fields that have subfields."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self._forms = dialect.field_forms()
-        self._structures = dialect.structures()
+        self.structures = dialect.structures()
         self._mti_raw = {mti: _raw_mti(mti, dialect.numeric) for mti in MTIS}
         self._mtis = {raw: mti for mti, raw in self._mti_raw.items()}
         self._bitmap_at = len(_raw_mti("0000", dialect.numeric))
@@ -247,20 +247,24 @@ class Codec:
 
     # ------------------------------------------------------------ subfields
 
+    def indicator_bytes(self, data_element: int) -> int:
+        """Count the bytes of a length indicator; a fixed field has none."""
+        return self._forms[data_element].indicator_bytes
+
     def unpack(self, message: Message, data_element: int) -> Parts:
         """Give the subfields that the dialect declares for a field; raises `MalformedMessage`.
 
         Divided subfields are mappings themselves. Offsets of errors count from the field's start.
         """
         try:
-            return self._structures[data_element].unpack(message.fields[data_element])
+            return self.structures[data_element].unpack(message.fields[data_element])
         except BadContent as bad:
             raise MalformedMessage(f"DE {data_element}{bad.part}", bad.offset, bad.rule) from None
 
     def pack(self, data_element: int, parts: Parts) -> Value:
         """Give the value of a field made of `parts`; raises `UnencodableMessage`."""
         try:
-            return self._structures[data_element].pack(parts)
+            return self.structures[data_element].pack(parts)
         except BadContent as bad:
             raise UnencodableMessage(f"DE {data_element}{bad.part}", bad.rule) from None
 

@@ -1,13 +1,15 @@
 """A message field by field, as a person reads it; sensitive values masked."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.iso8583 import private_data
 from gateway.iso8583.codec import Codec, Reading
 from gateway.iso8583.errors import MalformedMessage
-from gateway.iso8583.field_specification import Sensitivity
+from gateway.iso8583.field_content import Value
+from gateway.iso8583.field_specification import FieldSpecification, Sensitivity
 from gateway.iso8583.message_kind import PrivateSubfield
+from gateway.iso8583.subfields import Structure
 from gateway.terms.masking import mask, mask_name
 
 _PRIVATE = 48
@@ -58,26 +60,60 @@ def _rows(
         yield Row("MTI", "Message type indicator", offset, length, str(value))
         return
     specification = codec.dialect.fields[data_element]
-    name, place = specification.name, f"DE {data_element}"
-    if isinstance(value, bytes):
-        yield Row(place, name, offset, length, _HIDDEN)
+    place, structure = f"DE {data_element}", codec.structures.get(data_element)
+    if structure or data_element == _PRIVATE:
+        yield Row(place, specification.name, offset, length, "")
+    begin = offset + codec.indicator_bytes(data_element)
+    if structure:
+        whole = Row(place, "", begin, offset + length - begin, "")
+        yield from _part_rows(structure, specification, whole, value)
     elif data_element == _PRIVATE:
-        yield Row(place, name, offset, length, "")
-        # The value ends where the field ends; what is before it is the length indicator.
-        begin = offset + length - len(value.encode("gb18030"))
-        yield from _private_rows(value, begin, private_subfields)
+        yield from _private_rows(str(value), begin, private_subfields)
     else:
-        yield Row(place, name, offset, length, shown(value, specification.sensitive))
+        yield _row(place, specification, offset, length, value)
+
+
+def _row(
+    place: str, specification: FieldSpecification, offset: int, length: int, value: Value
+) -> Row:
+    text = _HIDDEN if isinstance(value, bytes) else shown(value, specification.sensitive)
+    return Row(place, specification.name, offset, length, text)
+
+
+def _part_rows(
+    structure: Structure, specification: FieldSpecification, whole: Row, value: Value
+) -> Iterator[Row]:
+    """Give the rows of declared subfields; `whole` is where the value stands that they divide."""
+    assert specification.subfields
+    charset = specification.charset
+    units = len(value.encode(charset) if isinstance(value, str) and charset else value)
+    for key, at, count, part in structure.readings(value):
+        known = specification.subfields.parts[key]
+        # Subfields count characters or bytes of the value, two of which may share a byte of the
+        # message, or one take two.
+        start, end = whole.length * at // units, -(-whole.length * (at + count) // units)
+        row = _row(f"{whole.place} {key}", known, whole.offset + start, end - start, part)
+        inner = structure.inner.get(key)
+        yield replace(row, value="") if inner else row
+        if inner:
+            yield from _part_rows(inner, known, row, part)
 
 
 def _private_rows(
     text: str, begin: int, private_subfields: Mapping[str, PrivateSubfield]
 ) -> Iterator[Row]:
-    for usage, offset, length, value in private_data.subfields_of(text):
+    for usage, offset, length, value in _private(text, begin):
         known = private_subfields.get(usage)
         title, sensitive = (known.title, known.sensitive) if known else ("Unknown", "hide")
         place = f"{private_data.PLACE} {usage}"
         yield Row(place, title, begin + offset, length, shown(value, sensitive))
+
+
+def _private(text: str, begin: int) -> list[private_data.Subfield]:
+    try:
+        return private_data.subfields_of(text)
+    except MalformedMessage as error:  # its offset counts from the first subfield
+        raise MalformedMessage(error.place, begin + error.offset, error.rule) from None
 
 
 def shown(value: str, sensitive: Sensitivity) -> str:

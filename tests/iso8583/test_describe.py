@@ -79,3 +79,37 @@ def test_bad_private_data_ends_the_description(codecs):
     assert described.rows[-1].place == "DE 48"
     assert described.error
     assert described.error.place == "DE 48"
+
+
+def test_declared_subfields_have_rows_of_their_own(codecs):
+    """Positional and tagged subfields stand at their bytes; binary ones are never shown."""
+    fields = {
+        11: "000123", 61: "01350299199001010010  ", 63: b"SM016" + b"SIXTEEN BYTES!!!",
+        90: "010000012311212021030009900000100099000001",
+    }  # fmt: skip
+    data = codecs["institution"].encode(Message("0420", fields))
+
+    described = describe(codecs["institution"], data, {})
+
+    assert described.error is None
+    assert [(r.place, r.offset, r.length, r.value) for r in described.rows[2:7]] == [
+        ("DE 61", 26, 25, ""),
+        ("DE 61 61.1", 29, 2, "01"),
+        ("DE 61 61.2", 31, 20, "****************10  "),
+        ("DE 63", 51, 24, ""),
+        ("DE 63 SM", 59, 16, "****"),
+    ]
+    assert data[75 + 10 : 75 + 20] == b"1121202103"
+    assert described.rows[10].place == "DE 90 90.3"
+    assert (described.rows[10].offset, described.rows[10].length) == (85, 10)
+
+
+def test_flaw_in_private_data_is_where_it_is_in_the_message(codecs):
+    """The offset of a bad subfield counts from the start of the message, like any other."""
+    data = codecs["bureau"].encode(Message("0100", {11: "000123", 48: "IN00899350201NM9991"}))
+
+    described = describe(codecs["bureau"], data, {})
+
+    assert described.error
+    assert described.error.place == "DE 48 NM"
+    assert data[described.error.offset :] == b"NM9991"
