@@ -63,8 +63,8 @@ class Child:
 
     def _close_pipes(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                pipe.close()
+            assert pipe is not None
+            pipe.close()
 
 
 class Ensemble:

@@ -46,8 +46,8 @@ class ModuleProcess:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        if process.stdin is not None:
-            process.stdin.close()
+        assert process.stdin is not None
+        process.stdin.close()
         try:
             async with asyncio.timeout(STOP_SECONDS_MAX):
                 await process.wait()

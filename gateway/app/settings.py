@@ -152,7 +152,8 @@ class Settings(_Strict):
     @property
     def core_link(self) -> str:
         """The name of the link to the core."""
-        return next(name for name, link in self.links.items() if link.side is Side.FINANCIAL)
+        (core,) = [name for name, link in self.links.items() if link.side is Side.FINANCIAL]
+        return core
 
 
 def load_settings(file: Path) -> Settings:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, assert_never
 
 import structlog
 from twisted.application.internet import ClientService, backoffPolicy
@@ -264,6 +264,8 @@ class OutboundLink(Generic[Token]):
             case Command.DISCONNECT:
                 assert self._connection is not None  # no state but CLOSED is without one
                 self._connection.disconnect()
+            case _:
+                assert_never(command)
 
     def _ask(self, name: str, seconds: float, otherwise: Event) -> None:
         """Send an 08xx request; when it is not answered in time, `otherwise` has happened.

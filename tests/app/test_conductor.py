@@ -340,6 +340,20 @@ def test_hold_lets_a_newer_attempt_keep_the_link(stage):
     assert stage.conductor.watch(stage.operation_id(1), print) is None
 
 
+def test_end_of_a_hold_frees_no_link_that_another_has_taken(stage):
+    """After a restart a running operation keeps the link past the hold of an unknown one."""
+    unknown = stage.operation(lose_track(stage))
+    stage.timers.step(60)
+    newer = stage.operation(stage.open(K.ACTIVATE, number=2))
+
+    after = type(stage)()
+    for operation in (unknown, newer):
+        after.conductor.resume(operation, after.cargo)
+    after.timers.step(60)
+
+    assert after.conductor.is_busy(stage.link)
+
+
 def test_late_answer_settles_an_unknown_outcome(stage):
     """Within ten minutes the answer that was lost still tells the outcome."""
     identity = lose_track(stage)

@@ -597,7 +597,7 @@ NEEDS_CONNECTION = {"answer", "answer twice", "decline", "echo", "keep alive", "
 
 
 @settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )  # a maker, no state
 @given(deeds=st.lists(st.sampled_from(sorted(DEEDS)), max_size=25))
 def test_no_order_of_events_is_out_of_order(new_far_side, deeds):
