@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from gateway.iso8583 import bitmap, dialect_base
 from gateway.iso8583.bitmap import BITMAP_BITS, SECONDARY, TERTIARY
 from gateway.iso8583.dialect_base import BaseText
-from gateway.iso8583.ebcdic import CodePage
+from gateway.iso8583.ebcdic import Characters
 from gateway.iso8583.field_form import Digits, FieldForm, Lengths, Writing
 from gateway.iso8583.field_specification import FieldSpecification, Sensitivity
 from gateway.iso8583.framing import Framing
@@ -42,7 +42,7 @@ class Dialect:
     mac: MacRule
     framing: Framing
     fields: Mapping[int, FieldSpecification]
-    text: Literal["ascii"] | CodePage = "ascii"
+    text: Characters = "ascii"
     binary: Literal["raw", "hex"] = "raw"
     odd_digits_pad: Literal["left", "right"] | None = None
     odd_digits_filler: Literal["0", "F"] = "0"
@@ -109,7 +109,7 @@ class Dialect:
         compiled: dict[str, Any] = {
             "data_enc": "b" if is_bytes and not is_hex else specification.charset or self.text,
             "len_enc": lengths,
-            "len_type": len(self.writing.indicator(1, digits)) if digits else 0,
+            "len_type": len(self.writing.indicators(digits, 1)[1]) if digits else 0,
             "max_len": form.size(length + 1) if kind == "x+n" else length * (1 + is_hex),
             "desc": specification.name,
         }
@@ -143,6 +143,8 @@ def _check_forms(dialect: Dialect, file: str) -> None:
     if dialect.odd_digits_filler != "0" and dialect.numeric != "bcd":
         raise SpecificationError(file, "odd_digits_filler", "for bcd digits only")
     characters = "ascii" if dialect.text == "ascii" else "ebcdic"
+    if dialect.binary == "hex" and characters != "ascii":
+        raise SpecificationError(file, "binary", "hex digits are ASCII, and so is the text then")
     for key in ("numeric", "lengths"):
         if getattr(dialect, key) in {"ascii", "ebcdic"} - {characters}:
             raise SpecificationError(file, key, f"the text of this dialect is {characters}")

@@ -10,6 +10,7 @@ import codecs
 from typing import Literal
 
 CodePage = Literal["cp037", "cp500", "ibm1047"]
+Characters = Literal["ascii", "cp037", "cp500", "ibm1047"]  # of the text of a dialect
 _EVERY_BYTE = bytes(range(256))
 _SWAPS_1047 = str.maketrans("^\xac[\xdd]\xa8", "\xac^\xdd[\xa8]")
 

@@ -1,13 +1,13 @@
 """A field on the wire: length indicator and content, read and written strictly."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from operator import itemgetter
 from typing import Literal, NoReturn
 
-from gateway.iso8583.ebcdic import CodePage, Transcoder
+from gateway.iso8583.ebcdic import Characters, Transcoder
 from gateway.iso8583.errors import MalformedMessage, UnencodableMessage
 from gateway.iso8583.field_content import (
     CLASSES,
@@ -42,7 +42,7 @@ _EBCDIC = Transcoder("cp037")
 class Writing:
     """How the values of a dialect's fields are written; see `Dialect` for each part."""
 
-    text: Literal["ascii"] | CodePage = "ascii"
+    text: Characters = "ascii"
     numeric: Digits = "ascii"
     lengths: Lengths = "ascii"
     is_hex: bool = False
@@ -63,19 +63,28 @@ class Writing:
             return Text(*CLASSES[kind])
         return EbcdicText(*CLASSES[kind], self.text)
 
-    def indicator(self, count: int, digits: int) -> str:
-        """Give a length indicator of a field as it stands in a message."""
-        if self.lengths == "binary":
-            return count.to_bytes(digits - 1, "big").decode("latin-1")
-        if self.lengths == "bcd":
-            return bytes.fromhex(f"{count:0{digits + digits % 2}d}").decode("latin-1")
-        shown = f"{count:0{digits}d}"
-        return _EBCDIC.raw(shown) if self.lengths == "ebcdic" else shown
+    def indicators(self, digits: int, most: int) -> Mapping[int, str]:
+        """Give the length indicators from 1 to `most` as they stand in a message."""
+        return _indicators(self.lengths, digits, most)
 
     def indicator_rule(self, digits: int, most: int) -> str:
         """Say what a length indicator is."""
         least = "1" if self.lengths == "binary" else f"{1:0{digits}d}"
         return f"{_LENGTH_NAMES[self.lengths]} from {least} to {most}"
+
+
+@cache
+def _indicators(lengths: Lengths, digits: int, most: int) -> Mapping[int, str]:
+    return {count: _indicator(lengths, digits, count) for count in range(1, most + 1)}
+
+
+def _indicator(lengths: Lengths, digits: int, count: int) -> str:
+    if lengths == "binary":
+        return count.to_bytes(digits - 1, "big").decode("latin-1")
+    if lengths == "bcd":
+        return bytes.fromhex(f"{count:0{digits + digits % 2}d}").decode("latin-1")
+    shown = f"{count:0{digits}d}"
+    return _EBCDIC.raw(shown) if lengths == "ebcdic" else shown
 
 
 ASCII = Writing()  # also the inside of a text field, once its characters are read
@@ -229,8 +238,7 @@ def form_of(place: str, specification: FieldSpecification, writing: Writing) -> 
     """Compile one field without its subfields."""
     kind, digits, most = specification.form
     content = writing.content(kind, specification.charset)
-    counts: Iterable[int] = range(1, most + 1) if digits else ()
-    indicators = {count: writing.indicator(count, digits) for count in counts}
+    indicators = writing.indicators(digits, most) if digits else {}
     return FieldForm(
         place,
         content,

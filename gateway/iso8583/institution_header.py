@@ -32,9 +32,10 @@ class HeaderPart:
         if self.kind == "length":
             return "the length is computed" if self.value else ""
         try:
-            return "" if self.own().strip() or self.kind == "free" else "the value is missing"
+            self.own()
         except ValueError:
             return "hex text, or at most as many ASCII characters as the part has bytes"
+        return ""
 
     def own(self) -> bytes:
         """Give our own bytes; raises `ValueError` where the value does not fill the part."""

@@ -159,7 +159,7 @@ class _Tagged:
     def of(cls, subfields: Subfields, writing: Writing) -> Self:
         tag, digits = _tag_of(subfields)
         tag_form = form_of("tag", FieldSpecification("Tag", tag), writing)
-        indicators = {count: writing.indicator(count, digits) for count in range(1, 10**digits)}
+        indicators = writing.indicators(digits, 10**digits - 1)
         contents, counts = {}, {}
         for key, part in subfields.parts.items():
             _check_tag(tag_form, key, is_usage=subfields.layout == "usage")

@@ -1,21 +1,35 @@
-"""The two dialects and message sets as they are shipped."""
+"""The dialects and message sets as they are shipped."""
 
+import codecs as python_codecs
 from pathlib import Path
 
 import pytest
 
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect, parse_dialect
+from gateway.iso8583.ebcdic import table_of
 from gateway.iso8583.message_set import MessageSet, parse_message_set
 
 SPECS = Path(__file__).parents[2] / "specs"
 
 
+def shipped_text(name: str) -> tuple[str, str]:
+    """Text and file of a shipped dialect, as `parse_dialect` takes them."""
+    file = SPECS / "dialects" / f"{name}.toml"
+    return file.read_text("utf-8"), file.name
+
+
+@pytest.fixture(scope="session")
+def base_text():
+    """Give what finds a dialect that another extends."""
+    return shipped_text
+
+
 @pytest.fixture(scope="session")
 def dialects() -> dict[str, Dialect]:
-    """Both dialects by name."""
-    files = {name: f"dialects/{name}.toml" for name in ("bureau", "core")}
-    return {name: parse_dialect((SPECS / f).read_text(), f) for name, f in files.items()}
+    """Every shipped dialect by name."""
+    names = sorted(file.stem for file in (SPECS / "dialects").glob("*.toml"))
+    return {name: parse_dialect(*shipped_text(name), shipped_text) for name in names}
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +43,20 @@ def message_sets() -> dict[str, MessageSet]:
     """Both message sets by name."""
     files = {name: f"messages/{name}.toml" for name in ("bureau", "core")}
     return {name: parse_message_set((SPECS / f).read_text(), f) for name, f in files.items()}
+
+
+def _ibm1047(name: str) -> python_codecs.CodecInfo | None:
+    """Give pyiso8583 the code page that Python does not have."""
+    if name != "ibm1047":
+        return None
+    table = table_of("ibm1047")
+    return python_codecs.CodecInfo(
+        lambda text, errors="strict": python_codecs.charmap_encode(
+            text, errors, python_codecs.charmap_build(table)
+        ),
+        lambda raw, errors="strict": python_codecs.charmap_decode(raw, errors, table),
+        name=name,
+    )
+
+
+python_codecs.register(_ibm1047)

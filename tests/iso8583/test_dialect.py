@@ -49,6 +49,10 @@ def test_shipped_dialects_are_good_specifications_for_pyiso8583(dialects):
         ('numeric = "bcd"', 'numeric = "roman"', "numeric", "ascii"),
         ('odd_digits_pad = "right"', "", "odd_digits_pad", "needed for bcd"),
         ('numeric = "bcd"', 'numeric = "ascii"', "odd_digits_pad", "needed for bcd"),
+        ('"bcd"\nodd', '"ebcdic"\nodd', "lengths", "this dialect is ascii"),
+        ('title = "Small"', 'title = ""\ntext = "cp037"\nbinary = "hex"', "binary", "ASCII"),
+        ('title = "Small"', 'title = ""\ntext = "cp1047"', "text", "cp037"),
+        ('title = "Small"', 'title = ""\nodd_digits_filler = "E"', "odd_digits_filler", "'0'"),
         ("padding = 1", "padding = 3", "mac.padding", "1 or 2"),
         ("padding = 1", "padding = 0", "mac.padding", "0 for CMAC"),
         ("iso-9797-1-algorithm-3", "cmac-aes", "mac.padding", "0 for CMAC"),
@@ -66,6 +70,14 @@ def test_shipped_dialects_are_good_specifications_for_pyiso8583(dialects):
         ('code", format = "b 8" }\n128', 'code", format = "b 4" }\n128', "fields.64", "b 8"),
         ("[64, 128]", "[128]", "fields.64", "absent where it does not"),
         ("4096", "9999", "framing.message_bytes_max", "less than or equal"),
+        ("4096", '4096\ntrailer = "3"', "framing.trailer", "pattern"),
+        ("4096", "4096\nheader = { parts = [] }", "framing.header.parts", "at least 1"),
+        (
+            "4096",
+            '4096\nheader = { parts = [{ name = "", kind = "free", length = 1 }] }',
+            "framing.header.parts.0.value",
+            "as many",
+        ),
         ("4096", '4096\ntpdu = "61"', "framing.tpdu", "pattern"),
         ("4096", '4096\ntpdu = "6000010000\\n"', "framing.tpdu", "pattern"),
         ("n 6", "n6.", "fields.11.format", "n 6, ans..28, b 8"),
@@ -75,6 +87,8 @@ def test_shipped_dialects_are_good_specifications_for_pyiso8583(dialects):
         ('"n 6"', '"n 6", charset = "gb18030"', "fields.11.charset", "variable"),
         ('"n 6"', '"ans 6", charset = "gb18030"', "fields.11.charset", "variable"),
         ('"n 6"', '"n 6", sensitive = "yes"', "fields.11.sensitive", "mask"),
+        ('"n 6"', '"n 6", charset = "utf-8"', "fields.11.charset", "gbk"),
+        ('"n 6"', '"n 6", subfields = { layout = "tlv" }', "fields.11.subfields.parts", "required"),
         ("11 = {", "1 = {", "fields.1", "2 to 64"),
         ("11 = {", "65 = {", "fields.65", "66 to 192"),
         ("11 = {", "193 = {", "fields.193", "66 to 192"),
@@ -99,3 +113,46 @@ def test_good_dialect_is_read():
 
     assert dialect.framing.tpdu_bytes == 0
     assert dialect.fields[11].form == ("n", 0, 6)
+
+
+PARTS = '11 = { name = "STAN", format = "FORMAT", subfields = { LAYOUT, parts = { PARTS } } }'
+
+
+@pytest.mark.parametrize(
+    ("notation", "layout", "parts", "rule"),
+    [
+        ("n 6", 'layout = "tlv"', 'A = { name = "", format = "n 2" }', "need tag and length"),
+        ("n 6", 'layout = "usage", tag = "n 2"', 'AA = { name = "", format = "n 2" }', "for tlv"),
+        (
+            "n 6",
+            'layout = "positional", length_digits = 2',
+            'A = { name = "", format = "n 2" }',
+            "for tlv",
+        ),
+        ("ans...99", 'layout = "usage"', 'aa = { name = "", format = "n 2" }', "two capital"),
+        ("ans...99", 'layout = "usage"', 'AAA = { name = "", format = "n 2" }', "declared format"),
+        (
+            "ans...99",
+            'layout = "ltv", tag = "n..2", length_digits = 2',
+            'A = { name = "", format = "n 2" }',
+            "format",
+        ),
+        ("ans...99", 'layout = "usage"', 'AA = { name = "", format = "b 2" }', "binary field"),
+        (
+            "ans...99",
+            'layout = "usage"',
+            'AA = { name = "", format = "ans..9", charset = "gbk" }',
+            "charset of its field",
+        ),
+        ("b...99", 'layout = "usage"', 'AA = { name = "", format = "n..9" }', "fixed length"),
+    ],
+)
+def test_subfields_that_do_not_fit_are_refused(notation, layout, parts, rule):
+    """What cannot be read back in one way only is refused when the file is loaded."""
+    line = PARTS.replace("FORMAT", notation).replace("LAYOUT", layout).replace("PARTS", parts)
+    old = '11 = { name = "Systems trace audit number", format = "n 6" }'
+
+    with pytest.raises(SpecificationError, match=rule) as caught:
+        parse_dialect(GOOD.replace(old, line), "small.toml")
+
+    assert caught.value.key == "fields.11.subfields"

@@ -21,7 +21,6 @@ def test_whatever_can_be_written_is_read_back(charset):
     writable = UNICODE.encode(charset, "ignore")
 
     assert writable.decode(charset).encode(charset) == writable
-    assert set(writable.decode(charset)) <= set(UNICODE)
     assert (charset == "gbk") == (writable.decode(charset) != UNICODE)
 
 
