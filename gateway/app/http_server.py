@@ -45,8 +45,11 @@ class _NoSignals:
         pass
 
 
-def listen(address: str) -> socket.socket:
-    """Open ``host:port``, where port 0 takes a free one; raises `SpecificationError`."""
+def listen(address: str, file: str = "") -> socket.socket:
+    """Open ``host:port``, where port 0 takes a free one.
+
+    Raises `SpecificationError` that names `file`, where the address was read.
+    """
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -58,7 +61,7 @@ def listen(address: str) -> socket.socket:
     except OSError as error:
         listening.close()
         raise SpecificationError(
-            "configuration", "http.listen", f"{address} cannot be used: {error.strerror}"
+            file, "http.listen", f"{address} cannot be used: {error.strerror}; name another"
         ) from None
     listening.setblocking(False)
     return listening

@@ -35,6 +35,7 @@ from gateway.app.traces import TraceNumbers
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
 from gateway.hsm.mac import MacPadding, RetailMac
+from gateway.hsm.protocol import BadRequest, SessionMacKey
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.message_set import MessageSet
@@ -132,13 +133,18 @@ class Gateway:
     # ------------------------------------------------------------------ security modules
 
     async def _start_modules(self, stack: AsyncExitStack) -> None:
+        embedded = [side for side in Side if self._settings.module(side).embedded]
+        processes = [ModuleProcess(side, self._settings.module(side)) for side in embedded]
+        for process in processes:
+            stack.push_async_callback(process.stop)
+        started = await asyncio.gather(
+            *(process.start() for process in processes), return_exceptions=True
+        )
+        for outcome in started:
+            if outcome is not None:
+                raise outcome
         for side in Side:
-            settings = self._settings.module(side)
-            if settings.embedded:
-                process = ModuleProcess(side, settings)
-                stack.push_async_callback(process.stop)
-                await process.start()
-            module = SecurityModule(settings.socket)
+            module = SecurityModule(self._settings.module(side).socket)
             stack.callback(module.close)
             self._modules[side] = module
 
@@ -173,7 +179,7 @@ class Gateway:
         for agency in self._catalogue.agencies.values():
             if agency.institution.link not in bureaus:
                 raise SpecificationError(
-                    "configuration",
+                    self._settings.file,
                     f"links.{agency.institution.link}",
                     f"is missing: institution {agency.institution.code} is reached over it",
                 )
@@ -192,7 +198,7 @@ class Gateway:
     ) -> None:
         dialogue = table.dialogue(name)
         dialect, message_set = self._spoken(settings)
-        key = await self._modules[settings.side].session_mac_key(settings.zone)
+        key = await self._mac_key(name, settings)
         host, _, port = settings.address.rpartition(":")
 
         def became(state: State) -> None:
@@ -217,6 +223,14 @@ class Gateway:
         self._links[name] = link
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
         link.start()
+
+    async def _mac_key(self, link: str, settings: LinkSettings) -> SessionMacKey:
+        try:
+            return await self._modules[settings.side].session_mac_key(settings.zone)
+        except BadRequest:
+            store = self._settings.module(settings.side).key_store
+            rule = f"names a zone that has no keys in {store}; name one that has"
+            raise SpecificationError(self._settings.file, f"links.{link}.zone", rule) from None
 
     def _reserve(self, record: object, done: Callable[[Exception | None], None]) -> None:
         self._journal.submit(Unit(records=(record,)), done)
@@ -301,7 +315,7 @@ class Gateway:
         return checks
 
     async def _start_http(self, stack: AsyncExitStack, application: ASGIApp) -> None:
-        listening = listen(self._settings.http.listen)
+        listening = listen(self._settings.http.listen, self._settings.file)
         server = HttpServer(application)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
 

@@ -7,9 +7,17 @@ import re
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from gateway.operations.recovery import Limits
 from gateway.terms.errors import SpecificationError
@@ -140,6 +148,17 @@ class Settings(_Strict):
     pin_session_life_s: Annotated[int, Field(gt=0, le=300)] = 300
     specifications: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    _file: str = PrivateAttr("configuration")
+
+    def model_post_init(self, context: Any) -> None:  # noqa: ANN401 - as pydantic types it
+        """Keep the name of the file, for errors that only show when the gateway starts."""
+        if context is not None:
+            self._file = context
+
+    @property
+    def file(self) -> str:
+        """Where these settings were read from."""
+        return self._file
 
     def module(self, side: Side) -> ModuleSettings:
         """Give the settings of a side's security module."""
@@ -166,7 +185,7 @@ def load_settings(file: Path) -> Settings:
         raise SpecificationError(str(file), "", "is not UTF-8 text") from None
     values = parse_toml(text, str(file))
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings.model_validate(values, context=str(file))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])

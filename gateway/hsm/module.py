@@ -13,6 +13,7 @@ import socket
 import stat
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -38,8 +39,13 @@ def run(store_directory: Path, socket_path: Path, side: Side, *, embedded: bool)
     store = open_store(store_directory, side)
     # Whether a session is over is not left to the clock of the process that asks.
     module = SoftModule(store, time.time)  # noqa: TID251 - see the line above
-    asyncio.run(_serve(module, socket_path, side, embedded=embedded))
-    socket_path.unlink(missing_ok=True)
+    listening = _listening_socket(socket_path)
+    ours = socket_path.stat().st_ino
+    asyncio.run(_serve(module, listening, side, embedded=embedded))
+    with suppress(FileNotFoundError):
+        # A successor may have put its own socket there since our parent died.
+        if socket_path.stat().st_ino == ours:
+            socket_path.unlink()
 
 
 def answer(module: SoftModule, frame: Frame) -> Frame:
@@ -74,7 +80,9 @@ def _seal_process() -> None:
         raise LocalError("security module: the process cannot be made undumpable")
 
 
-async def _serve(module: SoftModule, path: Path, side: Side, *, embedded: bool) -> None:
+async def _serve(
+    module: SoftModule, listening: socket.socket, side: Side, *, embedded: bool
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -86,7 +94,7 @@ async def _serve(module: SoftModule, path: Path, side: Side, *, embedded: bool) 
         loop.add_signal_handler(signal.SIGINT, stop.set)
     connections: set[_Connection] = set()
     server = await loop.create_unix_server(
-        lambda: _Connection(module, connections), sock=_listening_socket(path)
+        lambda: _Connection(module, connections), sock=listening
     )
     sys.stdout.write(f"security module {side.value} ready\n")
     sys.stdout.flush()

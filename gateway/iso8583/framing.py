@@ -202,6 +202,11 @@ class FrameReader:
         return frames
 
     @property
+    def is_inside_frame(self) -> bool:
+        """Tell whether a frame has begun that is not complete."""
+        return bool(self._buffer)
+
+    @property
     def error(self) -> MalformedFrame | None:
         """What is wrong with the stream, once something is."""
         return self._error

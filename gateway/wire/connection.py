@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import structlog
 from twisted.internet import protocol
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from gateway.iso8583.codec import Codec
@@ -17,6 +18,7 @@ from gateway.iso8583.message import Message
 log = structlog.get_logger()
 
 USER_TIMEOUT_MS = 30_000  # unacknowledged bytes for this long: the peer's host is gone
+FRAME_SECONDS_MAX = 5.0  # the rest of a frame is on its way already; else its length was a lie
 UNSENT_BYTES_MAX = 1 << 20  # a peer that does not read for a megabyte is cut off
 
 
@@ -56,10 +58,19 @@ class MessageConnection(protocol.Protocol):
 
     A message that breaks the dialect or its MAC is refused with a logged place and rule, and the
     connection goes on: the frame around it was sound. A stream that is not one of frames is
-    closed. No log line holds a value.
+    closed, and so is one that stops in the middle of a frame: whatever came next would be taken
+    for the rest of it. No log line holds a value. `clock` must be monotonic.
     """
 
-    def __init__(self, name: str, codec: Codec, mac: Mac, listener: Listener, tally: Tally) -> None:
+    def __init__(
+        self,
+        name: str,
+        codec: Codec,
+        mac: Mac,
+        listener: Listener,
+        tally: Tally,
+        clock: IReactorTime,
+    ) -> None:
         self._name = name
         self._codec = codec
         self._mac = mac
@@ -67,6 +78,8 @@ class MessageConnection(protocol.Protocol):
         self._tally = tally
         self._framing = codec.dialect.framing
         self._reader = FrameReader(self._framing)
+        self._clock = clock
+        self._unfinished: IDelayedCall | None = None
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Set the socket's options and tell the link."""
@@ -91,9 +104,12 @@ class MessageConnection(protocol.Protocol):
             self._take(frame)
         if self._reader.error is not None:
             self._close_over(self._reader.error)
+        elif frames or self._unfinished is None:
+            self._watch_rest()
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802
         """Tell the link that the connection is gone."""
+        self._forget_rest()
         self._listener.lost(reason.type.__name__ if reason.type else "unknown")
 
     def send(self, message: Message) -> None:
@@ -125,6 +141,21 @@ class MessageConnection(protocol.Protocol):
             log.warning("message-mac-failure", link=self._name, reason=str(error))
         else:
             self._listener.heard(message)
+
+    def _watch_rest(self) -> None:
+        """See that a frame which has begun is complete in time."""
+        self._forget_rest()
+        if self._reader.is_inside_frame:
+            self._unfinished = self._clock.callLater(FRAME_SECONDS_MAX, self._close_over_rest)
+
+    def _forget_rest(self) -> None:
+        if self._unfinished is not None:
+            self._unfinished.cancel()
+            self._unfinished = None
+
+    def _close_over_rest(self) -> None:
+        self._unfinished = None
+        self._close_over(MalformedFrame(0, f"not complete within {FRAME_SECONDS_MAX:g} seconds"))
 
     def _close_over(self, error: MalformedFrame) -> None:
         self._tally.malformed += 1

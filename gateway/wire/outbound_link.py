@@ -189,7 +189,7 @@ class OutboundLink(Generic[Token]):
     def connection_for(self) -> MessageConnection:
         """Make the protocol of a new connection."""
         plan = self._plan
-        return MessageConnection(plan.name, plan.codec, plan.mac, self, self.tally)
+        return MessageConnection(plan.name, plan.codec, plan.mac, self, self.tally, self._reactor)
 
     # ------------------------------------------------------------------ answers
 

@@ -62,7 +62,7 @@ class Wire:
         self.accepted = 0
         self._port = 0
         self._open: set[asyncio.StreamWriter] = set()
-        self._to_gateway: asyncio.StreamWriter | None = None
+        self._gateways: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever)
@@ -110,11 +110,11 @@ class Wire:
             await asyncio.sleep(0.005)
 
     async def _inject(self, data: bytes, *, then_close: bool) -> None:
-        assert self._to_gateway is not None
-        self._to_gateway.write(data)
-        await self._to_gateway.drain()
-        if then_close:
-            self._to_gateway.close()
+        for writer in tuple(self._gateways):
+            writer.write(data)
+            await writer.drain()
+            if then_close:
+                writer.close()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = {writer}
@@ -124,11 +124,12 @@ class Wire:
             peer_reader, peer_writer = await asyncio.open_connection(*self._far_side)
             ends.add(peer_writer)
             self._open.add(peer_writer)
-            self._to_gateway = writer
+            self._gateways.add(writer)
             await asyncio.gather(
                 self._pump(reader, peer_writer, _append(self.to_peer)),
                 self._pump(peer_reader, writer, _append(self.to_gateway)),
             )
+        self._gateways.discard(writer)
         for end in ends:
             end.close()
             with suppress(OSError):

@@ -17,19 +17,20 @@ SS_PIN, FINANCIAL_PIN, WEAK_PIN = "640917", "285063", "777777"
 
 
 def forms(data):
-    """Give what bytes may look like: raw, hexadecimal, base64 in any alignment."""
+    """Give what bytes may look like: raw, hexadecimal, base64 at any place in a longer value."""
     text = data.hex()
-    coded = {base64.b64encode(bytes(pad) + data)[4:-4] for pad in range(3)}
+    coded = set()
+    for before in range(3):
+        padded = base64.b64encode(bytes(before) + data)
+        coded.add(padded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6])
     coded |= {each.replace(b"+", b"-").replace(b"/", b"_") for each in coded}
-    return [data, text.encode(), text.upper().encode(), *coded]
+    return [data, text.encode(), text.upper().encode(), *sorted(coded)]
 
 
 def packed(digits):
-    """Give digits as BCD, in either alignment."""
-    return [
-        bytes.fromhex(digits + "f" * (len(digits) % 2)),
-        bytes.fromhex(digits[1:][: -1 + len(digits) % 2 or None]),
-    ]
+    """Give digits as BCD, beginning in either half of a byte."""
+    shifted = digits[1:]
+    return [bytes.fromhex(each[: len(each) // 2 * 2]) for each in (digits, shifted)]
 
 
 def texts(value):
@@ -119,10 +120,10 @@ def check_wires(who, blocks, sent, heard):
     }
     own = {
         "bureau": [who.card.encode(), *blocks["bureau"]],
-        "core": [packed(who.pan)[0][:9], who.customer.encode(), *blocks["core"]],
+        "core": [packed(who.pan)[0], who.customer.encode(), *blocks["core"]],
     }
     never = {
-        "bureau": [*texts(who.pan), *texts(who.customer), packed(who.pan)[0][:9]],
+        "bureau": [*texts(who.pan), *texts(who.customer)],
         "core": texts(who.card),
     }
     for block in blocks["bureau"]:

@@ -104,7 +104,7 @@ def test_answer_of_another_trace_is_unmatched(town, newcomer, eventually, side):
     foreign = speaks.decode(frame.payload).with_fields({11: "999999"})
     mark = len(town.log())
 
-    wire.inject(speaks.dialect.framing.frame(speaks.encode(foreign, mac), frame.tpdu))
+    wire.inject(speaks.dialect.framing.frame(speaks.encode(foreign, mac)))
     eventually(lambda: "answer-unmatched" in events(log_since(town, mark)))
 
     assert citizen.unlink().status == 200
@@ -118,6 +118,18 @@ def test_connection_cut_in_the_middle_of_a_frame_is_made_anew(town, newcomer, ev
     eventually(lambda: town.wires["bureau"].accepted > dialled)
     town.wait_until_ready()
 
+    assert newcomer().ask_link().status == 201
+
+
+def test_frame_that_never_ends_is_given_up(town, newcomer, eventually):
+    """A length that promises more than comes must not swallow the answers that follow."""
+    dialled, mark = town.wires["bureau"].accepted, len(town.log())
+
+    town.wires["bureau"].inject(b"01000110")
+    eventually(lambda: town.wires["bureau"].accepted > dialled)
+    town.wait_until_ready()
+
+    assert "connection-closed" in events(log_since(town, mark))
     assert newcomer().ask_link().status == 201
 
 

@@ -5,9 +5,16 @@ import socket
 import pytest
 from structlog.testing import capture_logs
 from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from gateway.wire.connection import UNSENT_BYTES_MAX, USER_TIMEOUT_MS, MessageConnection, Tally
+from gateway.wire.connection import (
+    FRAME_SECONDS_MAX,
+    UNSENT_BYTES_MAX,
+    USER_TIMEOUT_MS,
+    MessageConnection,
+    Tally,
+)
 
 
 class Listener:
@@ -40,16 +47,21 @@ def tally():
 
 
 @pytest.fixture
-def connection(words, listener, transport, tally, mac):
-    connection = MessageConnection("far", words.codec, mac, listener, tally)
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def connection(words, listener, transport, tally, mac, clock):
+    connection = MessageConnection("far", words.codec, mac, listener, tally, clock)
     connection.makeConnection(transport)
     listener.events.clear()
     return connection
 
 
-def test_fresh_connection_is_set_up_and_told(words, listener, transport, tally, mac):
+def test_fresh_connection_is_set_up_and_told(words, listener, transport, tally, mac, clock):
     """Small messages leave at once, and a dead host is noticed by unacknowledged bytes."""
-    connection = MessageConnection("far", words.codec, mac, listener, tally)
+    connection = MessageConnection("far", words.codec, mac, listener, tally, clock)
 
     connection.makeConnection(transport)
 
@@ -168,9 +180,9 @@ def test_message_leaves_with_mac_and_frame(connection, words, transport, tally):
     assert tally.sent == 1
 
 
-def test_disconnecting_before_connecting_is_nothing(words, listener, tally, mac):
+def test_disconnecting_before_connecting_is_nothing(words, listener, tally, mac, clock):
     """A connection that never was needs no closing."""
-    connection = MessageConnection("far", words.codec, mac, listener, tally)
+    connection = MessageConnection("far", words.codec, mac, listener, tally, clock)
 
     connection.disconnect()
 
@@ -199,3 +211,38 @@ def test_only_too_many_unsent_bytes_cut_a_peer_off(transport):
     producer.pauseProducing()
 
     assert (before, transport.is_aborted) == (False, True)
+
+
+def test_frame_that_stops_half_way_closes_the_connection(words, connection, transport, clock):
+    """What came next would be taken for the rest of it, and no answer would ever be heard."""
+    framed = words.framed(words.request())
+
+    with capture_logs() as logs:
+        connection.dataReceived(framed + framed[:10])
+        clock.advance(FRAME_SECONDS_MAX)
+
+    assert transport.is_aborted
+    assert [line["event"] for line in logs] == ["connection-closed"]
+
+
+def test_frame_in_pieces_is_waited_for(words, connection, transport, listener, clock):
+    """The rest of a frame in time is no reason to close; neither is silence between frames."""
+    framed = words.framed(words.request())
+
+    connection.dataReceived(framed[:10])
+    clock.advance(FRAME_SECONDS_MAX - 0.1)
+    connection.dataReceived(framed[10:])
+    clock.advance(60)
+
+    assert not transport.is_aborted
+    assert len(listener.events) == 1
+
+
+def test_lost_connection_waits_for_no_rest(words, connection, transport, clock):
+    """A frame cut off by the end of its connection leaves no timer behind."""
+    connection.dataReceived(words.framed(words.request())[:10])
+
+    connection.connectionLost(Failure(ConnectionDone()))
+
+    assert clock.getDelayedCalls() == []
+    assert not transport.is_aborted
