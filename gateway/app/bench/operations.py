@@ -20,7 +20,7 @@ import uvloop
 
 from gateway.app.bench import load
 from gateway.app.bench.figures import Figure
-from gateway.app.bench.processes import processor_seconds, since
+from gateway.app.bench.processes import processes_of, processor_seconds, since
 from gateway.app.ensemble import Child, Ensemble, launch
 from gateway.app.online_bank import OnlineBank, seal_pin
 from gateway.simulators.population import NAMED, Person, person
@@ -83,14 +83,14 @@ def measure(plan: Plan | None = None) -> list[Figure]:
 
 
 @contextmanager
-def _bare_relay(directory: Path) -> Iterator[str]:
-    """Run the relay and its peer; gives where the relay answers HTTP."""
+def _bare_relay(directory: Path) -> Iterator[Child]:
+    """Run the relay and its peer; gives the relay."""
     children: list[Child] = []
     try:
         children.append(launch(directory / "peer.log", "-m", _RELAY, "peer"))
         address = children[0].said["iso8583"]
         children.append(launch(directory / "relay.log", "-m", _RELAY, "relay", address))
-        yield children[1].said["http"]
+        yield children[1]
     finally:
         for child in reversed(children):
             child.stop()
@@ -99,9 +99,10 @@ def _bare_relay(directory: Path) -> Iterator[str]:
 class _Bench:
     """One run: the links made so far, and what is asked next."""
 
-    def __init__(self, ensemble: Ensemble, relay: str, plan: Plan) -> None:
+    def __init__(self, ensemble: Ensemble, relay: Child, plan: Plan) -> None:
         self._ensemble = ensemble
-        self._relay = relay
+        self._relay = relay.said["http"]
+        self._processes = {**processes_of(ensemble), "relay": [relay.process.pid]}
         self._connections = plan.connections
         self._hands: list[Hand] = []
         self._people = map(person, count(NAMED + 1))
@@ -115,7 +116,8 @@ class _Bench:
         measured = Round()
         envelope = seal_pin(self._jwk, {"kid": self._jwk["kid"], "nonce": "0" * 22}, PIN)
         bare = self._put_pin(Hand("lnk_" + "0" * 26, "C000000001"), "pse_" + "0" * 26, envelope)
-        measured.bouts["relay"] = await self._run(self._relay, repeat(bare), seconds, 200)
+        ask = partial(self._run, self._relay, repeat(bare), seconds, 200)
+        await self._measured(measured, "relay", ask)
         await self._measured(measured, "link", partial(self._link, seconds))
         await self._set_pins(measured, seconds)
         return measured
@@ -124,9 +126,9 @@ class _Bench:
         self, measured: Round, name: str, ask: Callable[[], Awaitable[load.Bout]]
     ) -> load.Bout:
         """Add a bout, and what it cost each process, to those of its name in the round."""
-        before = processor_seconds(self._ensemble)
+        before = processor_seconds(self._processes)
         bout = await ask()
-        taken = since(before, processor_seconds(self._ensemble))
+        taken = since(before, processor_seconds(self._processes))
         sum_ = measured.bouts.setdefault(name, load.Bout())
         sum_.answers += bout.answers
         sum_.seconds += bout.seconds
@@ -214,6 +216,7 @@ class _Bench:
 
 
 _FULL = ("set PIN", "open session", "link")
+_OTHERS = ("security modules", "simulated bureau", "simulated core", "load client")
 
 
 def _figures(rounds: Sequence[Round]) -> list[Figure]:
@@ -238,12 +241,15 @@ def _figures(rounds: Sequence[Round]) -> list[Figure]:
             )
             for name in _FULL
         ]
-    return figures + [
-        Figure.alone(
-            f"operations: {name}, processor time of {process}",
-            "µs/operation",
-            [each.processor(name, process) for each in rounds],
-        )
-        for name in _FULL
-        for process in rounds[0].processors[name]
-    ]
+    return figures + [figure for name in _FULL for figure in _processor_figures(name, rounds)]
+
+
+def _processor_figures(name: str, rounds: Sequence[Round]) -> Iterator[Figure]:
+    """Compare the gateway with the relay process to process; the machine's mood cancels out."""
+    unit = "µs/operation"
+    bare = [each.processor("relay", "relay") for each in rounds]
+    own = [each.processor(name, "gateway") for each in rounds]
+    yield Figure.against(f"operations: {name}, processor time of gateway", unit, own, bare)
+    for process in _OTHERS:
+        taken = [each.processor(name, process) for each in rounds]
+        yield Figure.alone(f"operations: {name}, processor time of {process}", unit, taken)

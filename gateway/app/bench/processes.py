@@ -1,7 +1,7 @@
-"""How much time of a processor each process of an ensemble took (proc(5))."""
+"""How much time of a processor each process took (proc(5))."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gateway.app.ensemble import Ensemble
@@ -10,18 +10,24 @@ _SECONDS_PER_TICK = 1 / os.sysconf("SC_CLK_TCK")
 _USER, _SYSTEM = 11, 12  # utime and stime, counted behind the name of the program
 
 
-def processor_seconds(ensemble: Ensemble) -> dict[str, float]:
-    """Give the seconds that each process has taken so far, this one as the load client."""
-    children = {
-        "gateway": ensemble.gateway,
-        "simulated bureau": ensemble.bureau,
-        "simulated core": ensemble.core,
+def processes_of(ensemble: Ensemble) -> dict[str, list[int]]:
+    """List the processes of an ensemble by what they are, this one as the load client."""
+    assert ensemble.gateway is not None
+    assert ensemble.bureau is not None
+    assert ensemble.core is not None
+    gateway = ensemble.gateway.process.pid
+    return {
+        "gateway": [gateway],
+        "security modules": _children(gateway),
+        "simulated bureau": [ensemble.bureau.process.pid],
+        "simulated core": [ensemble.core.process.pid],
+        "load client": [os.getpid()],
     }
-    pids = {name: child.process.pid for name, child in children.items() if child is not None}
-    taken = {name: _seconds(pid) for name, pid in pids.items()}
-    taken["security modules"] = sum(map(_seconds, _children(pids["gateway"])))
-    taken["load client"] = _seconds(os.getpid())
-    return taken
+
+
+def processor_seconds(processes: Mapping[str, Iterable[int]]) -> dict[str, float]:
+    """Give the seconds that each has taken since it began."""
+    return {name: sum(map(_seconds, pids)) for name, pids in processes.items()}
 
 
 def since(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
