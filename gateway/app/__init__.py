@@ -16,6 +16,7 @@ module            holds
 ``ensemble``      gateway and simulators as processes, for `run` and `demo`
 ``demo``          plays the Xiamen flow and prints it as a sequence
 ``bench``         measures
+``message_tools`` describes, encodes, sends and dissects single messages and captures
 ``command_line``  the commands
 ================  ===============================================================
 """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.app.message_tools.commands import app as message_app
 from gateway.terms.errors import GatewayError
 from gateway.terms.sides import Side
 
@@ -40,6 +41,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(message_app, name="message")
 
 _Embedded = Annotated[bool, typer.Option("--embedded", help="End when standard input ends.")]
 

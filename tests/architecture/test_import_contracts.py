@@ -54,6 +54,7 @@ PLANTED = [
     Violation("store", "structlog", "one door: only shell rooms write a log"),
     Violation("social", "stdnum.luhn", "one door: check digits"),
     Violation("wire", "iso8583", "one door: pyiso8583"),
+    Violation("api", "cypcap", "one door: libpcap"),
     Violation("linking", "pydantic", "one door: pydantic"),
 ]
 NAMES = [f"{each.room}-{each.imported}" for each in PLANTED]

@@ -1,0 +1,81 @@
+"""What `gateway message send` does: one message out, its answer described and checked."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.app.message_tools.draft import parse_draft
+from gateway.app.message_tools.exchange import Address, Heard, exchange
+from gateway.app.message_tools.fitting import Tongue, tongue
+from gateway.app.message_tools.message_input import BadInput, InputForm, decoded, given_text
+from gateway.app.message_tools.report import Account
+from gateway.app.specifications import Specifications
+from gateway.iso8583.dialect import Dialect
+from gateway.iso8583.mac import Mac
+from gateway.simulators.cipher import ZoneKeys, retail_mac
+from gateway.terms.errors import SpecificationError
+
+_HEX = re.compile(r"[0-9A-Fa-f\s]+")
+
+
+@dataclass(slots=True)
+class Sending:
+    """One message ready to be sent; `answered_well` once a well-formed answer has come."""
+
+    tongue: Tongue
+    data: bytes
+    mac: Mac | None
+    answered_well: bool = False
+
+    @classmethod
+    def prepare(
+        cls, specifications: Specifications, dialect: str, given: str, keys: Path | None
+    ) -> "Sending":
+        """Read and encode a message; with `keys` it gets its MAC, unless it was given as hex.
+
+        Raises `BadInput`, `SpecificationError` and, naming the field, `UnencodableMessage`.
+        """
+        spoken = tongue(specifications, dialect)
+        mac = _mac(spoken.dialect, keys) if keys else None
+        text = given_text(given)
+        if _HEX.fullmatch(text):
+            return cls(spoken, decoded(text.encode("ascii"), InputForm.HEX), mac)
+        message = parse_draft(text).message(spoken.dialect)
+        return cls(spoken, spoken.codec.encode(message, mac), mac)
+
+    def lines(self, address: str, timeout_seconds: float) -> Iterator[str]:
+        """Send, and write what goes out and what comes back, as it happens.
+
+        Raises what `exchange` raises, and `BadInput` for the address.
+        """
+        try:
+            peer = Address.parse(address)
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+        sent = Account.of(self.tongue, self.data)
+        yield "sent"
+        yield from sent.lines()
+        for heard in exchange(self.tongue, peer, self.data, timeout_seconds, self.mac):
+            yield ""
+            yield "the answer" if heard.is_answer else "received, not the answer"
+            yield from heard.account.lines()
+            yield from self._mac_lines(heard)
+            self.answered_well |= heard.is_answer and not heard.mac_flaw
+        self.answered_well |= not self.tongue.codec.decode(self.data).is_request
+
+    def _mac_lines(self, heard: Heard) -> Iterator[str]:
+        if self.mac is None or heard.account.error:
+            return
+        yield f"MAC: {heard.mac_flaw}" if heard.mac_flaw else "MAC: good"
+
+
+def _mac(dialect: Dialect, keys: Path) -> Mac:
+    """Make the MAC of a dialect from a keys file; raises `SpecificationError`."""
+    if dialect.mac.algorithm != "iso-9797-1-algorithm-3":
+        raise SpecificationError(dialect.name, "mac.algorithm", "this command knows the retail MAC")
+    try:
+        text = keys.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise SpecificationError(str(keys), "", "cannot be read as UTF-8 text") from None
+    return retail_mac(ZoneKeys.parse(text, str(keys)).mac, dialect.mac.padding)
