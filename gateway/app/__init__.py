@@ -10,12 +10,21 @@ module            holds
 ``dialogue``      drafts to messages and answers to events, in a link's message set
 ``conductor``     decide, record, act: the one place that carries decisions out
 ``service``       what the HTTP room asks of the gateway
+``pins``          PINs between the service and the security modules
+``modules``       a side's security module as a process that `serve` keeps running
+``logs``          logs as JSON lines, masked by type
+``metrics``       what the gateway counts
 ``rendering``     operations as a caller sees them
 ``specifications`` reads ``specs/``
+``http_server``   uvicorn inside our loop
+``reactor``       one loop for all: Twisted's reactor on uvloop, with a monotonic clock
 ``serve``         wires everything and runs it
 ``ensemble``      gateway and simulators as processes, for `run` and `demo`
+``online_bank``   plays an online-banking backend and its customer's browser
+``guide``         what `run` prints
 ``demo``          plays the Xiamen flow and prints it as a sequence
 ``bench``         measures
+``documents``     the pages of ``docs/`` that are generated
 ``message_tools`` describes, encodes, sends and dissects single messages and captures
 ``command_line``  the commands
 ================  ===============================================================

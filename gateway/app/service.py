@@ -355,16 +355,7 @@ class OnlineBanking:
 
     async def _make_durable(self, unit: Unit) -> None:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def done(error: Exception | None) -> None:
-            if written.done():
-                return
-            if error is None:
-                written.set_result(None)
-            else:
-                written.set_exception(error)
-
-        self._journal.submit(unit, done)
+        self._journal.submit(unit, _resolve(written))
         await written
 
     # ------------------------------------------------------------------ once
@@ -495,8 +486,8 @@ def _for_operation(record: object, operation: OperationId) -> object:
     return record
 
 
-def _resolve(future: asyncio.Future[Operation]) -> Callable[[Operation | Exception], None]:
-    def resolve(outcome: Operation | Exception) -> None:
+def _resolve(future: asyncio.Future[T]) -> Callable[[T | Exception], None]:
+    def resolve(outcome: T | Exception) -> None:
         if future.done():
             return
         if isinstance(outcome, Exception):
