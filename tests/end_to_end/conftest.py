@@ -183,6 +183,14 @@ class Peer:
             if entry["direction"] == "received" and entry.get("message") == message
         ]
 
+    def begun(self, after: int) -> list[str]:
+        """Name the requests that came behind a mark, repeats of earlier ones left out."""
+        return [
+            entry["message"]
+            for entry in self.entries(after)
+            if entry["direction"] == "received" and entry["fields"][0]["value"][-1] == "0"
+        ]
+
     def state(self, who: Person) -> Mapping[str, Any]:
         """Show the card (the account) of a person."""
         is_bureau = self._side is Side.SOCIAL

@@ -81,7 +81,7 @@ def test_bad_body_is_told_by_place_and_rule(send, town, bureau, core, case):
     for value in (CANARY, "25400000901", "15400000901", "\uff11"):
         assert value not in json.dumps(problem, ensure_ascii=False)
         assert value not in town.log()[log:]
-    assert bureau.entries(marks[0]) == core.entries(marks[1]) == []
+    assert bureau.begun(marks[0]) == core.begun(marks[1]) == []
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_bad_head_is_refused_before_anything_is_done(send, bureau, changes, stat
     told, problem = send(body(), **changes)
 
     assert (told, problem["code"]) == (status, code)
-    assert bureau.entries(mark) == []
+    assert bureau.begun(mark) == []
 
 
 def test_body_of_ten_megabytes_is_refused_unread(send):

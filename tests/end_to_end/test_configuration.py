@@ -25,7 +25,6 @@ def with_line(table, line):
 # How the file is changed, and what standard error must name.
 WRONG = {
     "unknown key": (with_line("http", "lisen = 1"), ["gateway.toml", "http.lisen"]),
-    "not TOML": (lambda text: text + "\n[http", ["gateway.toml"]),
     "not UTF-8": (lambda text: text + "# \udcff", ["gateway.toml", "UTF-8"]),
     "wrong type": (
         with_line("links.core", 'in_flight_max = "many"'),
@@ -44,7 +43,6 @@ WRONG = {
         replaced('key_store = "keys/social"', 'key_store = "keys/financial"'),
         ["keys/financial", "side", "social"],
     ),
-    "no store": (replaced('"keys/social"', '"keys/nowhere"'), ["keys/nowhere", "cannot be read"]),
     "database that is none": (
         replaced('path = "gateway.db"', 'path = "gateway.toml"'),
         ["gateway.toml", "store.path"],

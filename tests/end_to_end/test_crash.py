@@ -158,7 +158,10 @@ def _check_stands(citizen, request, view):
     answer = citizen.bank.change(*request)
     now = citizen.bank.get(f"/v1/operations/{view['operation']}").body
     if view["state"] != "unknown":
-        assert now == view
+        told = ("state", "refusal", "response_code", "link")
+        assert [now.get(each) for each in told] == [view.get(each) for each in told]
+        # An answer that comes later still is recorded behind what was told, and changes nothing.
+        assert now["timeline"][: len(view["timeline"])] == view["timeline"]
     assert answer.headers.get("idempotent-replayed") == "true"
     assert answer.body["operation"] == view["operation"]
     assert answer.status == 202 or (answer.status < 300) is (now["state"] == "succeeded")

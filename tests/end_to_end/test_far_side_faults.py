@@ -181,7 +181,7 @@ def test_absent_bureau_is_refused_and_nothing_is_recorded(citizen, town, bureau,
     eventually(lambda: not town.is_up("link-bureau"))
 
     answers = [citizen.send_pin(body), citizen.unlink(), citizen.ask_link()]
-    asked = core.entries(mark)
+    asked = core.begun(mark)
     town.wires["bureau"].restore()
     town.wait_until_ready()
     afterwards = citizen.send_pin(body)
