@@ -93,9 +93,7 @@ async def _serve(
     else:
         loop.add_signal_handler(signal.SIGINT, stop.set)
     connections: set[_Connection] = set()
-    server = await loop.create_unix_server(
-        lambda: _Connection(module, connections), sock=listening
-    )
+    server = await loop.create_unix_server(lambda: _Connection(module, connections), sock=listening)
     sys.stdout.write(f"security module {side.value} ready\n")
     sys.stdout.flush()
     await stop.wait()
