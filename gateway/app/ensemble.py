@@ -164,10 +164,11 @@ class Ensemble:
         )
 
     def _make_keys(self) -> None:
-        last_day = (utc_now() + TEST_KEY_LIFE).date()
+        now = utc_now()
+        last_day = (now + TEST_KEY_LIFE).date()
         for side, zone in ((Side.SOCIAL, BUREAU_ZONE), (Side.FINANCIAL, CORE_ZONE)):
             store = self.directory / "keys" / side.value
-            create_test_store(store, side, [zone], last_day)
+            create_test_store(store, side, [zone], last_day, now)
             export_for_simulator(store, side, zone.name, self._simulator_keys(zone.name))
 
     def _simulator_keys(self, name: str) -> Path:

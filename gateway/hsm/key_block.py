@@ -137,13 +137,16 @@ def unwrap(kbpk: bytes, block: str) -> tuple[Header, bytes]:
 
 def check_value(algorithm: Algorithm, key: bytes) -> str:
     """Key check value in hexadecimal: TDES 3 bytes of ECB, AES 5 of CMAC, SM4 8 of ECB."""
-    match algorithm:
-        case Algorithm.TDES:
-            return cipher_of(algorithm, key).encrypt(bytes(8))[:3].hex().upper()
-        case Algorithm.AES:
-            return _cmac("D", key, bytes(16))[:5].hex().upper()
-        case Algorithm.SM4:
-            return cipher_of(algorithm, key).encrypt(bytes(16))[:8].hex().upper()
+    size = {Algorithm.TDES: 3, Algorithm.AES: 5, Algorithm.SM4: 8}[algorithm]
+    return full_check_value(algorithm, key)[:size].hex().upper()
+
+
+def full_check_value(algorithm: Algorithm, key: bytes) -> bytes:
+    """Give a block of zeros enciphered, or its CMAC: what parties take their check values from."""
+    if algorithm is Algorithm.AES:
+        return _cmac("D", key, bytes(16))
+    cipher = cipher_of(algorithm, key)
+    return cipher.encrypt(bytes(cipher.block_bytes))
 
 
 def _key_of(clear: bytes) -> bytes:

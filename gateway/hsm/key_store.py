@@ -2,22 +2,20 @@
 
 ::
 
-    master.key   the key block protection key, 64 hexadecimal digits, mode 0600
-    keys.toml    side, stage and zones, with every key as an X9.143 key block
-    data.key     the data key of the gateway process (`gateway.hsm.data_key`), not read here
+    master.key   the key block protection key, or a systemd credential in its place
+    keys.toml    side, stage, zones and keys, sealed under the master key (`key_ledger`)
+    audit.log    what was done to it, by whom, chained by hashes (`audit`)
+    data.key     the data key of the gateway process (`data_key`), not read here
 
-Side, stage, purpose and, for a PIN key, the zone's format and account rule stand in the label of
-each key block, under its MAC. So a key of the other side, of a test store, of another zone or
-for another purpose is refused although it unwraps, and a zone's format cannot be edited alone.
+Every key is an X9.143 key block under the master key, and is asked at every use whether it is for
+that use: usage, algorithm, mode of use, exportability, version and the label of side and purpose.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from enum import StrEnum
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
@@ -26,62 +24,26 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from joserfc.jwk import ECKey
 
+from gateway.hsm.audit import AUDIT_FILE, DONE, AuditLine, read_audit
 from gateway.hsm.ciphers import KeptCipher, cipher_of
-from gateway.hsm.key_block import ALGORITHM_LETTER, Header, KeyBlockError, KeyUse, unwrap
-from gateway.hsm.private_files import read_private
-from gateway.pinblock.zone import Algorithm, Zone, parse_zone
+from gateway.hsm.key_block import Header, KeyBlockError, KeyUse, check_value, unwrap
+from gateway.hsm.key_ledger import KeyRecord, KeyState, Ledger, read_ledger
+from gateway.hsm.key_purpose import (
+    ENVELOPE_KEY_USE,
+    KeyPurpose,
+    Labels,
+    Slot,
+    Stage,
+    algorithms_of,
+    key_use,
+)
+from gateway.hsm.master_key import read_master_key
+from gateway.hsm.private_files import locked, read_private
+from gateway.pinblock.zone import Algorithm, Zone
 from gateway.terms.errors import LocalError, SpecificationError
 from gateway.terms.sides import PinPurpose, Side
-from gateway.terms.specification import parse_toml
 
-MASTER_KEY_FILE = "master.key"
 KEYS_FILE = "keys.toml"
-MASTER_KEY_BYTES = 32
-
-# X9.143 usages: retail MAC key, both ways; asymmetric key agreement, derivation only.
-MAC_KEY_USE = KeyUse("M3", "T", "C")
-ENVELOPE_KEY_USE = KeyUse("K3", "E", "X")
-
-
-class Stage(StrEnum):
-    """Whether a store's keys may be known to others."""
-
-    TEST = "test"
-    LIVE = "live"
-
-    @property
-    def exportability(self) -> str:
-        """Exportability that each key block of the store must have."""
-        # Test keys are given to the simulators in clear; live keys never leave.
-        return "E" if self is Stage.TEST else "N"
-
-
-def pin_key_use(algorithm: Algorithm) -> KeyUse:
-    """Say what the key block of an outgoing zone's PIN key must say: encipher only."""
-    return KeyUse("P0", ALGORITHM_LETTER[algorithm], "E")
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Writes the labels of one side's and stage's key blocks."""
-
-    side: Side
-    stage: Stage
-
-    def pin(self, zone: Zone) -> str:
-        """Label of a zone's PIN key."""
-        return self._join("pin", zone.name, zone.format, zone.account)
-
-    def mac(self, zone_name: str) -> str:
-        """Label of a zone's MAC key."""
-        return self._join("mac", zone_name)
-
-    def envelope(self, purpose: PinPurpose, not_after: date) -> str:
-        """Label of the key to which customers' browsers encipher PINs of a purpose."""
-        return self._join("envelope", purpose, not_after.isoformat())
-
-    def _join(self, *parts: str) -> str:
-        return "/".join((self.side, self.stage, *parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,23 +74,40 @@ class EnvelopeKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _ZoneKeys:
+class HeldKey:
+    """A key that was unwrapped, with what its key block says of it."""
+
+    record: KeyRecord
+    header: Header
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _PinKey:
+    held: HeldKey
     zone: Zone
-    pin_header: Header
-    mac_header: Header
-    pin_cipher: KeptCipher = field(repr=False)
-    mac_key: bytes = field(repr=False)
+    cipher: KeptCipher = field(repr=False)
 
 
 class KeyStore:
     """The unwrapped keys of a side; each is given out for its one purpose only."""
 
-    def __init__(
-        self, labels: Labels, zones: Mapping[str, _ZoneKeys], envelopes: Mapping[str, EnvelopeKey]
-    ) -> None:
-        self._labels = labels
-        self._zones = zones
-        self._envelopes = envelopes
+    def __init__(self, ledger: Ledger, keys: tuple[HeldKey, ...]) -> None:
+        self._labels = Labels(ledger.side, ledger.stage)
+        self._ledger = ledger
+        self._zones = {zone.name: zone for zone in ledger.zones}
+        self._held = {(held.record.slot, held.record.state): held for held in keys}
+        self._pins = {
+            held.record.slot: self._pin_key(held)
+            for held in self._in(KeyState.CURRENT)
+            if held.record.purpose in {KeyPurpose.PIN, KeyPurpose.CHANNEL_PIN}
+        }
+        opening = [held for held in keys if held.record.purpose is KeyPurpose.ENVELOPE]
+        # The current one of a purpose before its predecessors; a pending one opens nothing yet.
+        opening.sort(key=lambda held: held.record.version, reverse=True)
+        self._envelopes = [
+            envelope_key(held) for held in opening if held.record.state is not KeyState.PENDING
+        ]
 
     @property
     def side(self) -> Side:
@@ -141,147 +120,207 @@ class KeyStore:
         return self._labels.stage
 
     @property
+    def ledger(self) -> Ledger:
+        """What is known of every key, without the keys."""
+        return self._ledger
+
+    @property
     def zone_names(self) -> tuple[str, ...]:
-        """The zones with keys here."""
+        """The zones declared here."""
         return tuple(self._zones)
+
+    # ------------------------------------------------------------ envelopes
 
     @property
     def envelope_keys(self) -> tuple[EnvelopeKey, ...]:
         """The current envelope key of each purpose of this side."""
-        return tuple(self._envelopes.values())
+        keys = map(self.envelope_key, PinPurpose)
+        return tuple(key for key in keys if key is not None)
 
-    def envelope_key(self, purpose: PinPurpose) -> EnvelopeKey | None:
-        """Give the current envelope key of a purpose; `None` when this side has no such PIN."""
-        return self._envelopes.get(purpose)
+    def envelope_key(self, purpose: PinPurpose, kid: str | None = None) -> EnvelopeKey | None:
+        """Give the current envelope key of a purpose, or the one named by `kid`.
+
+        A previous key opens until its last day. `None` when this side has no such PIN or key.
+        """
+        if kid is None and self._current(Slot(purpose, KeyPurpose.ENVELOPE)) is None:
+            return None
+        for key in self._envelopes:
+            if key.purpose is purpose and kid in {None, key.kid}:
+                return key
+        return None
+
+    # ------------------------------------------------------------ zones
 
     def pin_cipher(self, zone_name: str) -> tuple[Zone, KeptCipher]:
-        """Give a zone and its PIN key; raises `LocalError` for an unknown zone."""
-        keys = self._of(zone_name)
-        zone = keys.zone
-        keys.pin_header.require(
-            pin_key_use(zone.algorithm), self.stage.exportability, self._labels.pin(zone)
-        )
-        return zone, keys.pin_cipher
+        """Give a zone and its PIN key; raises `LocalError` for a zone without one."""
+        return self._pin(Slot(zone_name, KeyPurpose.PIN))
+
+    def channel_cipher(self, zone_name: str) -> tuple[Zone, KeptCipher]:
+        """Give a zone and the key of its channel's PIN pads; raises as `pin_cipher`."""
+        return self._pin(Slot(zone_name, KeyPurpose.CHANNEL_PIN))
 
     def mac_key(self, zone_name: str) -> bytes:
-        """Give a zone's MAC key, 16 bytes; raises `LocalError` for an unknown zone."""
-        keys = self._of(zone_name)
-        keys.mac_header.require(MAC_KEY_USE, self.stage.exportability, self._labels.mac(zone_name))
-        return keys.mac_key
+        """Give a zone's MAC key, 16 bytes; raises `LocalError` for a zone without one."""
+        return self.key(Slot(zone_name, KeyPurpose.MAC)).key
 
-    def _of(self, zone_name: str) -> _ZoneKeys:
-        keys = self._zones.get(zone_name)
-        if keys is None:
+    def previous_mac_key(self, zone_name: str, now: datetime) -> HeldKey | None:
+        """Give the MAC key before the current one, while messages in flight may still have it.
+
+        It verifies what comes in; nothing is sent under it.
+        """
+        held = self._held.get((Slot(zone_name, KeyPurpose.MAC), KeyState.PREVIOUS))
+        if held is None or held.record.ends is None or now >= held.record.ends:
+            return None
+        self._require(held)
+        return held
+
+    def key(self, slot: Slot, state: KeyState = KeyState.CURRENT) -> HeldKey:
+        """Give the key of a zone's slot; raises `LocalError` when there is none in this state."""
+        if slot.zone not in self._zones:
             raise LocalError("no such zone in this key store")
-        return keys
+        held = self._held.get((slot, state))
+        if held is None:
+            raise LocalError(f"{slot} has no {state} key")
+        self._require(held)
+        return held
+
+    def _pin(self, slot: Slot) -> tuple[Zone, KeptCipher]:
+        found = self._pins.get(slot)
+        if found is None:
+            self.key(slot)  # says why there is none
+            raise LocalError("no PIN key of this zone is ready")
+        self._require(found.held)
+        return found.zone, found.cipher
+
+    def _pin_key(self, held: HeldKey) -> _PinKey:
+        zone = self._zones[held.record.zone]
+        return _PinKey(held, zone, cipher_of(zone.algorithm, held.key))
+
+    def _current(self, slot: Slot) -> HeldKey | None:
+        return self._held.get((slot, KeyState.CURRENT))
+
+    def _in(self, state: KeyState) -> Iterator[HeldKey]:
+        return (held for held in self._held.values() if held.record.state is state)
+
+    def _require(self, held: HeldKey) -> None:
+        require(held, self._zones, self._labels)
+
+
+def require(held: HeldKey, zones: Mapping[str, Zone], labels: Labels) -> None:
+    """Raise `KeyBlockError` unless a key is exactly what its place in the store is for."""
+    record = held.record
+    use, label = _expected(record, zones, labels)
+    exportable = record.state is KeyState.PENDING and held.header.exportability == "E"
+    # A key that we made for the far side leaves, under a key, until it is activated.
+    exportability = "E" if exportable else labels.stage.exportability
+    held.header.require(use, exportability, label)
+    if held.header.key_version != record.header_version:
+        raise KeyBlockError("key is of another version than the store says")
+
+
+def _expected(record: KeyRecord, zones: Mapping[str, Zone], labels: Labels) -> tuple[KeyUse, str]:
+    if record.purpose is KeyPurpose.ENVELOPE:
+        label = labels.envelope(PinPurpose(record.zone), record.change_due)
+        return ENVELOPE_KEY_USE, label
+    zone = zones[record.zone]
+    algorithm = Algorithm(record.algorithm)
+    if algorithm not in algorithms_of(record.purpose, zone):
+        raise KeyBlockError("key is for another purpose: algorithm")
+    return key_use(record.purpose, algorithm), labels.zone_key(record.purpose, zone)
+
+
+def envelope_key(held: HeldKey) -> EnvelopeKey:
+    """Build the key for envelopes from what was unwrapped."""
+    private_key = derive_private_key(int.from_bytes(held.key), SECP256R1())
+    return EnvelopeKey.of(PinPurpose(held.record.zone), held.record.change_due, private_key)
+
+
+# ---------------------------------------------------------------- opening
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Everything read from a store's directory while it was locked."""
+
+    store: KeyStore
+    master: bytes = field(repr=False)
+    audit: tuple[AuditLine, ...] = ()
 
 
 def open_store(directory: Path, side: Side) -> KeyStore:
     """Open the store of a side and check every key in it.
 
-    Raises `SpecificationError` naming file, key and rule: wrong permissions, a missing file, a
-    key of the other side or for another purpose.
+    Raises `SpecificationError` naming file, key and rule: wrong permissions, a missing file, an
+    edited one, a key of the other side or for another purpose, a store older than its audit.
     """
-    master = read_master_key(directory / MASTER_KEY_FILE)
+    with locked(directory, for_writing=False):
+        return read_store(directory, side).store
+
+
+def read_store(directory: Path, side: Side) -> Opened:
+    """Read the store in a directory that the caller has locked; raises as `open_store`."""
+    master = read_master_key(directory, side)
     file = directory / KEYS_FILE
-    document = parse_toml(read_private(file), str(file))
-    return _Reader(master, str(file)).store(document, side)
+    ledger = read_ledger(read_private(file), master, str(file))
+    if ledger.side is not side:
+        raise SpecificationError(str(file), "side", f"must be {side.value}, as asked for")
+    audit = read_audit(directory)
+    _check_age(ledger, audit, directory)
+    keys = tuple(_unwrapped(ledger, index, master, str(file)) for index in _held_keys(ledger))
+    _check_distinct(keys, str(file))
+    return Opened(KeyStore(ledger, keys), master, audit)
 
 
-def read_master_key(file: Path) -> bytes:
-    """Read a key block protection key; raises `SpecificationError`."""
-    text = read_private(file).strip()
-    if not re.fullmatch(rf"[0-9A-Fa-f]{{{2 * MASTER_KEY_BYTES}}}", text):
-        raise SpecificationError(str(file), "", "must be 64 hexadecimal digits")
-    return bytes.fromhex(text)
+def _held_keys(ledger: Ledger) -> Iterator[int]:
+    return (index for index, record in enumerate(ledger.keys) if not record.state.is_gone)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Unwraps the keys of one file under one master key."""
+def _unwrapped(ledger: Ledger, index: int, master: bytes, file: str) -> HeldKey:
+    record = ledger.keys[index]
+    place = f"keys.{index} ({record.slot} version {record.version})"
+    zones = {zone.name: zone for zone in ledger.zones}
+    try:
+        header, key = unwrap(master, record.block)
+        held = HeldKey(record, header, key)
+        require(held, zones, Labels(ledger.side, ledger.stage))
+    except KeyBlockError as error:
+        raise SpecificationError(file, place, str(error)) from None
+    if value_of(held) != record.check_value:
+        raise SpecificationError(file, place, "check value differs")
+    return held
 
-    master: bytes = field(repr=False)
-    file: str
 
-    def store(self, document: Mapping[str, Any], side: Side) -> KeyStore:
-        if document.get("side") != side.value:
-            raise SpecificationError(self.file, "side", f"must be {side.value}, as asked for")
-        try:
-            stage = Stage(document.get("stage", ""))
-        except ValueError:
-            raise SpecificationError(self.file, "stage", "must be test or live") from None
-        labels = Labels(side, stage)
-        zones = {
-            name: self._zone_keys(name, table, labels)
-            for name, table in self._table(document, "zones").items()
-        }
-        envelopes = {
-            purpose: self._envelope_key(PinPurpose(purpose), block, labels)
-            for purpose, block in self._table(document, "envelopes").items()
-            if self._check_purpose(purpose, side)
-        }
-        return KeyStore(labels, zones, envelopes)
+def value_of(held: HeldKey) -> str:
+    """Give the check value of a key; that of an envelope key is the start of its kid."""
+    if held.record.purpose is KeyPurpose.ENVELOPE:
+        return envelope_check_value(envelope_key(held))
+    return check_value(Algorithm(held.record.algorithm), held.key)
 
-    def _table(self, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        table = document.get(name, {})
-        if not isinstance(table, dict):
-            raise SpecificationError(self.file, name, "must be a table")
-        return table
 
-    def _zone_keys(self, name: str, table: Mapping[str, Any], labels: Labels) -> _ZoneKeys:
-        place = f"zones.{name}"
-        if not isinstance(table, dict):
-            raise SpecificationError(self.file, place, "must be a table")
-        declared = {key: table[key] for key in table.keys() - {"pin_key", "mac_key"}}
-        zone = parse_zone({"name": name} | declared, f"{self.file}: {place}")
-        pin_header, pin_key = self._unwrap(table.get("pin_key"), f"{place}.pin_key")
-        mac_header, mac_key = self._unwrap(table.get("mac_key"), f"{place}.mac_key")
-        self._require(
-            pin_header,
-            (pin_key_use(zone.algorithm), labels.stage.exportability, labels.pin(zone)),
-            f"{place}.pin_key",
-        )
-        self._require(
-            mac_header,
-            (MAC_KEY_USE, labels.stage.exportability, labels.mac(name)),
-            f"{place}.mac_key",
-        )
-        if pin_key == mac_key:
-            raise SpecificationError(self.file, place, "PIN key and MAC key must differ")
-        return _ZoneKeys(zone, pin_header, mac_header, cipher_of(zone.algorithm, pin_key), mac_key)
+def envelope_check_value(key: EnvelopeKey) -> str:
+    """Give what names an envelope key in lists: the first 8 characters of its kid."""
+    return key.kid[:8]
 
-    def _check_purpose(self, purpose: str, side: Side) -> bool:
-        if purpose not in {known.value for known in PinPurpose if known.side is side}:
+
+def _check_distinct(keys: tuple[HeldKey, ...], file: str) -> None:
+    seen: dict[bytes, Slot] = {}
+    for held in keys:
+        other = seen.setdefault(held.key, held.record.slot)
+        if other != held.record.slot:
             raise SpecificationError(
-                self.file, f"envelopes.{purpose}", f"is no PIN purpose of side {side.value}"
+                file, str(held.record.slot), f"has the key of {other}: they must differ"
             )
-        return True
 
-    def _envelope_key(self, purpose: PinPurpose, block: object, labels: Labels) -> EnvelopeKey:
-        place = f"envelopes.{purpose}"
-        header, scalar = self._unwrap(block, place)
-        try:
-            not_after = date.fromisoformat(header.label.rpartition("/")[2])
-        except ValueError:
-            raise SpecificationError(self.file, place, "label must end in a date") from None
-        self._require(
-            header,
-            (ENVELOPE_KEY_USE, labels.stage.exportability, labels.envelope(purpose, not_after)),
-            place,
+
+def _check_age(ledger: Ledger, audit: tuple[AuditLine, ...], directory: Path) -> None:
+    """Find out whether the audit lost its end, or the store is older than its audit says."""
+    hashes = [line.hash for line in audit]
+    if ledger.audit_head not in hashes:
+        raise SpecificationError(
+            str(directory / AUDIT_FILE), "", "does not hold the store's last action: was cut off"
         )
-        private_key = derive_private_key(int.from_bytes(scalar), SECP256R1())
-        return EnvelopeKey.of(purpose, not_after, private_key)
-
-    def _unwrap(self, block: object, place: str) -> tuple[Header, bytes]:
-        if not isinstance(block, str):
-            raise SpecificationError(self.file, place, "must be a key block")
-        try:
-            return unwrap(self.master, block)
-        except KeyBlockError as error:
-            raise SpecificationError(self.file, place, str(error)) from None
-
-    def _require(self, header: Header, expected: tuple[KeyUse, str, str], place: str) -> None:
-        try:
-            header.require(*expected)
-        except KeyBlockError as error:
-            raise SpecificationError(self.file, place, str(error)) from None
+    later = audit[hashes.index(ledger.audit_head) + 1 :]
+    if any(line.outcome == DONE and line.generation > ledger.generation for line in later):
+        raise SpecificationError(
+            str(directory / KEYS_FILE), "generation", "is older than the audit: was put back"
+        )

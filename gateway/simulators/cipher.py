@@ -33,18 +33,23 @@ class BadPinBlock(Exception):
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class _KeyFile:
-    """The keys file: two double-length TDES keys, 32 hexadecimal digits each."""
+    """The keys file: double-length TDES keys, 32 hexadecimal digits each."""
 
     zone_pin_key: _HexKey
     zone_mac_key: _HexKey
+    zone_kek_key: _HexKey | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ZoneKeys:
-    """One zone's keys: 16 bytes each (double-length TDES), for PIN blocks and for MACs."""
+    """One zone's keys: 16 bytes each (double-length TDES), for PIN blocks and for MACs.
+
+    Under the third one, where there is one, new keys are sent by 0800.
+    """
 
     pin: bytes
     mac: bytes
+    kek: bytes | None = None
 
     @classmethod
     def parse(cls, text: str, file: str) -> Self:
@@ -52,7 +57,12 @@ class ZoneKeys:
         keys = structure(_KeyFile, parse_toml(text, file), file)
         if keys.zone_pin_key.upper() == keys.zone_mac_key.upper():
             raise SpecificationError(file, "zone_mac_key", "must differ from zone_pin_key")
-        return cls(bytes.fromhex(keys.zone_pin_key), bytes.fromhex(keys.zone_mac_key))
+        kek = keys.zone_kek_key
+        return cls(
+            bytes.fromhex(keys.zone_pin_key),
+            bytes.fromhex(keys.zone_mac_key),
+            None if kek is None else bytes.fromhex(kek),
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

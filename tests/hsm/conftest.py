@@ -9,7 +9,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from gateway.pinblock.zone import parse_zone
 from gateway.terms.sides import PinPurpose, Side
 
 NOT_AFTER = date(2099, 12, 31)
+MADE = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 ZONES = {
     Side.SOCIAL: [
         parse_zone(
@@ -60,7 +61,7 @@ def stores():
     with tempfile.TemporaryDirectory() as directory:
         made = {side: Path(directory) / side for side in Side}
         for side, store in made.items():
-            create_test_store(store, side, ZONES[side], NOT_AFTER)
+            create_test_store(store, side, ZONES[side], NOT_AFTER, MADE)
         yield made
 
 

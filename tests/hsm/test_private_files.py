@@ -1,11 +1,19 @@
 """Files that others may read are refused, with the remedy."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
-from gateway.hsm.private_files import read_private, write_private
-from gateway.terms.errors import SpecificationError
+from gateway.hsm.private_files import (
+    append_private,
+    locked,
+    read_private,
+    replace_private,
+    write_private,
+)
+from gateway.terms.errors import LocalError, SpecificationError
 
 
 def test_file_is_made_for_its_owner_only(tmp_path):
@@ -75,3 +83,70 @@ def test_existing_file_is_never_overwritten(tmp_path):
         write_private(tmp_path / "key", "new")
 
     assert read_private(tmp_path / "key") == "old"
+
+
+def test_file_is_replaced_whole(tmp_path):
+    """The new text takes the place of the old one, for its owner only."""
+    file = tmp_path / "keys"
+    write_private(file, "old")
+
+    replace_private(file, "new")
+
+    assert read_private(file) == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["keys"]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_replacement_that_died_halfway_leaves_the_old_file(tmp_path, monkeypatch):
+    """A disk that takes no more keeps what was there, and the next attempt is not in the way."""
+    file = tmp_path / "keys"
+    write_private(file, "old")
+    monkeypatch.setattr(os, "fsync", _full)
+
+    with pytest.raises(LocalError, match=r"keys\.new: cannot be put on disk"):
+        replace_private(file, "new")
+    monkeypatch.undo()
+
+    assert read_private(file) == "old"
+    replace_private(file, "newer")
+    assert read_private(file) == "newer"
+
+
+def _full(_descriptor):
+    raise OSError(28, "No space left on device")
+
+
+def test_text_is_added_at_the_end_of_a_file_that_is_there(tmp_path):
+    """Nothing is added to a file that is missing: it would hide its loss."""
+    with pytest.raises(SpecificationError, match="cannot be written"):
+        append_private(tmp_path / "log", "line")
+    write_private(tmp_path / "log", "one\n")
+
+    append_private(tmp_path / "log", "two\n")
+
+    assert read_private(tmp_path / "log") == "one\ntwo\n"
+
+
+def test_file_beyond_the_limit_is_refused(tmp_path, monkeypatch):
+    """Nothing is read in part: what is too large is refused."""
+    monkeypatch.setattr("gateway.hsm.private_files.FILE_BYTES_MAX", 3)
+    write_private(tmp_path / "log", "four")
+
+    with pytest.raises(SpecificationError, match="larger than 3 bytes"):
+        read_private(tmp_path / "log")
+
+
+def test_writer_keeps_everybody_else_out(tmp_path):
+    """While a directory is held for writing, another process gets it neither to read nor write."""
+    tmp_path.chmod(0o700)
+    code = (
+        "import fcntl, os, sys; d = os.open(sys.argv[1], os.O_RDONLY);"
+        "fcntl.flock(d, fcntl.LOCK_SH | fcntl.LOCK_NB)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+
+    with locked(tmp_path, for_writing=True):
+        during = subprocess.run(command, check=False, capture_output=True).returncode
+    after = subprocess.run(command, check=False, capture_output=True).returncode
+
+    assert (during, after) == (1, 0)

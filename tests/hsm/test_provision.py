@@ -1,19 +1,21 @@
 """Fresh test stores, and what of them a simulator is given."""
 
 import tomllib
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
 from gateway.hsm.ciphers import tdes
 from gateway.hsm.data_key import load_data_key
 from gateway.hsm.key_block import check_value
-from gateway.hsm.key_store import Stage, open_store
+from gateway.hsm.key_purpose import Stage
+from gateway.hsm.key_store import open_store
 from gateway.hsm.provision import create_test_store, export_for_simulator
 from gateway.pinblock.zone import Algorithm, parse_zone
 from gateway.terms.errors import LocalError, SpecificationError
 from gateway.terms.sides import Side
 
+MADE = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 AES_ZONE = {
     "name": "aes",
     "format": "iso-4",
@@ -28,7 +30,7 @@ def test_new_store_opens_with_a_zone_of_each_algorithm(tmp_path):
     """Zones under AES and SM4 have keys of their own kind, and keep their DE 53."""
     zones = [parse_zone(table, "test") for table in (AES_ZONE, SM4_ZONE)]
 
-    create_test_store(tmp_path / "store", Side.FINANCIAL, zones, date(2099, 12, 31))
+    create_test_store(tmp_path / "store", Side.FINANCIAL, zones, date(2099, 12, 31), MADE)
     store = open_store(tmp_path / "store", Side.FINANCIAL)
 
     assert [store.pin_cipher(zone.name)[0] for zone in zones] == zones
@@ -48,8 +50,8 @@ def test_existing_store_is_never_overwritten(new_store):
     store = new_store(Side.SOCIAL)
     before = (store / "keys.toml").read_text()
 
-    with pytest.raises(SpecificationError, match="cannot be made"):
-        create_test_store(store, Side.SOCIAL, [], date(2099, 12, 31))
+    with pytest.raises(SpecificationError, match="is there already"):
+        create_test_store(store, Side.SOCIAL, [], date(2099, 12, 31), MADE)
 
     assert (store / "keys.toml").read_text() == before
 
@@ -75,7 +77,7 @@ def test_tdes_keys_have_odd_parity(new_store, tmp_path):
     export_for_simulator(new_store(Side.SOCIAL), Side.SOCIAL, "bureau", tmp_path / "keys")
     values = tomllib.loads((tmp_path / "keys").read_text())
 
-    octets = bytes.fromhex(values["zone_pin_key"] + values["zone_mac_key"])
+    octets = bytes.fromhex("".join(values.values()))
 
     assert {octet.bit_count() % 2 for octet in octets} == {1}
 
@@ -92,12 +94,12 @@ def test_live_store_exports_nothing(new_store, tmp_path, monkeypatch):
 
 
 def test_test_store_that_calls_itself_live_exports_nothing(new_store, tmp_path):
-    """Turning the mark does not help: the blocks say under their MAC what they are."""
+    """Turning the mark does not help: the file is sealed."""
     store = new_store(Side.SOCIAL)
     file = store / "keys.toml"
     file.write_text(file.read_text().replace('stage = "test"', 'stage = "live"'))
 
-    with pytest.raises(SpecificationError, match="exportability"):
+    with pytest.raises(SpecificationError, match="does not fit"):
         export_for_simulator(store, Side.SOCIAL, "bureau", tmp_path / "keys")
 
 
