@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
+from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
 
@@ -140,6 +141,14 @@ class RefusalView:
 
 
 @dataclass(frozen=True, slots=True)
+class AdviceView:
+    """What the customer had better do, though the request is carried out."""
+
+    code: Annotated[str, Field(description="Stable code, see the catalogue at /docs.")]
+    user_message: UserMessageView
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Problem details, RFC 9457, with this gateway's extension members."""
 
@@ -174,6 +183,11 @@ def refusal_view(refusal: Refusal) -> RefusalView:
         user_message=UserMessageView(*refusal.user_message),
         next_action=ANSWERS[refusal].next_action,
     )
+
+
+def advice_view(advice: Advice) -> AdviceView:
+    """Describe an advice as an answer shows it."""
+    return AdviceView(advice.value, UserMessageView(*advice.user_message))
 
 
 def problem(

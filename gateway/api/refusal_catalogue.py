@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.api.problems import ANSWERS, NextAction
+from gateway.terms.advice import Advice
 from gateway.terms.refusals import Refusal
 
 _PREFACE = """\
@@ -17,7 +18,15 @@ are ready to show to the customer. Generated from `gateway/terms/refusals.py` an
 
 def catalogue() -> str:
     """Write the page as Markdown."""
-    return "\n".join((_PREFACE, *_refusals(), "", "## Next actions", "", *_next_actions(), ""))
+    next_actions = ("", "## Next actions", "", *_next_actions())
+    advice = ("", "## Advice", "", _ADVICE, *_advice())
+    return "\n".join((_PREFACE, *_refusals(), *next_actions, *advice, ""))
+
+
+_ADVICE = """\
+A request that is carried out may be answered with an `advice` beside: the PIN falls under a rule by
+which its region advises and does not refuse. It is in the first answer only and never stored.
+"""
 
 
 def _refusals() -> Iterator[str]:
@@ -31,6 +40,14 @@ def _refusals() -> Iterator[str]:
             f"| `{refusal.value}` | {answer.status.value} | {retryable} "
             f"| `{answer.next_action}` | {zh} | {en} |"
         )
+
+
+def _advice() -> Iterator[str]:
+    yield "| code | 中文 | English |"
+    yield "|---|---|---|"
+    for advice in Advice:
+        zh, en = advice.user_message
+        yield f"| `{advice.value}` | {zh} | {en} |"
 
 
 def _next_actions() -> Iterator[str]:

@@ -21,9 +21,10 @@ from gateway.api.fields import (
     PinSessionIdText,
     SsCardNumberMasked,
 )
-from gateway.api.problems import RefusalView, refusal_view
+from gateway.api.problems import AdviceView, RefusalView, advice_view, refusal_view
 from gateway.linking.link import LinkState
 from gateway.operations.facts import OperationState
+from gateway.terms.advice import Advice
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
@@ -136,6 +137,16 @@ class OperationView:
         ),
         Field(description="Why the operation failed."),
     ] = None
+    advice: Annotated[
+        Advice | None,
+        PlainSerializer(
+            lambda advice: advice and advice_view(advice), return_type=AdviceView | None
+        ),
+        Field(
+            description="What the customer had better do about the new PIN; in the first answer "
+            "only, for it would tell whoever reads it later what the PIN is like."
+        ),
+    ] = None
     response_code: Annotated[
         str | None, Field(description="ISO 8583 response code (DE 39) that settled it.")
     ] = None
@@ -217,6 +228,10 @@ class PinRulesView:
     old_pin_required: Annotated[
         bool, Field(description="Whether the old PIN is needed to set a new one.")
     ] = False
+    advised_pin_rules: Annotated[
+        tuple[str, ...],
+        Field(description="Names of the rules a new PIN had better not fall under."),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def security_module(
     side: Annotated[Side, typer.Option(help="Whose keys and PINs.")],
     key_store: Annotated[Path, typer.Option(help="The side's key store, a directory.")],
     socket: Annotated[Path, typer.Option(help="Where to listen, a Unix socket.")],
+    pin_list: Annotated[Path | None, typer.Option(help="PINs to refuse, one a line.")] = None,
     *,
     embedded: _Embedded = False,
 ) -> None:
@@ -75,7 +76,7 @@ def security_module(
     from gateway.hsm.module import run  # noqa: PLC0415
 
     with _errors():
-        run(key_store, socket, side, embedded=embedded)
+        run(key_store, socket, side, embedded=embedded, pin_list=pin_list)
 
 
 @app.command()

@@ -62,6 +62,7 @@ class ModuleProcess:
             *("--side", self._side.value),
             *("--key-store", str(settings.key_store)),
             *("--socket", str(settings.socket)),
+            *(("--pin-list", str(settings.pin_list)) if settings.pin_list else ()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

@@ -1,6 +1,6 @@
 """PINs between the service and the security modules: each side's module, each side's facts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from typing import Self
@@ -11,8 +11,9 @@ from gateway.hsm.client import SecurityModule
 from gateway.hsm.protocol import PinRefusal, PublicKey, SetPin
 from gateway.linking.link import PinSession
 from gateway.operations.draft import EncipheredPin
-from gateway.pinblock.policy import PinHolder, PinPolicy
+from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy
 from gateway.social.card import SocialCard
+from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused, Unavailable
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
@@ -20,17 +21,36 @@ from gateway.terms.sides import PinPurpose, Side
 FINANCIAL_PIN_POLICY = PinPolicy()
 """The bank's own rule for its accounts: every rule there is (no region speaks of this PIN)."""
 
-PinOutcome = EncipheredPin | Refusal
+
+@dataclass(frozen=True, slots=True)
+class AcceptedPin:
+    """A PIN for the far side, and what is to be said of it to the customer, once.
+
+    The advice is not recorded: whoever read it later would know what a PIN in force is like.
+    """
+
+    enciphered: EncipheredPin
+    advice: Advice | None = None
+
+    def beside(self, reply: api.Reply) -> api.Reply:
+        """Add the advice to an answer."""
+        return replace(reply, operation=replace(reply.operation, advice=self.advice))
+
+
+PinOutcome = AcceptedPin | Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class PinOrder:
-    """Everything that a security module needs to open, judge and encipher one PIN."""
+    """Everything that a security module needs to open, judge and encipher one PIN.
+
+    `number` is the number of card or account under which refused attempts are counted.
+    """
 
     purpose: PinPurpose
     zone: str
-    account: str
-    reference: str
+    account: str = field(repr=False)
+    number: str = field(repr=False)
     policy: PinPolicy
     holder: PinHolder = field(repr=False)
     session: PinSession | None = None
@@ -47,7 +67,7 @@ class PinOrder:
             if card.holder.mobile is not None:
                 numbers.append(card.holder.mobile.value)
         holder = PinHolder(born, tuple(dict.fromkeys(numbers)))
-        return cls(PinPurpose.SS_PIN, zone, "", card.link.value, policy, holder)
+        return cls(PinPurpose.SS_PIN, zone, "", card.number.value, policy, holder)
 
     @classmethod
     def for_account(cls, account: FinancialAccount, zone: str) -> Self:
@@ -59,9 +79,8 @@ class PinOrder:
             if account.owner.mobile is not None:
                 numbers.append(account.owner.mobile.value)
         holder = PinHolder(born, tuple(numbers))
-        purpose, reference = PinPurpose.FINANCIAL_PIN, account.link.value
         pan = account.pan.value
-        return cls(purpose, zone, pan, reference, FINANCIAL_PIN_POLICY, holder)
+        return cls(PinPurpose.FINANCIAL_PIN, zone, pan, pan, FINANCIAL_PIN_POLICY, holder)
 
     def with_envelope(self, session: PinSession, envelope: str) -> Self:
         """Add what the customer's browser sent, and the session that it must belong to."""
@@ -69,10 +88,18 @@ class PinOrder:
 
 
 class SecurityModules:
-    """Both sides' modules; a PIN goes to the module of its own side only."""
+    """Both sides' modules; a PIN goes to the module of its own side only.
 
-    def __init__(self, modules: Mapping[Side, SecurityModule]) -> None:
+    `fingerprints` are each side's keyed hashes of bytes.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[Side, SecurityModule],
+        fingerprints: Mapping[Side, Callable[[bytes], bytes]],
+    ) -> None:
         self._modules = modules
+        self._fingerprints = fingerprints
 
     async def kid(self, purpose: PinPurpose) -> str:
         """Give the key under which a PIN is to be encrypted; raises `RequestRefused`."""
@@ -99,7 +126,7 @@ class SecurityModules:
             envelope=order.envelope,
             zone=order.zone,
             account=order.account,
-            card=order.reference,
+            card=self._reference(order),
             policy=order.policy,
             holder=order.holder,
         )
@@ -109,7 +136,13 @@ class SecurityModules:
             raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE) from None
         if isinstance(answer, PinRefusal):
             return _REFUSALS[answer]
-        return EncipheredPin(answer.block, answer.security_control)
+        enciphered = EncipheredPin(answer.block, answer.security_control)
+        return AcceptedPin(enciphered, _ADVICE[answer.advice] if answer.advice else None)
+
+    def _reference(self, order: PinOrder) -> str:
+        """Name a card to its module the same whichever link leads to it, but not by its number."""
+        fingerprint = self._fingerprints[order.purpose.side]
+        return fingerprint(f"PIN attempts {order.number}".encode()).hex()
 
     async def _keys(self, side: Side) -> tuple[PublicKey, ...]:
         try:
@@ -118,6 +151,10 @@ class SecurityModules:
             raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE) from None
 
 
+_ADVICE = {
+    PinAdvice.TRIVIAL: Advice.PIN_TRIVIAL_ADVICE,
+    PinAdvice.PERSONAL: Advice.PIN_PERSONAL_ADVICE,
+}
 _REFUSALS = {
     PinRefusal.SESSION: Refusal.PIN_SESSION_UNUSABLE,
     PinRefusal.ENVELOPE: Refusal.PIN_ENVELOPE,

@@ -118,6 +118,7 @@ def agency_view(agency: Agency, on: date) -> api.AgencyView:
             weak_pin_rules=tuple(sorted(rule.value for rule in rules.policy.rules)),
             required_for=tuple(s.value for s in Scene if profile.pin_required(s, on)),
             old_pin_required=not rules.set_without_old_pin,
+            advised_pin_rules=tuple(sorted(rule.value for rule in rules.policy.advised)),
         ),
         activation=api.ActivationRulesView(
             ss_account_follows=True,

@@ -277,7 +277,13 @@ class Gateway:
             conductor=conductor,
             journal=self._journal,
             read=self._read,
-            pins=SecurityModules(self._modules),
+            pins=SecurityModules(
+                self._modules,
+                {
+                    Side.SOCIAL: sealer.social.fingerprint,
+                    Side.FINANCIAL: sealer.financial.fingerprint,
+                },
+            ),
             catalogue=self._catalogue,
             identifiers=self._identifiers,
             is_ready=table.is_ready,

@@ -290,7 +290,8 @@ class OnlineBanking:
             if isinstance(outcome, Refusal):
                 return await self._refuse(opened, outcome, records)
             exchange = bureau.SET_PIN if order.purpose is PinPurpose.SS_PIN else core.ACTIVATE
-            return await self._run(opened, _cargo(linked), records, pin=(exchange.name, outcome))
+            pin = (exchange.name, outcome.enciphered)
+            return outcome.beside(await self._run(opened, _cargo(linked), records, pin=pin))
 
     async def _session(
         self, session: PinSessionId, link: LinkId, purpose: PinPurpose

@@ -97,11 +97,15 @@ class LinkSettings(_Strict):
 
 
 class ModuleSettings(_Strict):
-    """One side's security module: its key store, its socket, and whether `serve` starts it."""
+    """One side's security module: its key store, its socket, and whether `serve` starts it.
+
+    `pin_list` is the operator's list of PINs to refuse, for a module that `serve` starts.
+    """
 
     key_store: Path
     socket: Path
     embedded: bool = True
+    pin_list: Path | None = None
 
 
 class LimitSettings(_Strict):
@@ -196,7 +200,11 @@ def load_settings(file: Path) -> Settings:
 
 def _resolved(settings: Settings, base: Path) -> Settings:
     def module(of: ModuleSettings) -> ModuleSettings:
-        paths = {"key_store": base / of.key_store, "socket": base / of.socket}
+        paths = {
+            "key_store": base / of.key_store,
+            "socket": base / of.socket,
+            "pin_list": of.pin_list and base / of.pin_list,
+        }
         return of.model_copy(update=paths)
 
     return settings.model_copy(

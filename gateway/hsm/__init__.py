@@ -9,6 +9,7 @@ module              holds
 ``frames``          the same as bytes
 ``soft_module``     what each command does
 ``envelope``        opens the browser's JWE
+``pin_list``        the operator's own list of refused PINs
 ``limits``          one-time sessions, refused attempts per card
 ``key_store``       a side's keys, each given out for its one purpose
 ``key_ledger``      what is known of every key that a store has or had, sealed

@@ -20,8 +20,10 @@ from typing import cast
 from gateway.hsm import protocol
 from gateway.hsm.frames import BrokenFrame, Frame, FrameReader, write_frame
 from gateway.hsm.key_store import open_store
+from gateway.hsm.pin_list import read_pin_list
 from gateway.hsm.protocol import Command
 from gateway.hsm.soft_module import SoftModule
+from gateway.pinblock.policy import PinList
 from gateway.terms.errors import GatewayError, LocalError, SpecificationError
 from gateway.terms.sides import Side
 
@@ -29,16 +31,25 @@ CONNECTIONS_MAX = 32  # a gateway keeps one; a few nodes and a probe may share a
 _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
-def run(store_directory: Path, socket_path: Path, side: Side, *, embedded: bool) -> None:
+def run(
+    store_directory: Path,
+    socket_path: Path,
+    side: Side,
+    *,
+    embedded: bool,
+    pin_list: Path | None = None,
+) -> None:
     """Run a side's security module until it is told to stop.
 
     Prints one line when it is ready. An embedded module ends when its standard input does, and
-    leaves Ctrl-C to its parent. Raises `SpecificationError` when store or socket cannot be used.
+    leaves Ctrl-C to its parent. `pin_list` is the operator's own list of refused PINs. Raises
+    `SpecificationError` when store, list or socket cannot be used.
     """
     _seal_process()
     store = open_store(store_directory, side)
+    operators = read_pin_list(pin_list) if pin_list else PinList()
     # Whether a session is over is not left to the clock of the process that asks.
-    module = SoftModule(store, time.time)  # noqa: TID251 - see the line above
+    module = SoftModule(store, time.time, operators)  # noqa: TID251 - see the line above
     listening = _listening_socket(socket_path)
     ours = socket_path.stat().st_ino
     asyncio.run(_serve(module, listening, side, embedded=embedded))

@@ -13,7 +13,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, TypeVar
 
 from gateway.hsm.envelope import ENVELOPE_CHARACTERS_MAX
-from gateway.pinblock.policy import PinHolder, PinPolicy, PinRule
+from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy, PinRule
 from gateway.terms.errors import LocalError
 from gateway.terms.sides import PinPurpose
 
@@ -23,6 +23,7 @@ _NUMBERS_MAX = 16  # of the holder: id, mobile, cards, accounts, and room to gro
 _LISTED_MAX = 128  # published PINs of a region; the rules do the rest
 _TEXT_CHARACTERS_MAX = 64
 _PIN_DIGITS = re.compile(r"[0-9]{4,12}")
+_PIN_DIGITS_OR_NONE = re.compile(r"([0-9]{4,12})?")
 _ACCOUNT = re.compile(r"[0-9]{0,19}")
 _REFERENCE = re.compile(r"[0-9A-Za-z_.:-]{1,128}")
 
@@ -74,10 +75,14 @@ class SetPin:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EncipheredPin:
-    """A PIN block for DE 52 and the security control information of DE 53 that goes with it."""
+    """A PIN block for DE 52 and the security control information of DE 53 that goes with it.
+
+    `advice` says why the customer had better choose another PIN, where a region only advises.
+    """
 
     block: bytes
     security_control: str
+    advice: PinAdvice | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -121,8 +126,10 @@ def write_set_pin(request: SetPin) -> bytes:
             "account": request.account,
             "card": request.card,
             "length": request.policy.length,
-            "rules": sorted(request.policy.rules),
+            "rules": list(request.policy.rules),
+            "advised": list(request.policy.advised),
             "listed": list(request.policy.listed),
+            "initial": request.policy.initial,
             "birth_date": born.isoformat() if born else None,
             "numbers": list(request.holder.numbers),
         }
@@ -150,6 +157,8 @@ def _set_pin(values: dict[str, Any]) -> SetPin:
             length=_integer(values["length"]),
             rules=frozenset(map(PinRule, values["rules"])),
             listed=_several(values["listed"], _LISTED_MAX, _listed_pin),
+            advised=frozenset(map(PinRule, values["advised"])),
+            initial=_matching(_PIN_DIGITS_OR_NONE, values["initial"]),
         ),
         holder=PinHolder(
             birth_date=None if born is None else date.fromisoformat(born),
@@ -162,7 +171,13 @@ def write_set_pin_answer(answer: EncipheredPin | PinRefusal) -> bytes:
     """Write the answer to `SET_PIN`."""
     if isinstance(answer, PinRefusal):
         return _write({"refusal": answer})
-    return _write({"block": answer.block.hex(), "security_control": answer.security_control})
+    return _write(
+        {
+            "block": answer.block.hex(),
+            "security_control": answer.security_control,
+            "advice": answer.advice,
+        }
+    )
 
 
 def read_set_pin_answer(payload: bytes) -> EncipheredPin | PinRefusal:
@@ -173,7 +188,12 @@ def read_set_pin_answer(payload: bytes) -> EncipheredPin | PinRefusal:
 def _set_pin_answer(values: dict[str, Any]) -> EncipheredPin | PinRefusal:
     if "refusal" in values:
         return PinRefusal(values["refusal"])
-    return EncipheredPin(bytes.fromhex(values["block"]), _text(values["security_control"]))
+    advice = values["advice"]
+    return EncipheredPin(
+        block=bytes.fromhex(values["block"]),
+        security_control=_text(values["security_control"]),
+        advice=None if advice is None else PinAdvice(advice),
+    )
 
 
 def write_session_mac_key(zone: str) -> bytes:

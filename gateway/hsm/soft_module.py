@@ -22,7 +22,7 @@ from gateway.hsm.protocol import (
     SetPin,
 )
 from gateway.pinblock.formats import FILL_BYTES, wipe
-from gateway.pinblock.policy import PinVerdict, judge
+from gateway.pinblock.policy import Judgement, PinList, PinVerdict, judge
 
 SESSION_SECONDS_MAX = 900  # ceiling for any PIN session; the gateway's own last 300
 # Two ids for each call: 500,000 calls in fifteen minutes are 550 a second, and some 100 MB.
@@ -32,6 +32,7 @@ REFUSALS_MAX = 10
 REFUSALS_SECONDS = 3_600.0
 REFUSED_CARDS_MAX = 100_000
 
+_NO_LIST = PinList()
 _REFUSALS = {
     PinVerdict.FORMAT: PinRefusal.FORMAT,
     PinVerdict.TRIVIAL: PinRefusal.TRIVIAL,
@@ -40,11 +41,17 @@ _REFUSALS = {
 
 
 class SoftModule:
-    """The commands of one side's module; `clock` gives seconds since the epoch."""
+    """The commands of one side's module; `clock` gives seconds since the epoch.
 
-    def __init__(self, store: KeyStore, clock: Callable[[], float]) -> None:
+    `operators` are PINs refused besides those of any region's rules.
+    """
+
+    def __init__(
+        self, store: KeyStore, clock: Callable[[], float], operators: PinList = _NO_LIST
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._operators = operators
         self._burnt = BurntIds(SESSION_SECONDS_MAX, BURNT_IDS_MAX)
         self._refused = RefusedAttempts(REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX)
 
@@ -95,10 +102,10 @@ class SoftModule:
         except EnvelopeRefused:
             return PinRefusal.ENVELOPE
         try:
-            verdict = judge(pin, request.policy, request.holder)
-            if verdict is not PinVerdict.ACCEPTED:
-                return _REFUSALS[verdict]
-            return self._encipher(request, pin)
+            judgement = judge(pin, request.policy, request.holder, self._operators)
+            if judgement.verdict is not PinVerdict.ACCEPTED:
+                return _REFUSALS[judgement.verdict]
+            return self._encipher(request, pin, judgement)
         finally:
             wipe(pin)
 
@@ -109,11 +116,11 @@ class SoftModule:
             raise EnvelopeRefused
         return open_envelope(request.envelope, key, request.nonce)
 
-    def _encipher(self, request: SetPin, pin: bytearray) -> EncipheredPin:
+    def _encipher(self, request: SetPin, pin: bytearray, judgement: Judgement) -> EncipheredPin:
         zone, cipher = self._store.pin_cipher(request.zone)
         fill = secrets.token_bytes(FILL_BYTES)
         try:
             block = zone.encipher(cipher, pin, request.account, fill)
         except ValueError:
             raise BadRequest("security module: the zone cannot bind this account") from None
-        return EncipheredPin(block, zone.security_control_information)
+        return EncipheredPin(block, zone.security_control_information, judgement.advice)

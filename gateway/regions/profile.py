@@ -5,7 +5,7 @@ documents are silent. Facts and phrases: ``reference/domain.md`` 1.1 (Xiamen).
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -13,8 +13,16 @@ from typing import Annotated, Final, Generic, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, with_config
 
-from gateway.pinblock.policy import PinPolicy, PinRule
-from gateway.regions.vocabulary import Channel, Operation, PinDemand, PinStore, Proof, Scene
+from gateway.pinblock.policy import DATE_DIGITS, PinPolicy, PinRule
+from gateway.regions.vocabulary import (
+    Channel,
+    Operation,
+    PinDemand,
+    PinStore,
+    Proof,
+    RuleForce,
+    Scene,
+)
 from gateway.terms.errors import SpecificationError
 from gateway.terms.numbers import SsCardNumber
 from gateway.terms.specification import parse_toml, structure
@@ -109,7 +117,7 @@ class _Pin:
     initial: tuple[Dated[Annotated[str, StringConstraints(pattern=r"^(none|[0-9]{4,12})$")]], ...]
     store: tuple[Dated[PinStore], ...]
     set_without_old_pin: tuple[Dated[bool], ...]
-    weak: tuple[Dated[frozenset[PinRule]], ...]
+    weak: tuple[Dated[dict[PinRule, RuleForce]], ...]
     listed: tuple[Dated[tuple[_Digits, ...]], ...]
     demands: tuple[Demand, ...]
 
@@ -127,7 +135,7 @@ class _Activation:
 
 @dataclass(frozen=True, slots=True)
 class PinRules:
-    """The SS PIN's rules on one day; `policy` says which PINs are refused as too simple."""
+    """The SS PIN's rules on one day; `policy` says which PINs are too simple."""
 
     policy: PinPolicy
     initial: str | None
@@ -177,11 +185,14 @@ class RegionProfile:
     def pin_rules(self, on: date) -> PinRules:
         """Give the rules of the SS PIN."""
         initial = _in_force(self.pin.initial, on)
+        forces = _in_force(self.pin.weak, on)
         return PinRules(
             policy=PinPolicy(
                 length=_in_force(self.pin.length, on),
-                rules=_in_force(self.pin.weak, on),
+                rules=_with_force(forces, RuleForce.REFUSE),
                 listed=_in_force(self.pin.listed, on),
+                advised=_with_force(forces, RuleForce.ADVISE),
+                initial="" if initial == "none" else initial,
             ),
             initial=None if initial == "none" else initial,
             store=_in_force(self.pin.store, on),
@@ -217,12 +228,18 @@ def parse_profile(text: str, file: str) -> RegionProfile:
     _check_distinct("institutions", profile.institutions, lambda each: each.code, file)
     for grant in profile.grants_:
         _check_span(grant, file)
+    _check_pin_policies(profile, file)
     return profile
 
 
 def _in_force(values: Sequence[Dated[T]], on: date) -> T:
     """Give the latest value that has begun; parsing made sure that there is one."""
     return [dated.value for dated in values if dated.since <= on][-1]
+
+
+def _with_force(forces: Mapping[PinRule, RuleForce], wanted: RuleForce) -> frozenset[PinRule]:
+    """Give the rules of a force; one that the profile does not name is off."""
+    return frozenset(rule for rule, force in forces.items() if force is wanted)
 
 
 def _dated_values(profile: RegionProfile) -> list[tuple[str, Sequence[Dated[object]]]]:
@@ -258,6 +275,15 @@ def _check_distinct(key: str, items: Iterable[T], of: Callable[[T], K], file: st
     seen = [of(item) for item in items]
     if len(set(seen)) != len(seen):
         raise SpecificationError(file, key, "each code must occur once")
+
+
+def _check_pin_policies(profile: RegionProfile, file: str) -> None:
+    """Refuse a rule that would silently say nothing of PINs of the length in force."""
+    for day in {dated.since for dated in (*profile.pin.weak, *profile.pin.length)}:
+        policy = profile.pin_rules(day).policy
+        if PinRule.DATE in policy.rules | policy.advised and policy.length != DATE_DIGITS:
+            rule = f"rule date is for PINs of {DATE_DIGITS} digits"
+            raise SpecificationError(file, "pin.weak", rule)
 
 
 def _check_span(grant: Grant, file: str) -> None:

@@ -1,4 +1,4 @@
-"""The words of a region profile: what is done, where, on which proof, and where a PIN is asked."""
+"""The words of a region profile: what is done, where, on which proof, and what PINs are asked."""
 
 from enum import StrEnum
 
@@ -40,6 +40,14 @@ class PinDemand(StrEnum):
     NOT_ASKED = "not-asked"
     WHEN_SET = "when-set"
     MANDATORY = "mandatory"
+
+
+class RuleForce(StrEnum):
+    """What a rule about too simple PINs does."""
+
+    REFUSE = "refuse"
+    ADVISE = "advise"
+    OFF = "off"
 
 
 class PinStore(StrEnum):

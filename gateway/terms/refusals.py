@@ -131,8 +131,8 @@ class Refusal(Enum):
     PIN_FORMAT = ("PIN_FORMAT", "密码必须为6位数字。", "The PIN must have exactly six digits.")
     PIN_TRIVIAL = (
         "PIN_TRIVIAL",
-        "密码过于简单,请勿使用相同、连续或重复的数字。",
-        "The PIN is too simple: repeated or consecutive digits.",
+        "密码过于简单,请勿使用相同、连续或重复的数字、日期或键盘图形。",
+        "The PIN is too simple: repeated or consecutive digits, a date or a keypad pattern.",
     )
     PIN_PERSONAL = (
         "PIN_PERSONAL",

@@ -281,6 +281,7 @@ def test_agencies_are_listed_for_a_channel_without_a_customer(client):
     assert agency["ss_pin"] == {
         "digits": 6,
         "weak_pin_rules": ["same-digit"],
+        "advised_pin_rules": [],
         "required_for": ["payment"],
         "old_pin_required": False,
     }

@@ -1,19 +1,23 @@
 """PINs between the service and the modules: each side's module gets its own side's facts."""
 
 import asyncio
+import hmac
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 
-from gateway.app.pins import FINANCIAL_PIN_POLICY, PinOrder, SecurityModules
+from gateway.app.pins import FINANCIAL_PIN_POLICY, AcceptedPin, PinOrder, SecurityModules
 from gateway.hsm import protocol
 from gateway.hsm.protocol import PinRefusal, PublicKey, write_set_pin
 from gateway.linking.link import PinSession
 from gateway.operations.draft import EncipheredPin
-from gateway.pinblock.policy import PinPolicy
+from gateway.pinblock.policy import PinAdvice, PinPolicy
+from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused, Unavailable
-from gateway.terms.numbers import PinSessionId
+from gateway.terms.numbers import LinkId, Pan, PinSessionId, SsCardNumber
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
 
@@ -57,13 +61,16 @@ def known(stage):
     return card, account
 
 
+FINGERPRINTS = {side: partial(hmac.digest, side.encode(), digest="sha256") for side in Side}
 ENCIPHERED = protocol.EncipheredPin(bytes(range(8)), "1600000000000000")
+
+FOR_FAR_SIDE = EncipheredPin(bytes(range(8)), "1600000000000000")
 
 
 def modules_of(**social):
     """Give both modules, the social one as told."""
     each = {Side.SOCIAL: Module(Side.SOCIAL, **social), Side.FINANCIAL: Module(Side.FINANCIAL)}
-    return SecurityModules(each), each
+    return SecurityModules(each, FINGERPRINTS), each
 
 
 def test_ss_pin_order_holds_the_social_facts_only(known, session):
@@ -127,6 +134,28 @@ def test_order_does_without_what_nobody_told(stage, known, is_known):
     assert (social.holder.birth_date is None) is (not is_known)
 
 
+@pytest.mark.parametrize("side", Side)
+def test_attempts_are_counted_by_card_whichever_link_leads_to_it(known, session, side):
+    """Linked anew, a card keeps its count; its number is not what the module counts under."""
+    card, account = known
+    modules, each = modules_of(answer=ENCIPHERED)
+    each[Side.FINANCIAL]._answer = ENCIPHERED
+    again = LinkId("lnk_" + "9" * 26)
+    if side is Side.SOCIAL:
+        orders = [PinOrder.for_card(of, "z", POLICY) for of in (card, replace(card, link=again))]
+        other = PinOrder.for_card(replace(card, number=SsCardNumber("T00000019")), "z", POLICY)
+    else:
+        orders = [PinOrder.for_account(of, "z") for of in (account, replace(account, link=again))]
+        other = PinOrder.for_account(replace(account, pan=Pan("6200000000000005")), "z")
+
+    for order in (*orders, other):
+        asyncio.run(modules.encipher(order.with_envelope(session, "an.envelope")))
+
+    first, second, third = (request.card for request in each[side].requests)
+    assert first == second != third
+    assert re.fullmatch("[0-9a-f]{64}", first)
+
+
 def test_same_number_is_told_once(known):
     """A mobile that bank and bureau agree on counts as one."""
     card, _ = known
@@ -150,7 +179,15 @@ def test_order_prints_nothing_of_what_it_holds(known, session):
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (ENCIPHERED, EncipheredPin(bytes(range(8)), "1600000000000000")),
+        (ENCIPHERED, AcceptedPin(FOR_FAR_SIDE)),
+        (
+            replace(ENCIPHERED, advice=PinAdvice.TRIVIAL),
+            AcceptedPin(FOR_FAR_SIDE, Advice.PIN_TRIVIAL_ADVICE),
+        ),
+        (
+            replace(ENCIPHERED, advice=PinAdvice.PERSONAL),
+            AcceptedPin(FOR_FAR_SIDE, Advice.PIN_PERSONAL_ADVICE),
+        ),
         (PinRefusal.SESSION, Refusal.PIN_SESSION_UNUSABLE),
         (PinRefusal.ENVELOPE, Refusal.PIN_ENVELOPE),
         (PinRefusal.FORMAT, Refusal.PIN_FORMAT),

@@ -17,6 +17,7 @@ from gateway.api.service import (
 )
 from gateway.app import conductor as conductor_module
 from gateway.app.identifiers import Identifiers
+from gateway.app.pins import AcceptedPin
 from gateway.app.service import OnlineBanking, Readiness
 from gateway.linking.link import Link, LinkState, PinSession, SessionUsed
 from gateway.operations.exchange import AWAITING
@@ -25,6 +26,7 @@ from gateway.regions.catalogue import parse_catalogue
 from gateway.store.journal import Conflict
 from gateway.store.queries import Linked, StoredKey
 from gateway.store.unit import KeyUsed
+from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused, Unavailable
 from gateway.terms.numbers import AgencyCode, CustomerNumber, LinkId, OperationId, PinSessionId
 from gateway.terms.refusals import Refusal
@@ -103,7 +105,7 @@ class Bank:
     def __init__(self, stage, catalogue, wait_s=5.0):
         self.stage = stage
         self.store = Store(stage)
-        self.pins = Pins(stage.pin)
+        self.pins = Pins(AcceptedPin(stage.pin))
         self.codes = {}
         self.is_silent = False
         link = Link(
@@ -669,6 +671,22 @@ def test_activation_carries_the_customers_choice(bank):
     assert reply.operation.ss_account_due_at is not None
     (order,) = bank.pins.orders
     assert (order.purpose, order.zone) == (PinPurpose.FINANCIAL_PIN, "financial/99350201")
+
+
+def test_advice_is_given_once_and_never_recorded(bank):
+    """It stands beside the first answer; a repeat of the request, or a later look, has none."""
+    bank.session()
+    bank.pins.outcome = replace(bank.pins.outcome, advice=Advice.PIN_TRIVIAL_ADVICE)
+
+    async def scenario():
+        first = await bank.set_pin()
+        return first, await bank.service.read_operation(bank.caller, first.operation.operation)
+
+    first, later = asyncio.run(scenario())
+
+    assert first.operation.advice is Advice.PIN_TRIVIAL_ADVICE
+    assert later == replace(first.operation, advice=None)
+    assert "ADVICE" not in repr(bank.stage.journal.units)
 
 
 def test_ss_pin_is_ordered_for_the_bureaus_zone(bank):

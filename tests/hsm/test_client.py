@@ -42,7 +42,7 @@ def test_many_calls_at_once_get_their_own_answers(social, request_for):
 
     async def scenario():
         client = SecurityModule(social.socket)
-        pins = ["738291", "12345", "123456", "900305"] * 10
+        pins = ["738291", "12345", "123456", "990030"] * 10
         answers = await asyncio.gather(*(client.set_pin(request_for(pin)) for pin in pins))
         keys, diagnostics = await asyncio.gather(client.public_keys(), client.diagnostics())
         client.close()

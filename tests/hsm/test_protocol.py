@@ -1,6 +1,7 @@
 """Requests and answers survive the way, and anything else is refused without being quoted."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -14,7 +15,7 @@ from gateway.hsm.protocol import (
     PublicKey,
     SessionMacKey,
 )
-from gateway.pinblock.policy import PinHolder, PinPolicy, PinRule
+from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy, PinRule
 from gateway.terms.sides import PinPurpose, Side
 
 PIN = EncipheredPin(bytes.fromhex("1B9C1845EB993A7A"), "1600000000000000")
@@ -26,6 +27,7 @@ PIN = EncipheredPin(bytes.fromhex("1B9C1845EB993A7A"), "1600000000000000")
         {},
         {"holder": PinHolder()},
         {"policy": PinPolicy(8, frozenset({PinRule.RUN}), ())},
+        {"policy": PinPolicy(advised=frozenset({PinRule.DATE}), initial="123456")},
         {"account": "6200000000000000005"},
     ],
 )
@@ -36,7 +38,7 @@ def test_request_survives_the_way(request_for, changes):
     assert protocol.read_set_pin(protocol.write_set_pin(request)) == request
 
 
-@pytest.mark.parametrize("answer", [PIN, *PinRefusal])
+@pytest.mark.parametrize("answer", [PIN, replace(PIN, advice=PinAdvice.PERSONAL), *PinRefusal])
 def test_answer_survives_the_way(answer):
     """A PIN block and every refusal are read as they were written."""
     assert protocol.read_set_pin_answer(protocol.write_set_pin_answer(answer)) == answer

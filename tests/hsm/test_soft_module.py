@@ -77,7 +77,7 @@ def test_financial_pin_is_bound_to_its_card(stores, clock, request_now):
         ("", PinRefusal.FORMAT),
         ("123456", PinRefusal.TRIVIAL),
         ("888888", PinRefusal.TRIVIAL),
-        ("900305", PinRefusal.PERSONAL),
+        ("990030", PinRefusal.PERSONAL),
         ("863271", PinRefusal.PERSONAL),
     ],
 )

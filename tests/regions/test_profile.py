@@ -60,6 +60,19 @@ def test_pin_rules_are_those_of_the_seed(xiamen):
     assert rules.policy.listed == ("123456",)
 
 
+def test_region_chooses_for_each_rule_whether_it_refuses_advises_or_is_off():
+    """A rule that advises is no refusing one; one that is off or not named is neither."""
+    text = TEXT.replace(' date = "refuse"', ' date = "advise"')
+    text = text.replace('run = "refuse"', 'run = "off"')
+    text = text.replace('keypad = "refuse", ', "").replace('value = "none"', 'value = "123456"')
+
+    policy = parse_profile(text, "x.toml").pin_rules(TODAY).policy
+
+    chosen = {PinRule.DATE, PinRule.RUN, PinRule.KEYPAD}
+    assert (policy.rules, policy.advised) == (frozenset(PinRule) - chosen, {PinRule.DATE})
+    assert policy.initial == "123456"
+
+
 @pytest.mark.parametrize("operation", Operation)
 @pytest.mark.parametrize(
     ("channel", "proofs"),
@@ -164,7 +177,9 @@ def test_every_value_has_a_source():
             "institutions",
             "once",
         ),
-        ('value = ["same-digit"', 'value = ["ugly"', "pin.weak.0.value.0", "'same-digit'"),
+        ("value = { same-digit", "value = { ugly", "pin.weak.0.value.ugly.[key]", "'same-digit'"),
+        ('run = "refuse"', 'run = "maybe"', "pin.weak.0.value.run", "'advise'"),
+        ("value = 6", "value = 4", "pin.weak", "rule date is for PINs of 6 digits"),
         ("value = 0", "value = -1", "activation.ss_follows_after_seconds.0.value", "0"),
     ],
 )

@@ -58,7 +58,9 @@ def test_every_entry_is_one_that_the_policy_refuses():
     """Nothing is excluded that the soft module would accept."""
     policy = PinPolicy()
 
-    verdicts = {judge(pin.encode(), policy, HOLDER) for pin in excluded_pins(policy, HOLDER)}
+    verdicts = {
+        judge(pin.encode(), policy, HOLDER).verdict for pin in excluded_pins(policy, HOLDER)
+    }
 
     assert verdicts == {PinVerdict.TRIVIAL, PinVerdict.PERSONAL}
 
@@ -83,7 +85,7 @@ def test_rule_that_a_region_does_not_have_adds_nothing(rule):
     policy = PinPolicy(rules=frozenset(PinRule) - {rule})
 
     for pin in excluded_pins(policy, HOLDER):
-        assert judge(pin.encode(), policy, HOLDER) is not PinVerdict.ACCEPTED
+        assert judge(pin.encode(), policy, HOLDER).verdict is not PinVerdict.ACCEPTED
 
 
 def test_region_with_another_length_gets_pins_of_that_length():
