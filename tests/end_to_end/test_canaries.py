@@ -13,7 +13,7 @@ from gateway.app.specifications import Specifications, shipped_directory
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.framing import FrameReader
 
-SS_PIN, FINANCIAL_PIN, WEAK_PIN = "640917", "285063", "777777"
+SS_PIN, FINANCIAL_PIN, WEAK_PIN = "640738", "285063", "777777"
 
 
 def forms(data):
