@@ -1,5 +1,7 @@
 """Messages in a stream of bytes, however the network cuts it."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.iso8583.errors import MalformedFrame
@@ -9,6 +11,7 @@ from gateway.terms.errors import LocalError
 ASCII = Framing("ascii-4", 4096)
 BINARY = Framing("binary-2", 4096, "6000010000")
 TPDU = bytes.fromhex("6000010000")
+DIALECTS = Path(__file__).parents[2] / "specs" / "dialects"
 STREAMS = [
     pytest.param(ASCII, b"0005hello0000" + b"0001x", [b"hello", b"", b"x"], b"", id="bureau"),
     pytest.param(
@@ -19,6 +22,68 @@ STREAMS = [
         id="core",
     ),
 ]
+
+
+OTHERS = {
+    "bcd-2": Framing("bcd-2", 4096),
+    "binary-2-little": Framing("binary-2-little", 4096, trailer="03"),
+    "binary-4": Framing("binary-4", 4096, length_counts_itself=True),
+    "binary-4-little": Framing("binary-4-little", 4096, "6000010000", trailer="0d0a"),
+    "ascii-4-itself": Framing("ascii-4", 4096, length_counts_itself=True),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "stream"),
+    [
+        ("bcd-2", b"\x00\x12" + b"x" * 12 + b"\x00\x00"),
+        ("binary-2-little", b"\x0d\x00" + b"x" * 12 + b"\x03" + b"\x00\x00"),
+        ("binary-4", b"\x00\x00\x00\x10" + b"x" * 12 + b"\x00\x00\x00\x04"),
+        (
+            "binary-4-little",
+            b"\x13\x00\x00\x00" + TPDU + b"x" * 12 + b"\r\n" + b"\x00\x00\x00\x00",
+        ),
+        ("ascii-4-itself", b"0016" + b"x" * 12 + b"0004"),
+    ],
+)
+def test_every_form_of_length_and_trailer_is_read_and_written(name, stream):
+    """A message and a keep-alive, cut at every byte, in the bytes that the declaration says."""
+    framing = OTHERS[name]
+    expected = [Frame(b"x" * 12, framing.own_envelope), Frame(b"")]
+
+    assert framing.frame(b"x" * 12) + framing.keep_alive() == stream
+    for at in range(len(stream) + 1):
+        reader = FrameReader(framing)
+        assert [*reader.feed(stream[:at]), *reader.feed(stream[at:])] == expected
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in DIALECTS.glob("*.toml")))
+def test_frames_of_every_dialect_are_the_same_wherever_the_stream_is_cut(dialects, name):
+    """Messages and keep-alives of every shipped dialect, cut at every byte and in single bytes."""
+    framing = dialects[name].framing
+    stream = framing.frame(b"first") + framing.keep_alive() + framing.frame(b"second message")
+    cuts = [[stream[:at], stream[at:]] for at in range(len(stream) + 1)]
+    cuts.append([bytes((byte,)) for byte in stream])
+
+    for pieces in cuts:
+        reader = FrameReader(framing)
+        frames = [frame for piece in pieces for frame in reader.feed(piece)]
+        assert [frame.payload for frame in frames] == [b"first", b"", b"second message"]
+        assert stream == b"".join(
+            framing.frame(frame.payload, frame.envelope) if frame.payload else framing.keep_alive()
+            for frame in frames
+        )
+
+
+def test_answer_of_an_institution_goes_under_the_swapped_header(dialects):
+    """The header of the answer has its own length, and the institutions have changed places."""
+    framing = dialects["institution"].framing
+    (request,) = FrameReader(framing).feed(framing.frame(b"request"))
+
+    answer = framing.frame(b"the answer", framing.answer_envelope(request.envelope))
+
+    assert answer[4:32] == b"\x2e\x020056" + b"99000001   99350201   "
+    assert FrameReader(framing).feed(answer)[0].payload == b"the answer"
 
 
 @pytest.mark.parametrize(("framing", "stream", "payloads", "tpdu"), STREAMS)
