@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.app.keys_command import app as keys_app
 from gateway.app.message_tools.commands import app as message_app
 from gateway.terms.errors import GatewayError
 from gateway.terms.sides import Side
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 
 app.add_typer(message_app, name="message")
+app.add_typer(keys_app, name="keys")
 
 _Embedded = Annotated[bool, typer.Option("--embedded", help="End when standard input ends.")]
 
