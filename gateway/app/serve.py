@@ -34,10 +34,11 @@ from gateway.app.specifications import Specifications, shipped_directory
 from gateway.app.traces import TraceNumbers
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
-from gateway.hsm.mac import MacPadding, RetailMac
-from gateway.hsm.protocol import BadRequest, SessionMacKey
+from gateway.hsm.mac import mac_of
+from gateway.hsm.protocol import BadRequest
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect
+from gateway.iso8583.mac import Mac
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.session import State
 from gateway.linking.kinds import EXCHANGES
@@ -198,7 +199,7 @@ class Gateway:
     ) -> None:
         dialogue = table.dialogue(name)
         dialect, message_set = self._spoken(settings)
-        key = await self._mac_key(name, settings)
+        mac = await self._mac(name, settings, dialect)
         host, _, port = settings.address.rpartition(":")
 
         def became(state: State) -> None:
@@ -211,7 +212,7 @@ class Gateway:
             port=int(port),
             codec=Codec(dialect),
             message_set=message_set,
-            mac=RetailMac(key.key, MacPadding(dialect.mac.padding)),
+            mac=mac,
             network_message=lambda kind: dialogue.network_message(kind, utc_now()),
             answered=hear(settings.side, dialogue, conductor.answer),
             became=became,
@@ -224,9 +225,13 @@ class Gateway:
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
         link.start()
 
-    async def _mac_key(self, link: str, settings: LinkSettings) -> SessionMacKey:
+    async def _mac(self, link: str, settings: LinkSettings, dialect: Dialect) -> Mac:
         try:
-            return await self._modules[settings.side].session_mac_key(settings.zone)
+            key = await self._modules[settings.side].session_mac_key(settings.zone)
+            return mac_of(dialect.mac, key.key)
+        except ValueError as error:
+            rule = f"names a zone whose MAC key is not for {dialect.mac.algorithm}: {error}"
+            raise SpecificationError(self._settings.file, f"links.{link}.zone", rule) from None
         except BadRequest:
             store = self._settings.module(settings.side).key_store
             rule = f"names a zone that has no keys in {store}; name one that has"

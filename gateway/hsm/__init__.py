@@ -23,7 +23,7 @@ module              holds
 ``provision``       makes stores with fresh test keys
 ``private_files``   files that nobody else may read
 ``ciphers``         TDES, AES and SM4 with kept contexts
-``mac``             the retail MAC of the links
+``mac``             the MACs of the links, by the names of a dialect
 ``data_key``        seals what a side stores in the database
 ``payshield``       the same work done by a payment HSM, over its host commands
 ==================  =====================================================================

@@ -8,7 +8,7 @@ import iso8583
 
 from gateway.app.bench.figures import Figure
 from gateway.app.specifications import Specifications, shipped_directory
-from gateway.hsm.mac import MacPadding, RetailMac
+from gateway.hsm.mac import mac_of
 from gateway.iso8583 import private_data
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect
@@ -69,7 +69,7 @@ def _comparison(dialect: Dialect) -> dict[str, Work]:
 
 def _with_mac(dialect: Dialect, message: Message) -> dict[str, Work]:
     codec = Codec(dialect)
-    mac = RetailMac(_TEST_MAC_KEY, MacPadding(dialect.mac.padding))
+    mac = mac_of(dialect.mac, _TEST_MAC_KEY)
     encoded = codec.encode(message, mac)
 
     def receive() -> Any:  # noqa: ANN401 - thrown away
