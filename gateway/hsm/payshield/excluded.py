@@ -16,8 +16,8 @@ _DIGITS = "0123456789"
 def excluded_pins(policy: PinPolicy, holder: PinHolder) -> tuple[str, ...]:
     """Give at most 99 PINs of the policy's length, the likeliest first, none twice.
 
-    Only rules of the policy count. Repeated groups are left out altogether: there are more than
-    a thousand of them.
+    Only rules of the policy that refuse count. Repeated groups, keypad patterns, dates of nobody
+    in particular and the operator's list are left out altogether: there are too many of them.
     """
     candidates = (
         pin
@@ -33,6 +33,7 @@ def _by_likelihood(policy: PinPolicy, holder: PinHolder) -> Iterator[tuple[PinRu
     length = policy.length
     forms = birth_date_forms(holder.birth_date) if holder.birth_date else ()
     numbers = [part for number in holder.numbers for part in _digit_runs(number)]
+    yield PinRule.INITIAL, (policy.initial,)
     yield PinRule.LISTED, policy.listed
     yield PinRule.BIRTH_DATE, (form for form in forms if len(form) == length)
     yield PinRule.HOLDER_NUMBERS, (number[-length:] for number in numbers)

@@ -105,6 +105,13 @@ def test_unknown_holder_still_gets_the_common_ones():
     assert len(pins) == 30
 
 
+def test_initial_pin_of_a_region_comes_first():
+    """What a region issues its cards with is the first thing to try."""
+    policy = PinPolicy(initial="738291")
+
+    assert excluded_pins(policy, HOLDER)[:2] == ("738291", "123456")
+
+
 def test_letters_part_numbers():
     """No PIN goes over a letter: the card number T0047X0019 has none of six digits."""
     policy = PinPolicy(rules=frozenset({PinRule.HOLDER_NUMBERS}))
