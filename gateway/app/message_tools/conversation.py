@@ -1,15 +1,15 @@
 """Captured connections as conversations: who said what to whom, when, and what is not known."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.app.message_tools.fitting import Tongue, frame_bytes
 from gateway.app.message_tools.reassembly import Piece, StreamReader
 from gateway.app.message_tools.report import Account
 from gateway.app.message_tools.segments import End, Segment
-from gateway.iso8583.errors import MalformedFrame
-from gateway.iso8583.framing import Frame, FrameReader
+from gateway.iso8583.errors import MalformedFrame, MalformedMessage
+from gateway.iso8583.framing import FrameReader
 
 # With what the two streams of each may keep waiting this is some 50 MB, whatever the capture's
 # size; the one that was silent longest is let go.
@@ -41,14 +41,14 @@ KEEP_ALIVE = "keep-alive"
 class Ear:
     """Hears one direction in one dialect; finds the next frame again after a loss.
 
-    A place in the stream once lost can only be guessed: at the beginning of a segment where a
-    frame can begin and a message with a known MTI is in it.
+    A place in the stream once lost can only be guessed: at the beginning of a segment that begins
+    with a good length and, behind the envelope, a known MTI.
     """
 
     def __init__(self, tongue: Tongue, *, from_start: bool) -> None:
         self._tongue = tongue
-        self._reader: FrameReader | None = FrameReader(tongue.dialect.framing)
-        self._sure = from_start
+        self._framing = tongue.dialect.framing
+        self._reader = FrameReader(self._framing) if from_start else None
         self._skipped = 0
         self._pending = 0
 
@@ -58,29 +58,39 @@ class Ear:
             yield f"{piece.missing} bytes are not in the capture"
             self._lose()
         if self._reader is None:
-            self._reader, self._sure = FrameReader(self._tongue.dialect.framing), False
+            if not self._begins_frame(piece.data):
+                self._skipped += len(piece.data)
+                return
+            yield from self._find()
         self._pending += len(piece.data)
+        yield from self._read(piece.data)
+
+    def _begins_frame(self, data: bytes) -> bool:
+        prefix = self._framing.prefix_bytes
         try:
-            frames = self._reader.feed(piece.data)
+            self._framing.length_of(data[:prefix])
+            next(self._tongue.codec.readings(data[prefix + self._framing.envelope_bytes :]))
+        except (MalformedFrame, MalformedMessage):
+            return False
+        return True
+
+    def _find(self) -> Iterator[str]:
+        self._reader = FrameReader(self._framing)
+        if self._skipped:
+            yield f"{self._skipped} bytes skipped up to here"
+        self._skipped = 0
+
+    def _read(self, data: bytes) -> Iterator[Account | str]:
+        assert self._reader
+        try:
+            frames = self._reader.feed(data)
         except MalformedFrame as error:
-            if self._sure:
-                yield str(error)
+            yield str(error)
             self._lose()
             return
-        yield from self._frames(frames)
-
-    def _frames(self, frames: Iterable[Frame]) -> Iterator[Account | str]:
-        assert self._reader
         for frame in frames:
-            account = Account.of(self._tongue, frame.payload) if frame.payload else None
-            if not self._sure and not (account and account.description.rows):
-                self._lose()
-                return
-            if self._skipped:
-                yield f"{self._skipped} bytes skipped up to here"
-            self._sure, self._skipped = True, 0
-            self._pending -= frame_bytes(self._tongue.dialect.framing, frame)
-            yield account or KEEP_ALIVE
+            self._pending -= frame_bytes(self._framing, frame)
+            yield KEEP_ALIVE if frame.is_keep_alive else Account.of(self._tongue, frame.payload)
         if self._reader.error:
             yield str(self._reader.error)
             self._lose()

@@ -366,10 +366,12 @@ local function read_message(rows, frame, at, stop)
     end
 end
 
--- In a bad message a card number may have been read as something else: long values are masked.
+-- In a bad message a card number or a name may have been read as something else.
 local function kept_back(row)
     local is_value = row.key:match("^de")
-    if is_value and #characters(row.value) > 6 and not row.value:find("*", 1, true) then
+    if is_value and row.value:find("[\128-\255]") then
+        row.value = shown(row.value, "name")
+    elseif is_value and #characters(row.value) > 6 and not row.value:find("*", 1, true) then
         row.value = mask(row.value)
     end
 end

@@ -10,7 +10,7 @@ from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.errors import MalformedFrame, RefusedMessage
 from gateway.iso8583.framing import Frame, FrameReader, Framing
 from gateway.iso8583.message_set import MessageSet, parse_message_set
-from gateway.terms.masking import mask
+from gateway.terms.masking import mask, mask_name
 
 _SHOWN_OF_DOUBTFUL = 6  # characters; the shortest SS card number has 8
 
@@ -52,6 +52,8 @@ class Tongue:
 
 
 def _kept_back(row: Row) -> Row:
+    if not row.value.isascii():
+        return replace(row, value=mask_name(row.value))
     if len(row.value) <= _SHOWN_OF_DOUBTFUL or "*" in row.value:
         return row
     return replace(row, value=mask(row.value))

@@ -40,7 +40,7 @@ class Account:
         if self.error:
             yield f"stopped: {self.error}"
             yield from hex_lines(self.data, self.description.rows, self.error.offset)
-            yield "longer values are masked: the flaw may be earlier than where it shows"
+            yield "longer values and names are masked: the flaw may be earlier than where it shows"
 
     def as_json(self) -> dict[str, Any]:
         """Give the same as values for JSON."""

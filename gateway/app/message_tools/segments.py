@@ -120,7 +120,7 @@ def _ipv6(packet: bytes) -> Segment | None:
 def _tcp(data: bytes, length: int, addresses: tuple[str, str]) -> Segment | None:
     if len(data) < _TCP_HEADER_BYTES_MIN:
         return None
-    header = 4 * (data[12] >> 4)
+    header = max(4 * (data[12] >> 4), _TCP_HEADER_BYTES_MIN)
     payload = data[header:]
     return Segment(
         End(addresses[0], int.from_bytes(data[0:2])),

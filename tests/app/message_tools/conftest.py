@@ -64,7 +64,7 @@ def encoded(spoken, mti, more=None):
     return spoken.codec.encode(Message(mti, {**FIELDS[name], **private, **(more or {})}))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def leaks():
     """Tell which secrets stand in a text, as they are or in hex."""
     charset = "gb18030"
