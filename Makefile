@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs lock clean
+.PHONY: demo test lint fuzz docs lock clean
 
 demo: .venv/ready
 	$(BIN)/gateway demo
@@ -18,6 +18,11 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+# Fuzzes codec and framing for so many seconds; var/fuzz keeps what breaks a promise.
+SECONDS ?= 60
+fuzz: .venv/ready
+	$(BIN)/python tests/fuzz/fuzz_iso8583.py $(SECONDS)
 
 # Writes the generated documents anew; a test fails while one of them is stale.
 docs: .venv/ready
