@@ -2,12 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint fuzz docs lock clean
+.PHONY: demo test coverage lint fuzz docs lock clean
 
 demo: .venv/ready
 	$(BIN)/gateway demo
 
 test: .venv/ready lint
+	$(BIN)/pytest --numprocesses 2
+
+# Branch coverage of the same tests, child processes included; it takes several times as long.
+coverage: .venv/ready
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
@@ -22,6 +26,7 @@ lint: .venv/ready
 # Fuzzes codec and framing for so many seconds; var/fuzz keeps what breaks a promise.
 SECONDS ?= 60
 fuzz: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
 	$(BIN)/python tests/fuzz/fuzz_iso8583.py $(SECONDS)
 
 # Writes the generated documents anew; a test fails while one of them is stale.
@@ -34,13 +39,15 @@ docs: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Both locks name versions and hashes only, so that any index or mirror can serve them.
+# The locks name versions and hashes only, so that any index or mirror can serve them.
 lock:
 	$(PYTHON) -m pip install --quiet uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --upgrade pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	echo atheris | uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --upgrade - -o requirements-fuzz.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache var
