@@ -11,9 +11,10 @@ from gateway.app.message_tools.fitting import Tongue, tongue
 from gateway.app.message_tools.message_input import BadInput, InputForm, decoded, given_text
 from gateway.app.message_tools.report import Account
 from gateway.app.specifications import Specifications
+from gateway.hsm.mac import mac_of
 from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.mac import Mac
-from gateway.simulators.cipher import ZoneKeys, retail_mac
+from gateway.simulators.cipher import ZoneKeys
 from gateway.terms.errors import SpecificationError
 
 _HEX = re.compile(r"[0-9A-Fa-f\s]+")
@@ -72,10 +73,8 @@ class Sending:
 
 def _mac(dialect: Dialect, keys: Path) -> Mac:
     """Make the MAC of a dialect from a keys file; raises `SpecificationError`."""
-    if dialect.mac.algorithm != "iso-9797-1-algorithm-3":
-        raise SpecificationError(dialect.name, "mac.algorithm", "this command knows the retail MAC")
     try:
         text = keys.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise SpecificationError(str(keys), "", "cannot be read as UTF-8 text") from None
-    return retail_mac(ZoneKeys.parse(text, str(keys)).mac, dialect.mac.padding)
+    return mac_of(dialect.mac, ZoneKeys.parse(text, str(keys)).mac)

@@ -166,6 +166,33 @@ def test_port_of_either_end_chooses_connections(told, tape, ends, heard, port):
     assert capture.messages == (port != 9999)
 
 
+def test_fragments_and_other_protocols_are_passed_over(told, tape, ends, heard):
+    """Fragments are counted, because a message may be in them; the rest is none of ours."""
+    spoken, frames = heard
+    tape.open().say(ends[0], frames[0])
+    fragment = bytearray(tape.packets[2])
+    fragment[20] |= 0x20  # more fragments
+    udp = bytearray(tape.packets[2])
+    udp[23] = 17
+    tape.packets += [bytes(fragment), bytes(udp), b"\0" * 60]
+
+    lines, capture = told(tape.pcap(), [spoken])
+
+    assert (capture.messages, capture.fragments) == (1, 1)
+    assert lines[-1] == "1 packets are IP fragments, which are not put together"
+
+
+def test_connection_opened_again_on_the_same_ports_is_read_anew(told, tape, ends, heard):
+    """What the old one left unfinished is said, and the new one begins with its first byte."""
+    spoken, frames = heard
+    tape.open().say(ends[0], frames[0][:20]).open().say(ends[0], frames[0])
+
+    lines, capture = told(tape.pcap(), [spoken])
+
+    assert capture.messages == 1
+    assert "the last 20 bytes are no whole frame" in lines[0]
+
+
 @pytest.mark.parametrize(
     ("damage", "rule"),
     [
