@@ -115,6 +115,31 @@ def test_good_dialect_is_read():
     assert dialect.fields[11].form == ("n", 0, 6)
 
 
+@pytest.mark.parametrize(
+    ("base", "more", "key", "rule"),
+    [
+        ("bureau", 'odd_digits_filler = "F"', "odd_digits_filler", "bcd digits only"),
+        (
+            "iso8583-1987-ascii",
+            '[fields]\n55 = { format = "b...255" }',
+            "fields.55.format",
+            "fixed length",
+        ),
+        ("institution", "[mac]\npadding = 0", "mac.padding", "0 for CMAC"),
+        ("mainframe-core", 'numeric = "ascii"', "numeric", "this dialect is ebcdic"),
+        ("mainframe-core", 'binary = "hex"', "binary", "hex digits are ASCII"),
+    ],
+)
+def test_dialect_that_extends_another_is_checked_as_a_whole(base_text, base, more, key, rule):
+    """What does not fit the base is refused like a mistake of one file."""
+    text = f'extends = "{base}"\nname = "small"\n{more}'
+
+    with pytest.raises(SpecificationError, match=rule) as caught:
+        parse_dialect(text, "small.toml", base_text)
+
+    assert (caught.value.file, caught.value.key) == ("small.toml", key)
+
+
 PARTS = '11 = { name = "STAN", format = "FORMAT", subfields = { LAYOUT, parts = { PARTS } } }'
 
 
