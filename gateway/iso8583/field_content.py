@@ -6,7 +6,9 @@ such a piece of the message.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 from gateway.iso8583.ebcdic import CodePage, Transcoder
@@ -195,9 +197,14 @@ def text_of(value: Value) -> str:
 
 def good_length(text: str, pattern: str) -> int:
     """Count the leading characters of the class."""
-    found = re.match(f"[{pattern}]*", text)
+    found = _leading(pattern)(text)
     assert found
     return found.end()
+
+
+@cache
+def _leading(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(f"[{pattern}]*").match
 
 
 def check_class(text: str, pattern: str, rule: str) -> None:

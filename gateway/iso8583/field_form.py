@@ -24,6 +24,7 @@ from gateway.iso8583.packed_digits import PACKED_CLASSES, PackedDigits, SignedAm
 
 Convert = Callable[[str], Value]
 Write = Callable[[Value], str]
+Step = Callable[[str, int], tuple[Value, int]]
 Digits = Literal["ascii", "ebcdic", "bcd"]
 Lengths = Literal["ascii", "ebcdic", "bcd", "binary"]
 # Up to here a variable field becomes an alternation of its lengths inside a plan's expression;
@@ -166,6 +167,13 @@ class FieldForm:
         }
 
     @property
+    def step(self) -> Step:
+        """What reads the field by itself inside a plan: `read`, by the shortest way."""
+        if not self.lengths or self.content.size(self.count_max) != self.count_max:
+            return self.read
+        return partial(_step, self, self.lengths, self.indicator_bytes, self.content.read)
+
+    @property
     def lift(self) -> Convert | None:
         """What makes a value of what `piece` finds; None where that is the value."""
         content, skip = self.content, self.indicator_bytes
@@ -191,6 +199,25 @@ class FieldForm:
         if isinstance(self.content, Text) and not self.lengths:
             return None
         return partial(_put, self.indicators or {self.count_max: ""}, self.content.put)
+
+
+def _step(
+    form: FieldForm,
+    lengths: Mapping[str, int],
+    indicator_bytes: int,
+    read: Callable[[str, int], Value],
+    text: str,
+    start: int,
+) -> tuple[Value, int]:
+    begin = start + indicator_bytes
+    count = lengths.get(text[start:begin], 0)
+    end = begin + count
+    if count and end <= len(text):
+        try:
+            return read(text[begin:end], count), end
+        except BadContent:
+            pass
+    return form.read(text, start)  # which says what is wrong
 
 
 def _lift(lengths: Mapping[str, int], indicator_bytes: int, content: Content, raw: str) -> Value:

@@ -13,10 +13,9 @@ from operator import itemgetter
 from typing import Any
 
 from gateway.iso8583.field_content import Value
-from gateway.iso8583.field_form import Convert, FieldForm, Write
+from gateway.iso8583.field_form import Convert, FieldForm, Step, Write
 from gateway.iso8583.packed_digits import PackedDigits, hex_of
 
-_Step = Callable[[str, int], tuple[Value, int]]
 _Match = Callable[[str, int], re.Match[str] | None]
 
 
@@ -25,7 +24,7 @@ class DecodePlan:
 
     def __init__(self, forms: Sequence[FieldForm], data_elements: Sequence[int]) -> None:
         self._data_elements = tuple(data_elements)
-        self._segments: list[tuple[_Match, _Step | None]] = []
+        self._segments: list[tuple[_Match, Step | None]] = []
         self._lifts: list[tuple[int, Convert]] = []
         self._blocks: list[tuple[int, slice, Callable[[str], tuple[str, ...]]]] = []
         self._compile(forms)
@@ -38,7 +37,7 @@ class DecodePlan:
         for index, block in enumerate(_blocks(forms)):
             form = block[0]
             if form.piece is None:
-                self._segments.append((re.compile("".join(run)).match, form.read))
+                self._segments.append((re.compile("".join(run)).match, form.step))
                 run = []
             else:
                 run.append(f"({''.join(member.piece or '' for member in block)})")
