@@ -18,6 +18,7 @@ from gateway.hsm.protocol import (
     PublicKey,
     SessionMacKey,
     SetPin,
+    TranslatePin,
 )
 from gateway.terms.errors import Unavailable
 
@@ -43,6 +44,11 @@ class SecurityModule:
     async def set_pin(self, request: SetPin) -> EncipheredPin | PinRefusal:
         """Have a PIN opened, judged and enciphered; raises also `BadRequest` for misuse."""
         payload = await self._ask(Command.SET_PIN, protocol.write_set_pin(request))
+        return protocol.read_set_pin_answer(payload)
+
+    async def translate_pin(self, request: TranslatePin) -> EncipheredPin | PinRefusal:
+        """Have a PIN pad's block judged and translated; raises also `BadRequest` for misuse."""
+        payload = await self._ask(Command.TRANSLATE_PIN, protocol.write_translate_pin(request))
         return protocol.read_set_pin_answer(payload)
 
     async def session_mac_key(self, zone: str) -> SessionMacKey:

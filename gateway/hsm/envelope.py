@@ -14,6 +14,7 @@ immutable `bytes`; here it is deciphered into a buffer that is overwritten after
 """
 
 import binascii
+import hashlib
 import hmac
 import json
 import re
@@ -23,11 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDH,
     SECP256R1,
     EllipticCurvePrivateKey,
-    EllipticCurvePublicNumbers,
+    EllipticCurvePublicKey,
 )
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 
 from gateway.hsm.key_store import EnvelopeKey
 from gateway.pinblock.formats import wipe
@@ -43,6 +42,8 @@ _NONCE_BYTES = 12  # of A256GCM
 _CONTENT_KEY_BYTES = 32
 # RFC 7518, 4.6.2: algorithm id, no party information, key length in bits.
 _OTHER_INFO = b"\x00\x00\x00\x07A256GCM" + bytes(8) + (8 * _CONTENT_KEY_BYTES).to_bytes(4)
+_UNCOMPRESSED = b"\x04"  # form of a point (SEC 1, 2.3.3)
+_ROUND_1 = (1).to_bytes(4)
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 # The payload is matched as bytes: a JSON parser would make a `str` of the PIN, which cannot be
@@ -107,9 +108,10 @@ def _agree(private: EllipticCurvePrivateKey, ephemeral: dict[str, str]) -> bytes
     x, y = (_decode(ephemeral[name].encode("ascii")) for name in ("x", "y"))
     if not len(x) == len(y) == _COORDINATE_BYTES:
         raise EnvelopeRefused
-    point = EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), SECP256R1())
-    secret = private.exchange(ECDH(), point.public_key())
-    return ConcatKDFHash(SHA256(), _CONTENT_KEY_BYTES, _OTHER_INFO).derive(secret)
+    point = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), _UNCOMPRESSED + x + y)
+    secret = private.exchange(ECDH(), point)
+    # One round of the Concat KDF (NIST SP 800-56A, 5.8.1), which SHA-256 fills the key with.
+    return hashlib.sha256(_ROUND_1 + secret + _OTHER_INFO).digest()
 
 
 def _decode(segment: bytes) -> bytes:

@@ -75,6 +75,9 @@ def _carry_out(module: SoftModule, command: Command, payload: bytes) -> bytes:
     match command:
         case Command.SET_PIN:
             return protocol.write_set_pin_answer(module.set_pin(protocol.read_set_pin(payload)))
+        case Command.TRANSLATE_PIN:
+            request = protocol.read_translate_pin(payload)
+            return protocol.write_set_pin_answer(module.translate_pin(request))
         case Command.SESSION_MAC_KEY:
             zone = protocol.read_session_mac_key(payload)
             return protocol.write_session_mac_key_answer(module.mac_key(zone))

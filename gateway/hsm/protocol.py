@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from gateway.hsm.envelope import ENVELOPE_CHARACTERS_MAX
@@ -19,12 +20,18 @@ from gateway.terms.sides import PinPurpose
 
 T = TypeVar("T")
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` would make one each time
+_PURPOSES = {purpose.value: purpose for purpose in PinPurpose}
+
 _NUMBERS_MAX = 16  # of the holder: id, mobile, cards, accounts, and room to grow
 _LISTED_MAX = 128  # published PINs of a region; the rules do the rest
 _TEXT_CHARACTERS_MAX = 64
+_POLICY_CHARACTERS_MAX = 4_096  # all rules and as many listed PINs as may be
+_POLICIES_MAX = 256  # one for each region and day on which its rules change
 _PIN_DIGITS = re.compile(r"[0-9]{4,12}")
 _PIN_DIGITS_OR_NONE = re.compile(r"([0-9]{4,12})?")
-_ACCOUNT = re.compile(r"[0-9]{0,19}")
+_PIN_BLOCK = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
+_ACCOUNT = re.compile(r"[0-9A-Z]{0,19}")  # an SS card number may have letters
 _REFERENCE = re.compile(r"[0-9A-Za-z_.:-]{1,128}")
 
 
@@ -35,6 +42,7 @@ class Command(IntEnum):
     SESSION_MAC_KEY = 2
     PUBLIC_KEYS = 3
     DIAGNOSTICS = 4
+    TRANSLATE_PIN = 5
 
 
 class PinRefusal(StrEnum):
@@ -66,6 +74,25 @@ class SetPin:
     expires_at: int
     kid: str
     envelope: str
+    zone: str
+    account: str
+    card: str
+    policy: PinPolicy
+    holder: PinHolder
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TranslatePin:
+    """The request for a PIN block of a channel's PIN pad to be judged and enciphered anew.
+
+    `channel` is the zone of the PIN pads, `account` what both formats bind, or the one of them
+    that binds any; the rest is as in `SetPin`.
+    """
+
+    session: str
+    expires_at: int
+    channel: str
+    block: bytes
     zone: str
     account: str
     card: str
@@ -113,27 +140,13 @@ class Diagnostics:
 
 def write_set_pin(request: SetPin) -> bytes:
     """Write a `SET_PIN` request."""
-    born = request.holder.birth_date
-    return _write(
-        {
-            "purpose": request.purpose,
-            "session": request.session,
-            "nonce": request.nonce,
-            "expires_at": request.expires_at,
-            "kid": request.kid,
-            "envelope": request.envelope,
-            "zone": request.zone,
-            "account": request.account,
-            "card": request.card,
-            "length": request.policy.length,
-            "rules": list(request.policy.rules),
-            "advised": list(request.policy.advised),
-            "listed": list(request.policy.listed),
-            "initial": request.policy.initial,
-            "birth_date": born.isoformat() if born else None,
-            "numbers": list(request.holder.numbers),
-        }
-    )
+    own = {
+        "purpose": request.purpose,
+        "nonce": request.nonce,
+        "kid": request.kid,
+        "envelope": request.envelope,
+    }
+    return _write(own | _shared(request))
 
 
 def read_set_pin(payload: bytes) -> SetPin:
@@ -142,33 +155,93 @@ def read_set_pin(payload: bytes) -> SetPin:
 
 
 def _set_pin(values: dict[str, Any]) -> SetPin:
-    born = values["birth_date"]
     return SetPin(
-        purpose=PinPurpose(values["purpose"]),
-        session=_matching(_REFERENCE, values["session"]),
+        purpose=_PURPOSES[values["purpose"]],
         nonce=_matching(_REFERENCE, values["nonce"]),
-        expires_at=_integer(values["expires_at"]),
         kid=_text(values["kid"]),
         envelope=_text(values["envelope"], ENVELOPE_CHARACTERS_MAX),
-        zone=_text(values["zone"]),
-        account=_matching(_ACCOUNT, values["account"]),
-        card=_matching(_REFERENCE, values["card"]),
-        policy=PinPolicy(
-            length=_integer(values["length"]),
-            rules=frozenset(map(PinRule, values["rules"])),
-            listed=_several(values["listed"], _LISTED_MAX, _listed_pin),
-            advised=frozenset(map(PinRule, values["advised"])),
-            initial=_matching(_PIN_DIGITS_OR_NONE, values["initial"]),
-        ),
-        holder=PinHolder(
+        **_read_shared(values),
+    )
+
+
+def write_translate_pin(request: TranslatePin) -> bytes:
+    """Write a `TRANSLATE_PIN` request."""
+    own = {"channel": request.channel, "block": request.block.hex()}
+    return _write(own | _shared(request))
+
+
+def read_translate_pin(payload: bytes) -> TranslatePin:
+    """Read a `TRANSLATE_PIN` request; raises `BadRequest`."""
+    return _read(payload, _translate_pin)
+
+
+def _translate_pin(values: dict[str, Any]) -> TranslatePin:
+    return TranslatePin(
+        channel=_text(values["channel"]),
+        block=bytes.fromhex(_matching(_PIN_BLOCK, values["block"])),
+        **_read_shared(values),
+    )
+
+
+def _shared(request: SetPin | TranslatePin) -> dict[str, Any]:
+    """Write what every request about a new PIN says of session, zone, card, rules and holder."""
+    born = request.holder.birth_date
+    return {
+        "session": request.session,
+        "expires_at": request.expires_at,
+        "zone": request.zone,
+        "account": request.account,
+        "card": request.card,
+        "policy": _written_policy(request.policy),
+        "birth_date": born.isoformat() if born else None,
+        "numbers": request.holder.numbers,
+    }
+
+
+def _read_shared(values: dict[str, Any]) -> dict[str, Any]:
+    born = values["birth_date"]
+    return {
+        "session": _matching(_REFERENCE, values["session"]),
+        "expires_at": _integer(values["expires_at"]),
+        "zone": _text(values["zone"]),
+        "account": _matching(_ACCOUNT, values["account"]),
+        "card": _matching(_REFERENCE, values["card"]),
+        "policy": _policy(_text(values["policy"], _POLICY_CHARACTERS_MAX)),
+        "holder": PinHolder(
             birth_date=None if born is None else date.fromisoformat(born),
             numbers=_several(values["numbers"], _NUMBERS_MAX, _text),
         ),
+    }
+
+
+# A policy is the same for every card of a region, so its text is written and read once.
+@lru_cache(_POLICIES_MAX)
+def _written_policy(policy: PinPolicy) -> str:
+    return json.dumps(
+        {
+            "length": policy.length,
+            "rules": sorted(policy.rules),
+            "advised": sorted(policy.advised),
+            "listed": policy.listed,
+            "initial": policy.initial,
+        }
+    )
+
+
+@lru_cache(_POLICIES_MAX)
+def _policy(text: str) -> PinPolicy:
+    values = json.loads(text)
+    return PinPolicy(
+        length=_integer(values["length"]),
+        rules=frozenset(map(PinRule, values["rules"])),
+        listed=_several(values["listed"], _LISTED_MAX, _listed_pin),
+        advised=frozenset(map(PinRule, values["advised"])),
+        initial=_matching(_PIN_DIGITS_OR_NONE, values["initial"]),
     )
 
 
 def write_set_pin_answer(answer: EncipheredPin | PinRefusal) -> bytes:
-    """Write the answer to `SET_PIN`."""
+    """Write the answer to `SET_PIN` and to `TRANSLATE_PIN`."""
     if isinstance(answer, PinRefusal):
         return _write({"refusal": answer})
     return _write(
@@ -181,7 +254,7 @@ def write_set_pin_answer(answer: EncipheredPin | PinRefusal) -> bytes:
 
 
 def read_set_pin_answer(payload: bytes) -> EncipheredPin | PinRefusal:
-    """Read the answer to `SET_PIN`; raises `BadRequest`."""
+    """Read the answer to `SET_PIN` or `TRANSLATE_PIN`; raises `BadRequest`."""
     return _read(payload, _set_pin_answer)
 
 
@@ -274,7 +347,7 @@ def write_misuse() -> bytes:
 
 
 def _write(values: dict[str, Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":")).encode()
+    return _ENCODE(values).encode()
 
 
 def _read(payload: bytes, build: Callable[[dict[str, Any]], T]) -> T:

@@ -6,13 +6,14 @@ from Python; they live until the memory is used again, in a process that nobody 
 (`gateway.hsm.module`).
 """
 
-import secrets
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from gateway.hsm.envelope import EnvelopeRefused, open_envelope
 from gateway.hsm.key_store import KeyStore
 from gateway.hsm.limits import BurntIds, RefusedAttempts
+from gateway.hsm.payshield.probes import ProbedBlocks
 from gateway.hsm.protocol import (
     BadRequest,
     Diagnostics,
@@ -20,13 +21,17 @@ from gateway.hsm.protocol import (
     PinRefusal,
     PublicKey,
     SetPin,
+    TranslatePin,
 )
-from gateway.pinblock.formats import FILL_BYTES, wipe
+from gateway.pinblock.formats import FILL_BYTES, MalformedPinBlock, wipe
 from gateway.pinblock.policy import Judgement, PinList, PinVerdict, judge
+from gateway.pinblock.translation import BoundFormat, check_translation
+from gateway.pinblock.zone import Zone
 
 SESSION_SECONDS_MAX = 900  # ceiling for any PIN session; the gateway's own last 300
 # Two ids for each call: 500,000 calls in fifteen minutes are 550 a second, and some 100 MB.
 BURNT_IDS_MAX = 1_000_000
+TRIED_BLOCKS_MAX = 100_000  # a hundred a second of those fifteen minutes, from PIN pads only
 # A person tries a few times; ten in an hour is a program.
 REFUSALS_MAX = 10
 REFUSALS_SECONDS = 3_600.0
@@ -53,6 +58,7 @@ class SoftModule:
         self._clock = clock
         self._operators = operators
         self._burnt = BurntIds(SESSION_SECONDS_MAX, BURNT_IDS_MAX)
+        self._tried = ProbedBlocks(SESSION_SECONDS_MAX, TRIED_BLOCKS_MAX)
         self._refused = RefusedAttempts(REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX)
 
     def set_pin(self, request: SetPin) -> EncipheredPin | PinRefusal:
@@ -62,14 +68,36 @@ class SoftModule:
         a zone or an account that cannot be.
         """
         now = self._clock()
-        if not self._begin_session(request, now):
+        # The nonce is burnt as well: it stands inside the envelope, so that no envelope can be
+        # tried twice under two session ids with different holders' data.
+        unused = self._burn(request.session, now) and self._burnt.burn(
+            f"nonce {request.nonce}", now
+        )
+        if not unused or not _is_in_time(request, now):
             return PinRefusal.SESSION
-        if not self._refused.allows(request.card, now):
-            return PinRefusal.RATE_LIMITED
-        answer = self._judged_and_enciphered(request, now)
-        if isinstance(answer, PinRefusal):
-            self._refused.count(request.card)
-        return answer
+        today = datetime.fromtimestamp(now, UTC).date()
+        return self._attempt(request, now, lambda: self._open(request, today))
+
+    def translate_pin(self, request: TranslatePin) -> EncipheredPin | PinRefusal:
+        """Decipher a PIN pad's block, judge the PIN and encipher it for the zone, or refuse it.
+
+        A block is tried for one card, zone and holder only, else answers would tell its PIN bit
+        by bit. Raises `LocalError` as `set_pin`, and `ForbiddenTranslation`.
+        """
+        channel, cipher = self._store.channel_cipher(request.channel)
+        zone, _ = self._store.pin_cipher(request.zone)
+        ends = (_bound(channel, request), _bound(zone, request))
+        check_translation(*ends)
+        if request.account and not any(end.account for end in ends):
+            raise BadRequest("security module: account is given, though neither format binds one")
+        now = self._clock()
+        unused = self._burn(request.session, now)
+        if not unused or not _is_in_time(request, now):
+            return PinRefusal.SESSION
+        if not self._tried.allows(request.block, _circumstances(request), now):
+            return PinRefusal.SESSION
+        account = _bound(channel, request).account
+        return self._attempt(request, now, lambda: channel.decipher(cipher, request.block, account))
 
     def mac_key(self, zone_name: str) -> bytes:
         """Give a zone's MAC key; raises `LocalError` for an unknown zone."""
@@ -86,20 +114,25 @@ class SoftModule:
         """Say which side's keys are here, whether they are test keys, and for which zones."""
         return Diagnostics(self._store.side, self._store.stage, self._store.zone_names)
 
-    def _begin_session(self, request: SetPin, now: float) -> bool:
-        # The nonce is burnt as well: it stands inside the envelope, so that no envelope can be
-        # tried twice under two session ids with different holders' data.
-        unused = [
-            self._burnt.burn(f"session {request.session}", now),
-            self._burnt.burn(f"nonce {request.nonce}", now),
-        ]
-        # An id is remembered for SESSION_SECONDS_MAX; one that lived longer could come back.
-        return all(unused) and now < request.expires_at <= now + SESSION_SECONDS_MAX
+    def _burn(self, session: str, now: float) -> bool:
+        return self._burnt.burn(f"session {session}", now)
 
-    def _judged_and_enciphered(self, request: SetPin, now: float) -> EncipheredPin | PinRefusal:
+    def _attempt(
+        self, request: SetPin | TranslatePin, now: float, clear_pin: Callable[[], bytearray]
+    ) -> EncipheredPin | PinRefusal:
+        if not self._refused.allows(request.card, now):
+            return PinRefusal.RATE_LIMITED
+        answer = self._judged_and_enciphered(request, clear_pin)
+        if isinstance(answer, PinRefusal):
+            self._refused.count(request.card)
+        return answer
+
+    def _judged_and_enciphered(
+        self, request: SetPin | TranslatePin, clear_pin: Callable[[], bytearray]
+    ) -> EncipheredPin | PinRefusal:
         try:
-            pin = self._open(request, datetime.fromtimestamp(now, UTC).date())
-        except EnvelopeRefused:
+            pin = clear_pin()
+        except (EnvelopeRefused, MalformedPinBlock):
             return PinRefusal.ENVELOPE
         try:
             judgement = judge(pin, request.policy, request.holder, self._operators)
@@ -116,11 +149,32 @@ class SoftModule:
             raise EnvelopeRefused
         return open_envelope(request.envelope, key, request.nonce)
 
-    def _encipher(self, request: SetPin, pin: bytearray, judgement: Judgement) -> EncipheredPin:
+    def _encipher(
+        self, request: SetPin | TranslatePin, pin: bytearray, judgement: Judgement
+    ) -> EncipheredPin:
         zone, cipher = self._store.pin_cipher(request.zone)
-        fill = secrets.token_bytes(FILL_BYTES)
+        account = request.account
+        if isinstance(request, TranslatePin):
+            account = _bound(zone, request).account
         try:
-            block = zone.encipher(cipher, pin, request.account, fill)
+            block = zone.encipher(cipher, pin, account, os.urandom(FILL_BYTES))
         except ValueError:
             raise BadRequest("security module: the zone cannot bind this account") from None
         return EncipheredPin(block, zone.security_control_information, judgement.advice)
+
+
+def _is_in_time(request: SetPin | TranslatePin, now: float) -> bool:
+    # An id is remembered for SESSION_SECONDS_MAX; one that lived longer could come back.
+    return now < request.expires_at <= now + SESSION_SECONDS_MAX
+
+
+def _bound(zone: Zone, request: TranslatePin) -> BoundFormat:
+    return BoundFormat(zone.format, request.account if zone.format.binds_account else "")
+
+
+def _circumstances(request: TranslatePin) -> tuple[str, ...]:
+    """Name everything that the answer to an attempt depends on, besides the block."""
+    policy, holder = request.policy, request.holder
+    rules = (sorted(policy.rules), sorted(policy.advised), policy.listed, policy.initial)
+    known = (holder.birth_date, holder.numbers, request.account, request.card)
+    return tuple(map(ascii, (request.channel, request.zone, policy.length, *rules, *known)))

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
 from gateway.pinblock.formats import PIN_DIGITS_MAX, Octets
 
 DATE_DIGITS = 6
 STROKE_DIGITS = 3  # keys of a line on the keypad
 
+_BIRTH_DATES_MAX = 10_000  # days on which the holders of a quarter of a century were born
 _ZERO = ord("0")
 
 
@@ -198,6 +199,7 @@ def _is_of_holder_numbers(pin: Octets, holder: PinHolder) -> bool:
     return _is_part(pin, holder.numbers)
 
 
+@lru_cache(_BIRTH_DATES_MAX)
 def birth_date_forms(born: date) -> tuple[str, ...]:
     """Write a date as people do, in digits only; a PIN may be any part of one of them.
 
@@ -206,13 +208,13 @@ def birth_date_forms(born: date) -> tuple[str, ...]:
     """
     year, month, day = born.isoformat().split("-")
     short_month, short_day = str(born.month), str(born.day)
-    written = (
+    written = {
         (year, month, day),
         (year, short_month, day),
         (year, month, short_day),
         (year, short_month, short_day),
         (year[2:], month, day),
-    )
+    }
     return tuple(
         form for y, m, d in written for form in (y + m + d, m + d + y, d + m + y, y + d + m)
     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from string import digits
 from typing import Any, ClassVar
 
 from gateway.pinblock.formats import BlockCipher, Octets, PinBlockFormat, decipher, encipher
@@ -31,6 +32,9 @@ class AccountRule(StrEnum):
     # Format 4 as some gateways build it: only the digits that format 0 would take
     # (pin-and-keys.md 1.1, "interop trap").
     PAN_RIGHTMOST_12 = "pan-rightmost-12"
+    # A number with letters, as SS cards have: no format can encode a letter, so only the digits
+    # are bound. Format 4 alone takes as few of them as are left (ISO 9564-1:2017, 9.4.2.2.3).
+    CARD_DIGITS = "card-digits"
 
 
 _ALGORITHMS = {
@@ -41,6 +45,7 @@ _ALGORITHMS = {
     PinBlockFormat.SM4_PAN: {Algorithm.SM4},
     PinBlockFormat.SM4_NO_PAN: {Algorithm.SM4},
 }
+_ISO_4_ONLY = {AccountRule.PAN_RIGHTMOST_12, AccountRule.CARD_DIGITS}
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _SECURITY_CONTROL = re.compile(r"[0-9]{16}")
 
@@ -75,8 +80,8 @@ class Zone:
         if self.format.binds_account is (self.account is AccountRule.NONE):
             needs = "an" if self.format.binds_account else "no"
             raise ValueError(f"format {self.format} binds {needs} account")
-        if self.account is AccountRule.PAN_RIGHTMOST_12 and self.format is not PinBlockFormat.ISO_4:
-            raise ValueError("account rule pan-rightmost-12 is a variant of format iso-4")
+        if self.account in _ISO_4_ONLY and self.format is not PinBlockFormat.ISO_4:
+            raise ValueError(f"account rule {self.account} is a variant of format iso-4")
 
     def _check_security_control(self) -> None:
         if not self.security_control and self.algorithm is not Algorithm.TDES:
@@ -101,7 +106,13 @@ class Zone:
     def _bound(self, account: str) -> str:
         if (self.account is AccountRule.NONE) is bool(account):
             raise ValueError("account must be given exactly when the zone binds one")
-        return account[-13:-1] if self.account is AccountRule.PAN_RIGHTMOST_12 else account
+        match self.account:
+            case AccountRule.PAN_RIGHTMOST_12:
+                return account[-13:-1]
+            case AccountRule.CARD_DIGITS:
+                return "".join(sign for sign in account if sign in digits)
+            case AccountRule.PAN | AccountRule.NONE:
+                return account
 
 
 def parse_zone(values: Mapping[str, Any], file: str) -> Zone:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,6 +16,9 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
+from gateway.hsm.audit import Actor
+from gateway.hsm.key_custody import custody
+from gateway.hsm.key_purpose import KeyPurpose, Slot
 from gateway.hsm.key_store import open_store
 from gateway.hsm.protocol import SetPin
 from gateway.hsm.provision import create_test_store
@@ -130,8 +133,8 @@ def seal_pin(public_jwk, pin, nonce, **changes):
 def request_for(stores):
     """Make a request to set a PIN, right in everything that a test does not change."""
 
-    def make(pin="738291", side=Side.SOCIAL, **changes):
-        key = open_store(stores[side], side).envelope_keys[0]
+    def make(pin="738291", side=Side.SOCIAL, key=None, **changes):
+        key = key or open_store(stores[side], side).envelope_keys[0]
         nonce = secrets.token_urlsafe(16)
         values = {
             "purpose": PinPurpose.SS_PIN if side is Side.SOCIAL else PinPurpose.FINANCIAL_PIN,
@@ -155,3 +158,46 @@ def request_for(stores):
 def seal():
     """Give `seal_pin` to tests, which import nothing from here."""
     return seal_pin
+
+
+def zone(name, format_, algorithm, account):
+    """Declare a zone; what has no derived DE 53 gets one."""
+    control = {} if algorithm == "tdes" else {"security_control": "9900000000000000"}
+    values = {"name": name, "format": format_, "algorithm": algorithm, "account": account}
+    return parse_zone(values | control, "test")
+
+
+FAR_ZONES = [
+    zone("iso-0", "iso-0", "tdes", "pan"),
+    zone("iso-1", "iso-1", "tdes", "none"),
+    zone("iso-3", "iso-3", "tdes", "pan"),
+    zone("iso-4", "iso-4", "aes", "pan"),
+    zone("iso-4-rightmost-12", "iso-4", "aes", "pan-rightmost-12"),
+    zone("iso-4-card", "iso-4", "aes", "card-digits"),
+    zone("iso-4-sm4", "iso-4", "sm4", "pan"),
+    zone("sm4-pan", "sm4-pan", "sm4", "pan"),
+    zone("sm4-no-pan", "sm4-no-pan", "sm4", "none"),
+]
+CHANNELS = [replace(each, name=f"pads-{each.name}") for each in FAR_ZONES]
+
+
+@pytest.fixture(scope="session")
+def many_zones(tmp_path_factory):
+    """Make a social store with a far side's zone and a channel's of every form."""
+    directory = tmp_path_factory.mktemp("zones") / "store"
+    create_test_store(directory, Side.SOCIAL, (), NOT_AFTER, MADE)
+    slots = [(each, KeyPurpose.PIN) for each in FAR_ZONES]
+    slots += [(each, KeyPurpose.CHANNEL_PIN) for each in CHANNELS]
+    with custody(directory, Side.SOCIAL, Actor("test", "test"), MADE) as store:
+        for declared, purpose in slots:
+            store.declare(declared)
+            store.generate(Slot(declared.name, purpose), NOT_AFTER)
+            store.activate(Slot(declared.name, purpose))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def zone_module(many_zones):
+    """Run a social module on the store of many zones."""
+    with running(many_zones, Side.SOCIAL) as module:
+        yield module

@@ -76,17 +76,19 @@ def test_requests_are_answered_in_order_with_their_ids(social):
     assert {answer.command for answer in answers} == {Command.DIAGNOSTICS}
 
 
-@pytest.mark.parametrize("command", [0, 5, 99, 255])
+@pytest.mark.parametrize("command", [0, 6, 99, 255])
 def test_unknown_command_is_misuse(social, command):
     """There is no other command: none that takes, gives or only deciphers a PIN."""
     with connect(social) as connection:
         (answer,) = exchange(connection, Frame(9, command, b"{}"))
 
     assert answer == Frame(9, command, MISUSE)
-    assert len(Command) == 4
+    assert len(Command) == 5
 
 
-@pytest.mark.parametrize("command", [Command.SET_PIN, Command.SESSION_MAC_KEY])
+@pytest.mark.parametrize(
+    "command", [Command.SET_PIN, Command.SESSION_MAC_KEY, Command.TRANSLATE_PIN]
+)
 @pytest.mark.parametrize("payload", [b"", b"{}", b'{"zone":"core"}', b'{"zone":5}', b"\xff"])
 def test_malformed_request_is_misuse_and_the_connection_goes_on(social, command, payload):
     """A request that cannot be read, or for the other side's zone, is answered as misuse."""

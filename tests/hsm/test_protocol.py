@@ -73,14 +73,13 @@ def test_other_answers_survive_the_way():
         ("kid", 5),
         ("envelope", "x" * 2049),
         ("zone", None),
-        ("account", "62000X"),
+        ("account", "62000x"),
         ("account", "0" * 20),
         ("card", "canary canary"),
-        ("length", "6"),
-        ("rules", ["no-such-rule"]),
-        ("rules", 5),
-        ("listed", ["12"]),
-        ("listed", ["123456"] * 129),
+        ("policy", "canary"),
+        ("policy", "[5]"),
+        ("policy", 5),
+        ("policy", " " * 4_097),
         ("birth_date", "canary"),
         ("birth_date", 19900305),
         ("numbers", "canary"),
@@ -98,6 +97,31 @@ def test_request_with_a_wrong_member_is_refused(request_for, member, value):
 
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("length", "6"),
+        ("rules", ["canary"]),
+        ("rules", 5),
+        ("advised", ["canary"]),
+        ("listed", ["12"]),
+        ("listed", ["123456"] * 129),
+        ("initial", "12"),
+        ("initial", None),
+    ],
+)
+def test_policy_with_a_wrong_member_is_refused(request_for, member, value):
+    """The rules themselves are checked as everything else, and none of them has a default."""
+    values = json.loads(protocol.write_set_pin(request_for()))
+    policy = json.loads(values["policy"])
+    without = {name: held for name, held in policy.items() if name != member}
+
+    for wrong in (without | {member: value}, without):
+        with pytest.raises(BadRequest) as caught:
+            protocol.read_set_pin(json.dumps(values | {"policy": json.dumps(wrong)}).encode())
+        assert "canary" not in str(caught.value)
 
 
 def test_request_without_a_member_is_refused(request_for):
