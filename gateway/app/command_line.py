@@ -33,6 +33,7 @@ class BenchName(StrEnum):
     """Something that `gateway bench` measures."""
 
     CODEC = "codec"
+    LINKS = "links"
     OPERATIONS = "operations"
 
 
@@ -156,11 +157,12 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the figures there as JSON too.")] = None,
 ) -> None:
     """Measure on this machine, in about two minutes, and print a Markdown table."""
-    from gateway.app.bench import codec, operations  # noqa: PLC0415
+    from gateway.app.bench import codec, links, operations  # noqa: PLC0415
     from gateway.app.bench.figures import Figure, to_json, to_markdown  # noqa: PLC0415
 
     measures: dict[BenchName, Callable[[], list[Figure]]] = {
         BenchName.CODEC: codec.measure,
+        BenchName.LINKS: links.measure,
         BenchName.OPERATIONS: operations.measure,
     }
     with _errors():

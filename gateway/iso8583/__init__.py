@@ -22,6 +22,7 @@ module                   holds
 ``private_data``         the subfields of data element 48
 ``original_data``        data element 90
 ``message_kind``         one message of a set, how its request and answer are built
+``message_gate``         what one direction of a message kind may hold, compiled
 ``message_set``          what is said on a link, read from ``specs/messages``
 ``matching``             which request an answer belongs to
 ``duplicates``           how a request that comes twice is known

@@ -204,6 +204,21 @@ class Codec:
 
     # ------------------------------------------------------------ MAC
 
+    def read(self, data: bytes, mac: Mac) -> Message:
+        """Decode a message and check its MAC.
+
+        Raises `MalformedMessage`, or `MacMismatch` where the MAC is missing or wrong.
+        """
+        message = self.decode(data)
+        if not self._seals_the_end:
+            self.verify_mac(data, mac)
+        elif MAC_DATA_ELEMENTS.isdisjoint(message.fields):
+            raise MacMismatch("missing")
+        else:
+            end = len(data) - self._mac_bytes
+            self.dialect.mac.verify(data[:end], mac, self._mac_found(data[end:]))
+        return message
+
     def verify_mac(self, data: bytes, mac: Mac) -> None:
         """Check the MAC of a message as it came, before it is decoded for use.
 

@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Iterator
 
 from gateway.iso8583.mac import MAC_DATA_ELEMENTS
-from gateway.iso8583.matching import match_key
+from gateway.iso8583.matching import KeyReader
 from gateway.iso8583.message import Message, without_repeat
 
 DuplicateKey = tuple[str, ...]
+_KEY = KeyReader()
 
 
 def duplicate_key(request: Message) -> DuplicateKey:
@@ -16,7 +17,7 @@ def duplicate_key(request: Message) -> DuplicateKey:
     Class and function (without the repeat digit), DE 11, 7, 32, 33, 37, 41, normalised as for
     matching.
     """
-    return (without_repeat(request.mti), *match_key(request).fields)
+    return (without_repeat(request.mti), *_KEY(request)[1:])
 
 
 def body_hash(request: Message) -> bytes:

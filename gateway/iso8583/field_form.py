@@ -198,6 +198,8 @@ class FieldForm:
             return self.write
         if isinstance(self.content, Text) and not self.lengths:
             return None
+        if isinstance(self.content, Text):
+            return partial(_put_plain, self.indicators)
         return partial(_put, self.indicators or {self.count_max: ""}, self.content.put)
 
 
@@ -236,6 +238,10 @@ def _lift_padded_left(lengths: Mapping[str, int], indicator_bytes: int, raw: str
 def _put(indicators: Mapping[int, str], put: Callable[[str], str], value: Value) -> str:
     assert isinstance(value, str)
     return indicators[len(value)] + put(value)
+
+
+def _put_plain(indicators: Mapping[int, str], value: str) -> str:
+    return indicators[len(value)] + value
 
 
 def _alternation(alternatives: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Messages in a stream of bytes: length prefix, TPDU, header, trailer, keep-alive frames."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from annotated_types import Interval
 from pydantic import ConfigDict, StringConstraints
@@ -17,8 +17,7 @@ LengthPrefix = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame of a connection: the message's bytes and what stood before them.
 
     `envelope` is TPDU and header, one behind the other, where the dialect has them.
@@ -62,9 +61,11 @@ class Framing:
 
         Raises `LocalError` for a payload above the maximum or an envelope of another size.
         """
-        envelope = envelope or self.own_envelope
         if not 0 < len(payload) <= self.message_bytes_max:
             raise LocalError(f"a message has 1 to {self.message_bytes_max} bytes")
+        if not (envelope or self.tpdu or self.header or self.trailer):
+            return self._prefix(len(payload)) + payload
+        envelope = envelope or self.own_envelope
         if len(envelope) != self.envelope_bytes:
             raise LocalError(f"the envelope of this dialect has {self.envelope_bytes} bytes")
         if self.header:
@@ -177,7 +178,10 @@ class FrameReader:
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
-        self._buffer = bytearray()
+        self._prefix_bytes = framing.prefix_bytes
+        self._is_bare = not (framing.tpdu or framing.header or framing.trailer)
+        self._lengths: dict[bytes, int] = {}  # by length prefix; as many as there are lengths
+        self._rest = b""
         self._error: MalformedFrame | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -190,13 +194,12 @@ class FrameReader:
         """
         if self._error:
             raise self._error
-        self._buffer += data
         frames: list[Frame] = []
         try:
-            self._cut(frames)
+            self._rest = self._cut(self._rest + data, frames)
         except MalformedFrame as error:
             self._error = error
-            self._buffer.clear()
+            self._rest = b""
             if not frames:
                 raise
         return frames
@@ -211,18 +214,21 @@ class FrameReader:
         """What is wrong with the stream, once something is."""
         return self._error
 
-    def _cut(self, frames: list[Frame]) -> None:
-        prefix_bytes, buffer, start = self._framing.prefix_bytes, self._buffer, 0
-        try:
-            while len(buffer) - start >= prefix_bytes:
-                body = start + prefix_bytes
-                end = body + self._framing.length_of(bytes(buffer[start:body]))
-                if len(buffer) < end:
-                    break
-                frames.append(self._framing.open(bytes(buffer[body:end])))
-                start = end
-        finally:
-            del buffer[:start]
+    def _cut(self, data: bytes, frames: list[Frame]) -> bytes:
+        """Add the frames that are complete in `data`; give what is left of it."""
+        start, end_of_data = 0, len(data)
+        while (begin := start + self._prefix_bytes) <= end_of_data:
+            prefix = data[start:begin]
+            length = self._lengths.get(prefix)
+            if length is None:
+                length = self._lengths[prefix] = self._framing.length_of(prefix)
+            end = begin + length
+            if end > end_of_data:
+                break
+            body = data[begin:end]
+            frames.append(Frame(body) if self._is_bare else self._framing.open(body))
+            start = end
+        return data[start:]
 
 
 # The first two bytes of what else knocks on an open port.

@@ -4,10 +4,12 @@ Time is an argument: seconds of any clock that never goes back.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable
 from enum import StrEnum
+from operator import methodcaller
 from typing import Generic, NamedTuple, TypeVar
 
+from gateway.iso8583.field_content import Value
 from gateway.iso8583.message import Message
 from gateway.terms.errors import LocalError, Unavailable
 
@@ -16,36 +18,35 @@ Token = TypeVar("Token")
 # DESIGN section 5: class, STAN, transmission date and time, acquirer, forwarder, retrieval
 # reference, terminal. More than DE 11 and 41, because those repeat within a day.
 KEY_DATA_ELEMENTS = (11, 7, 32, 33, 37, 41)
-_INSTITUTIONS = frozenset({32, 33})
 PENDING_MAX = 4_096  # requests in flight on one link; more means the far side has stopped
 # Ten minutes at full rate of one link: an answer later than that meets no waiting caller anyway.
 REMEMBERED_MAX = 65_536
 
+# What an answer shares with its request, normalised: the message class, then the declared fields.
+MatchKey = tuple[str, ...]
 
-class MatchKey(NamedTuple):
-    """What an answer shares with its request, normalised."""
-
-    message_class: str
-    fields: tuple[str, ...]
-
-    @property
-    def stan(self) -> str:
-        """Data element 11."""
-        return self.fields[0]
+# Peers pad differently: institutions are compared without leading zeros, text without the spaces
+# behind it.
+_INSTITUTION = methodcaller("lstrip", "0")
+_TEXT = methodcaller("rstrip", " ")
+_NORMAL: dict[int, Callable[[Value], str]] = {32: _INSTITUTION, 33: _INSTITUTION}
 
 
-def match_key(message: Message) -> MatchKey:
-    """Take the key of a request or an answer.
+class KeyReader:
+    """Takes the key of a request or an answer: the class and these data elements."""
 
-    Peers pad differently: institutions are compared without leading zeros, text without the
-    spaces behind it.
-    """
-    return MatchKey(message.mti[1], tuple(_normal(message, de) for de in KEY_DATA_ELEMENTS))
+    def __init__(self, data_elements: Iterable[int] = KEY_DATA_ELEMENTS) -> None:
+        self.data_elements = tuple(data_elements)
+        self._rules = [(de, _NORMAL.get(de, _TEXT)) for de in self.data_elements]
 
-
-def _normal(message: Message, data_element: int) -> str:
-    text = message.text(data_element)
-    return text.lstrip("0") if data_element in _INSTITUTIONS else text.rstrip(" ")
+    def __call__(self, message: Message) -> MatchKey:
+        """Give the key of `message`."""
+        field = message.fields.get
+        try:
+            return (message.mti[1], *[normal(field(de, "")) for de, normal in self._rules])
+        except TypeError:  # a binary value is in no key
+            fields = (normal(message.text(de)) for de, normal in self._rules)
+            return (message.mti[1], *fields)
 
 
 class Outcome(StrEnum):
@@ -58,17 +59,17 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # nothing with this class and STAN waits or waited
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Generic[Token]):
+class Match(NamedTuple, Generic[Token]):
     """Where an answer belongs.
 
-    `token` is that of the request for MATCHED, DUPLICATE and LATE; `data_element` the first one
-    that differs for FIELD_DIFFERS.
+    `token` is that of the request for MATCHED, DUPLICATE and LATE, and `waited` the seconds since
+    it was added; `data_element` is the first one that differs for FIELD_DIFFERS.
     """
 
     outcome: Outcome
     token: Token | None = None
     data_element: int | None = None
+    waited: float = 0.0
 
 
 class DuplicateKey(LocalError):
@@ -78,84 +79,93 @@ class DuplicateKey(LocalError):
         super().__init__("a request with this key is in flight")
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending(Generic[Token]):
+class _Pending(NamedTuple, Generic[Token]):
     token: Token
-    deadline: float
+    added: float
+    over: Hashable
 
 
-@dataclass(slots=True)
 class PendingTable(Generic[Token]):
-    """The requests in flight on one link, each with a token that means nothing here."""
+    """The requests in flight on one link, each with a token that means nothing here.
 
-    pending_max: int = PENDING_MAX
-    remembered_max: int = REMEMBERED_MAX
-    _pending: dict[MatchKey, _Pending[Token]] = field(default_factory=dict, init=False)
-    _by_stan: dict[tuple[str, str], set[MatchKey]] = field(default_factory=dict, init=False)
-    _settled: OrderedDict[MatchKey, tuple[Outcome, Token]] = field(
-        default_factory=OrderedDict, init=False
-    )
+    Every request waits for `wait_seconds`, so that the oldest is the first to be given up.
+    """
+
+    def __init__(
+        self,
+        wait_seconds: float,
+        pending_max: int = PENDING_MAX,
+        remembered_max: int = REMEMBERED_MAX,
+        match_on: Iterable[int] = KEY_DATA_ELEMENTS,
+    ) -> None:
+        self._wait = wait_seconds
+        self._pending_max = pending_max
+        self._remembered_max = remembered_max
+        self._key = KeyReader(match_on)
+        self._pending: OrderedDict[MatchKey, _Pending[Token]] = OrderedDict()
+        self._settled: OrderedDict[MatchKey, tuple[Outcome, _Pending[Token]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    def add(self, request: Message, token: Token, deadline: float) -> None:
-        """Remember a request about to be sent.
+    def add(self, request: Message, token: Token, now: float, over: Hashable = None) -> None:
+        """Remember a request about to be sent at `now`, over the connection `over`.
 
         Raises `DuplicateKey` while one with its key is in flight, `Unavailable` at the limit. A
         repeat of a request that was given up waits again under the same key.
         """
-        key = match_key(request)
+        key = self._key(request)
         if key in self._pending:
             raise DuplicateKey
-        if len(self._pending) >= self.pending_max:
-            raise Unavailable(f"{self.pending_max} requests are in flight on this link")
+        if len(self._pending) >= self._pending_max:
+            raise Unavailable(f"{self._pending_max} requests are in flight on this link")
         self._settled.pop(key, None)
-        self._pending[key] = _Pending(token, deadline)
-        self._by_stan.setdefault((key.message_class, key.stan), set()).add(key)
+        self._pending[key] = _Pending(token, now, over)
 
-    def match(self, answer: Message) -> Match[Token]:
-        """Find the request of an answer; a match takes it out of the table."""
-        key = match_key(answer)
+    def match(self, answer: Message, now: float) -> Match[Token]:
+        """Find the request of an answer that came at `now`; a match takes it out of the table."""
+        key = self._key(answer)
         if key in self._pending:
-            return Match(Outcome.MATCHED, self._settle(key, Outcome.DUPLICATE))
+            found = self._settle(key, Outcome.DUPLICATE)
+            return Match(Outcome.MATCHED, found.token, None, now - found.added)
         if key in self._settled:
-            outcome, token = self._settled[key]
+            outcome, found = self._settled[key]
             # The first late answer is late; a second one of the same is a duplicate.
-            self._settled[key] = (Outcome.DUPLICATE, token)
-            return Match(outcome, token)
+            self._settled[key] = (Outcome.DUPLICATE, found)
+            return Match(outcome, found.token, None, now - found.added)
         return self._miss(key)
 
     def _miss(self, key: MatchKey) -> Match[Token]:
-        near = self._by_stan.get((key.message_class, key.stan))
+        stan = 1 + self._key.data_elements.index(11)
+        near = [other for other in self._pending if other[0] == key[0] and other[stan] == key[stan]]
         if not near:
             return Match(Outcome.UNKNOWN)
-        nearest = max(near, key=lambda other: _first_difference(key, other))
-        return Match(
-            Outcome.FIELD_DIFFERS, None, KEY_DATA_ELEMENTS[_first_difference(key, nearest)]
-        )
+        furthest = max(_first_difference(key, other) for other in near)
+        return Match(Outcome.FIELD_DIFFERS, None, self._key.data_elements[furthest - 1])
 
     def expire(self, now: float) -> list[Token]:
-        """Give up the requests whose deadline is reached; their answers will be late."""
-        over = [key for key, entry in self._pending.items() if entry.deadline <= now]
-        return [self._settle(key, Outcome.LATE) for key in over]
+        """Give up the requests that waited long enough; their answers will be late."""
+        given_up = []
+        while self._pending:
+            key = next(iter(self._pending))
+            if self._pending[key].added + self._wait > now:
+                break
+            given_up.append(self._settle(key, Outcome.LATE).token)
+        return given_up
 
-    def clear(self) -> list[Token]:
-        """Give up everything in flight, because the connection is lost."""
-        return [self._settle(key, Outcome.LATE) for key in tuple(self._pending)]
+    def clear(self, over: Hashable = None) -> list[Token]:
+        """Give up everything in flight over a connection, because it is lost."""
+        lost = [key for key, entry in self._pending.items() if entry.over == over]
+        return [self._settle(key, Outcome.LATE).token for key in lost]
 
-    def _settle(self, key: MatchKey, then: Outcome) -> Token:
-        token = self._pending.pop(key).token
-        near = self._by_stan[key.message_class, key.stan]
-        near.remove(key)
-        if not near:
-            del self._by_stan[key.message_class, key.stan]
-        self._settled[key] = (then, token)
-        if len(self._settled) > self.remembered_max:
+    def _settle(self, key: MatchKey, then: Outcome) -> _Pending[Token]:
+        entry = self._pending.pop(key)
+        self._settled[key] = (then, entry)
+        if len(self._settled) > self._remembered_max:
             self._settled.popitem(last=False)
-        return token
+        return entry
 
 
 def _first_difference(key: MatchKey, other: MatchKey) -> int:
-    pairs = zip(key.fields, other.fields, strict=True)
+    pairs = zip(key, other, strict=True)
     return next(index for index, (mine, its) in enumerate(pairs) if mine != its)

@@ -33,6 +33,7 @@ class MessageFunction(StrEnum):
 
 _VERSION_1987 = "0"
 _ORIGINS = "012345"  # acquirer, issuer, other; odd digits are repeats
+_FIRST = "024"
 MTIS = frozenset(
     f"{_VERSION_1987}{class_}{function}{origin}"
     for class_ in MessageClass
@@ -44,7 +45,7 @@ MTI_RULE = "the MTI is version 0, class 1 to 8, function 0 to 4, origin 0 to 5"
 
 def without_repeat(mti: str) -> str:
     """Give the MTI of the first transmission: 0101 becomes 0100."""
-    return mti[:3] + str(int(mti[3]) & ~1)
+    return mti if mti[3] in _FIRST else mti[:3] + str(int(mti[3]) & ~1)
 
 
 def answer_mti(mti: str) -> str:
@@ -86,7 +87,7 @@ class Message:
     @property
     def is_repeat(self) -> bool:
         """Tell whether the same message was sent before."""
-        return int(self.mti[3]) % 2 == 1
+        return self.mti[3] not in _FIRST
 
     def as_repeat(self) -> Self:
         """Give the same message with the repeat digit, all fields as they were."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import MinLen
@@ -105,14 +105,18 @@ class MessageKind:
     inquiry: str | None = None
     trace_fields: tuple[int, ...] = ()
     answer_echoes: tuple[int, ...] = ()
+    # The fields, with their values, that make a request one of this kind.
+    selectors: dict[int, str] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _echoed: list[int] = field(init=False, repr=False, compare=False, default_factory=list)
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
 
-    @property
-    def selectors(self) -> dict[int, str]:
-        """The fields, with their values, that make a request one of this kind."""
+    def __post_init__(self) -> None:
         values = (self.processing_code, self.network_code, self.file_action, self.file_name)
-        return {de: value for de, value in zip(SELECTORS, values, strict=True) if value}
+        pairs = zip(SELECTORS, values, strict=True)
+        self.selectors.update((de, value) for de, value in pairs if value)
+        kept = set(SELECTORS) & set(self.response_fields.mandatory)
+        self._echoed.extend(sorted({*self.answer_echoes, *kept}))
 
     @property
     def request_mandatory(self) -> tuple[int, ...]:
@@ -141,8 +145,7 @@ class MessageKind:
         private: Mapping[str, str] | None = None,
     ) -> Message:
         """Make the answer to a request of this kind; what has to be echoed is filled in."""
-        echoed = {*self.answer_echoes, *(set(SELECTORS) & set(self.response_fields.mandatory))}
-        fields = {de: request.fields[de] for de in echoed if de in request.fields}
+        fields = {de: request.fields[de] for de in self._echoed if de in request.fields}
         packed = {PRIVATE: private_data.pack(private)} if private else {}
         return Message(self.response, _in_order({**fields, **packed, 39: response_code}))
 

@@ -1,6 +1,6 @@
 """What is said on a link, read from a file in ``specs/messages``; anything else is refused."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -9,9 +9,11 @@ from pydantic import ConfigDict
 
 from gateway.iso8583 import private_data
 from gateway.iso8583.dialect import Dialect
-from gateway.iso8583.errors import MalformedMessage, RefusedMessage
-from gateway.iso8583.mac import MAC_DATA_ELEMENTS
-from gateway.iso8583.message import Message, answer_mti, without_repeat
+from gateway.iso8583.errors import RefusedMessage
+from gateway.iso8583.field_content import Value
+from gateway.iso8583.matching import KEY_DATA_ELEMENTS
+from gateway.iso8583.message import Message, MessageClass, answer_mti, without_repeat
+from gateway.iso8583.message_gate import Gate
 from gateway.iso8583.message_kind import (
     PRIVATE,
     SELECTORS,
@@ -37,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class MessageSet:
-    """Every message of one kind of link."""
+    """Every message of one kind of link; `match_on` is what an answer shares with its request."""
 
     name: str
     title: str
@@ -46,19 +48,19 @@ class MessageSet:
     answer_echoes: tuple[int, ...]
     messages: Annotated[tuple[MessageKind, ...], MinLen(1)]
     private_subfields: Mapping[str, PrivateSubfield]
-    _by_selectors: dict[tuple[str, ...], MessageKind] = field(
-        init=False, repr=False, compare=False, default_factory=dict
+    match_on: tuple[int, ...] = KEY_DATA_ELEMENTS
+    _index: "_Index" = field(init=False, repr=False, compare=False)
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True
     )
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
     def __post_init__(self) -> None:
-        for kind in self.messages:
-            self._by_selectors[_request_key(kind)] = kind
+        object.__setattr__(self, "_index", _Index(self.messages, self.private_subfields))
 
     def kind(self, name: str) -> MessageKind:
         """Give a message kind by its name; raises `KeyError`, our own mistake."""
-        return {kind.name: kind for kind in self.messages}[name]
+        return self._index.by_name[name]
 
     # ------------------------------------------------------------ requests
 
@@ -67,8 +69,9 @@ class MessageSet:
 
         The kind of an answer is that of its request: answers do not carry all of these.
         """
-        mti = without_repeat(request.mti)
-        kind = self._by_selectors.get((mti, *(request.text(de) for de in SELECTORS)))
+        field = request.fields.get
+        selected = (field(3, ""), field(70, ""), field(91, ""), field(101, ""))
+        kind = self._index.by_selectors.get((without_repeat(request.mti), *selected))
         if kind is None:
             rule = "no message of the set has this MTI with these DE 3, 70, 91 and 101"
             raise RefusedMessage("MTI", rule, ResponseCode.NOT_SUPPORTED)
@@ -85,8 +88,7 @@ class MessageSet:
         if kind.sender not in {sender, "both"}:
             rule = "this end of the link does not send this message"
             raise RefusedMessage("MTI", rule, ResponseCode.NOT_SUPPORTED)
-        _check_present(request, kind.request_mandatory, kind.request_fields.optional)
-        self._check_private(request, kind.request_fields)
+        self._index.requests[kind.name].check(request)
         return kind
 
     # ------------------------------------------------------------ answers
@@ -95,52 +97,36 @@ class MessageSet:
         """Check that `answer` is one the set allows to `request`; raises `RefusedMessage`."""
         if answer.mti != kind.response:
             raise RefusedMessage("MTI", "this MTI does not answer the request")
-        _check_present(answer, kind.response_mandatory, kind.response_fields.optional)
-        _check_echoes(kind, request, answer)
-        if answer.text(39) not in kind.response_codes:
+        self._index.responses[kind.name].check(answer)
+        asked, answered = request.fields, answer.fields
+        for de in self._index.echoes[kind.name]:
+            if de in answered and answered[de] != asked.get(de):
+                raise RefusedMessage(f"DE {de}", "does not echo the request")
+        if answered[39] not in kind.response_codes:
             raise RefusedMessage("DE 39", "this message is never answered with this response code")
-        self._check_private(answer, kind.response_fields)
-
-    # ------------------------------------------------------------ DE 48
-
-    def _check_private(self, message: Message, rules: FieldRules) -> None:
-        subfields = _unpack(message.text(PRIVATE))
-        for usage in rules.private:
-            if usage not in subfields:
-                raise RefusedMessage(f"DE 48 {usage}", "missing")
-        allowed = {*rules.private, *rules.private_optional}
-        for usage, value in subfields.items():
-            if usage not in allowed:
-                raise RefusedMessage(f"DE 48 {usage}", "not in this message")
-            if not self.private_subfields[usage].allows(value):
-                raise RefusedMessage(f"DE 48 {usage}", "not as the message set wants it")
 
 
-def _unpack(text: str) -> dict[str, str]:
-    try:
-        return private_data.unpack(text)
-    except MalformedMessage as error:
-        raise RefusedMessage(error.place, error.rule) from None
+class _Index:
+    """What follows from the messages of a set, compiled once."""
 
-
-def _check_present(message: Message, mandatory: Iterable[int], optional: Iterable[int]) -> None:
-    present = _one_mac(message.fields)
-    required = _one_mac(mandatory)
-    for de in sorted(required - present):
-        raise RefusedMessage(f"DE {de}", "missing")
-    for de in sorted(present - required - _one_mac(optional)):
-        raise RefusedMessage(f"DE {de}", "not in this message")
-
-
-def _one_mac(elements: Iterable[int]) -> frozenset[int]:
-    """Write either data element of the MAC as 128: which of them it is, the codec has checked."""
-    return frozenset(128 if de in MAC_DATA_ELEMENTS else de for de in elements)
-
-
-def _check_echoes(kind: MessageKind, request: Message, answer: Message) -> None:
-    for de in sorted({*kind.answer_echoes, *SELECTORS}):
-        if de in answer.fields and answer.fields[de] != request.fields.get(de):
-            raise RefusedMessage(f"DE {de}", "does not echo the request")
+    def __init__(
+        self, messages: tuple[MessageKind, ...], subfields: Mapping[str, PrivateSubfield]
+    ) -> None:
+        self.by_name = {kind.name: kind for kind in messages}
+        self.by_selectors: dict[tuple[Value, ...], MessageKind] = {
+            _request_key(kind): kind for kind in messages
+        }
+        self.requests = {
+            kind.name: Gate(kind.request_mandatory, kind.request_fields, subfields)
+            for kind in messages
+        }
+        self.responses = {
+            kind.name: Gate(kind.response_mandatory, kind.response_fields, subfields)
+            for kind in messages
+        }
+        self.echoes = {
+            kind.name: tuple(sorted({*kind.answer_echoes, *SELECTORS})) for kind in messages
+        }
 
 
 def _request_key(kind: MessageKind) -> tuple[str, ...]:
@@ -180,10 +166,20 @@ def _check_kind(message_set: MessageSet, kind: MessageKind, key: str, file: str)
         )
     if kind.inquiry and kind.inquiry not in {other.name for other in message_set.messages}:
         raise SpecificationError(file, f"{key}.inquiry", "names a message of the set")
+    _check_matching(message_set, kind, key, file)
     if not set(kind.selectors) <= set(kind.request_mandatory):
         raise SpecificationError(file, f"{key}.request_fields", "holds each of DE 3, 70, 91, 101")
     for direction in ("request_fields", "response_fields"):
         _check_rules(message_set, getattr(kind, direction), f"{key}.{direction}", file)
+
+
+def _check_matching(message_set: MessageSet, kind: MessageKind, key: str, file: str) -> None:
+    """See that answers can be matched: those of 08xx by DE 11, the others by the declared key."""
+    is_management = kind.request[1] == MessageClass.NETWORK_MANAGEMENT
+    matched = {11} if is_management else {11, *message_set.match_on}
+    if not matched <= {*kind.trace_fields} & {*kind.answer_echoes}:
+        rule = "a request holds, and its answer echoes, what answers are matched on"
+        raise SpecificationError(file, f"{key}.answer_echoes", rule)
 
 
 def _check_mtis(kind: MessageKind, key: str, file: str) -> None:

@@ -12,6 +12,7 @@ from gateway.iso8583.errors import MalformedMessage, UnencodableMessage
 
 PLACE = "DE 48"
 _HEAD = re.compile(rb"([A-Z]{2})([0-9]{3})")
+_ASCII_HEAD = re.compile("([A-Z]{2})([0-9]{3})").match
 _HEAD_BYTES = 5
 _VALUE_BYTES_MAX = 999  # three digits
 USAGE = re.compile("[A-Z]{2}")
@@ -46,7 +47,25 @@ def _pack(usage: str, value: str) -> str:
 
 def unpack(text: str) -> dict[str, str]:
     """Read the subfields of a decoded DE 48; raises `MalformedMessage`."""
-    return {subfield.usage: subfield.value for subfield in subfields_of(text)}
+    subfields = _unpack_ascii(text) if text.isascii() else None
+    if subfields is None:
+        return {subfield.usage: subfield.value for subfield in subfields_of(text)}
+    return subfields
+
+
+def _unpack_ascii(text: str) -> dict[str, str] | None:
+    """Read subfields in which bytes are characters; None where anything is wrong."""
+    subfields: dict[str, str] = {}
+    start, end = 0, len(text)
+    while start < end:
+        head = _ASCII_HEAD(text, start)
+        if head is None:
+            return None
+        start, usage = head.end() + int(head[2]), head[1]
+        if usage in subfields or not head.end() < start <= end:
+            return None
+        subfields[usage] = text[head.end() : start]
+    return subfields
 
 
 def subfields_of(text: str) -> list[Subfield]:

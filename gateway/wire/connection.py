@@ -131,8 +131,7 @@ class MessageConnection(protocol.Protocol):
             return
         self._tally.received += 1
         try:
-            message = self._codec.decode(frame.payload)
-            self._codec.verify_mac(frame.payload, self._mac)
+            message = self._codec.read(frame.payload, self._mac)
         except MalformedMessage as error:
             self._tally.malformed += 1
             log.warning("message-malformed", link=self._name, reason=str(error))

@@ -81,7 +81,9 @@ class OutboundLink(Generic[Token]):
         self._plan = plan
         self._reactor = reactor
         self._session = Session()
-        self._pending: PendingTable[Token] = PendingTable(plan.in_flight_max)
+        self._pending: PendingTable[Token] = PendingTable(
+            plan.answer_seconds_max, plan.in_flight_max, match_on=plan.message_set.match_on
+        )
         self._asked: dict[str, _Asked] = {}  # by STAN
         self._fruitless = 0  # connections and attempts since the last accepted sign-on
         self._connection: MessageConnection | None = None
@@ -130,10 +132,10 @@ class OutboundLink(Generic[Token]):
         """
         if self._connection is None or not self._session.takes_requests:
             return
-        deadline = self._reactor.seconds() + self._plan.answer_seconds_max
-        self._pending.expire(self._reactor.seconds())
+        now = self._reactor.seconds()
+        self._pending.expire(now)
         try:
-            self._pending.add(message, token, deadline)
+            self._pending.add(message, token, now)
         except DuplicateKey:
             pass  # a repeat of what is still awaited: the first answer to either will do
         except Unavailable:
@@ -165,7 +167,7 @@ class OutboundLink(Generic[Token]):
     def alive(self) -> None:
         """Hear a sign of life that is no message."""
         self._heard_at = self._reactor.seconds()
-        if self.state is not State.CLOSED:
+        if self._session.echo_misses:
             self._apply(Event.ECHO_ANSWERED)
 
     def heard(self, message: Message) -> None:
@@ -173,7 +175,7 @@ class OutboundLink(Generic[Token]):
         self.alive()
         if message.is_request:
             self._answer(message)
-        elif message.message_class is MessageClass.NETWORK_MANAGEMENT:
+        elif message.mti[1] == MessageClass.NETWORK_MANAGEMENT:
             self._network_answer(message)
         else:
             self._match(message)
@@ -194,8 +196,9 @@ class OutboundLink(Generic[Token]):
     # ------------------------------------------------------------------ answers
 
     def _match(self, message: Message) -> None:
-        self._pending.expire(self._reactor.seconds())
-        found = self._pending.match(message)
+        now = self._reactor.seconds()
+        self._pending.expire(now)
+        found = self._pending.match(message, now)
         if found.outcome is Outcome.LATE:
             self.tally.late += 1
         if found.token is not None and found.outcome in {Outcome.MATCHED, Outcome.LATE}:

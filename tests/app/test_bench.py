@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from typer.testing import CliRunner
 
-from gateway.app.bench import codec, load, operations
+from gateway.app.bench import codec, links, load, operations
 from gateway.app.bench.figures import Figure, to_json, to_markdown
 from gateway.app.command_line import app
 from gateway.terms.errors import Unavailable
@@ -152,6 +152,18 @@ def test_codec_is_measured_against_pyiso8583_on_the_same_bytes():
     assert compared == ["codec: 0200, decode", "codec: 0200, encode"]
     assert len(figures) == 6
     assert all(figure.value > 0 for figure in figures)
+
+
+def test_links_are_measured_against_a_bare_loop():
+    """With many and with one in flight, over real sockets, and everything is closed again."""
+    figures = links.measure(rounds=1, seconds=0)
+
+    assert [figure.name for figure in figures] == [
+        "links: 64 in flight",
+        "links: 64 in flight, retail MAC",
+        "links: 1 in flight, latency",
+    ]
+    assert all(figure.value > 0 and figure.baseline for figure in figures)
 
 
 def test_operations_are_measured_against_the_bare_relay():

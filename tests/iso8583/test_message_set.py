@@ -237,6 +237,8 @@ def test_answer_of_another_class_is_refused(bureau, inquiry):
         ('CS = { title = "Card', 'cs = { title = "Card', "messages.0", "every private"),
         ("[private_subfields]", "[private_subfields]\nC1 = { title = '', rule = '' }",
          "private_subfields.C1", "two capital letters"),
+        ("\nanswer_echoes = [7, 11, 32", "\nanswer_echoes = [7, 11", "messages.0.answer_echoes",
+         "matched on"),
         ('[[messages]]\nname = "card', 'messages = [1]\n[other]\nname = "card', "", ""),
     ],
 )  # fmt: skip

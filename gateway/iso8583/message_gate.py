@@ -1,0 +1,71 @@
+"""What one direction of a message kind may hold, compiled: the gate of every message."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from gateway.iso8583 import private_data
+from gateway.iso8583.errors import MalformedMessage, RefusedMessage
+from gateway.iso8583.mac import MAC_DATA_ELEMENTS
+from gateway.iso8583.message import Message
+from gateway.iso8583.message_kind import PRIVATE, FieldRules, PrivateSubfield
+
+
+class Gate:
+    """Lets requests, or answers, of one kind pass; raises `RefusedMessage` for all else.
+
+    Either data element of the MAC counts as the MAC: which of them it is, the codec has checked.
+    """
+
+    def __init__(
+        self,
+        mandatory: tuple[int, ...],
+        rules: FieldRules,
+        subfields: Mapping[str, PrivateSubfield],
+    ) -> None:
+        self._required = frozenset(mandatory) - MAC_DATA_ELEMENTS
+        self._needs_mac = not MAC_DATA_ELEMENTS.isdisjoint(mandatory)
+        allowed = self._required | set(rules.optional)
+        self._allowed = frozenset(
+            allowed | MAC_DATA_ELEMENTS
+            if self._needs_mac or not MAC_DATA_ELEMENTS.isdisjoint(rules.optional)
+            else allowed
+        )
+        self._private = rules.private
+        self._subfields: dict[str, Callable[[str], re.Match[str] | None]] = {
+            usage: re.compile(subfields[usage].rule).fullmatch
+            for usage in (*rules.private, *rules.private_optional)
+            if usage in subfields
+        }
+
+    def check(self, message: Message) -> None:
+        """Check presence of each data element, and presence and content of subfields of DE 48."""
+        fields = message.fields
+        present = fields.keys()
+        if not self._required <= present <= self._allowed:
+            self._refuse_presence(message)
+        if self._needs_mac and MAC_DATA_ELEMENTS.isdisjoint(present):
+            raise RefusedMessage("DE 128", "missing")
+        if self._private or PRIVATE in present:
+            self._check_private(message.text(PRIVATE))
+
+    def _refuse_presence(self, message: Message) -> None:
+        for de in sorted(self._required - message.fields.keys()):
+            raise RefusedMessage(f"DE {de}", "missing")
+        for de in sorted(message.fields.keys() - self._allowed):
+            place = 128 if de in MAC_DATA_ELEMENTS else de
+            raise RefusedMessage(f"DE {place}", "not in this message")
+
+    def _check_private(self, text: str) -> None:
+        try:
+            subfields = private_data.unpack(text)
+        except MalformedMessage as error:
+            raise RefusedMessage(error.place, error.rule) from None
+        for usage in self._private:
+            if usage not in subfields:
+                raise RefusedMessage(f"DE 48 {usage}", "missing")
+        for usage, value in subfields.items():
+            allows = self._subfields.get(usage)
+            if allows is None:
+                raise RefusedMessage(f"DE 48 {usage}", "not in this message")
+            if not allows(value):
+                raise RefusedMessage(f"DE 48 {usage}", "not as the message set wants it")
