@@ -207,7 +207,7 @@ class FrameReader:
     @property
     def is_inside_frame(self) -> bool:
         """Tell whether a frame has begun that is not complete."""
-        return bool(self._buffer)
+        return bool(self._rest)
 
     @property
     def error(self) -> MalformedFrame | None:

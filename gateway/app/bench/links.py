@@ -155,7 +155,7 @@ class _Ours(_Loop):
         self._messages = messages
         self._kind = messages.kind("pin-set")
         self._signed_on = asyncio.Event()
-        self._server: Factory[MessageConnection] = _FarSides(dialect, messages, mac)
+        self._server: Factory[MessageConnection] = _FarSides(dialect, messages, mac, reactor)
         self._plan = partial(
             LinkPlan,
             name="bench",
@@ -227,13 +227,16 @@ class _FarSide:
 class _FarSides(Factory[MessageConnection]):
     noisy = False
 
-    def __init__(self, dialect: Dialect, messages: MessageSet, mac: Mac) -> None:
+    def __init__(self, dialect: Dialect, messages: MessageSet, mac: Mac, reactor: Any) -> None:  # noqa: ANN401 - Twisted's
         self._codec, self._messages, self._mac = Codec(dialect), messages, mac
+        self._reactor = reactor
 
     def buildProtocol(self, addr: object) -> MessageConnection:  # noqa: N802 - Twisted's name
         del addr
         far_side = _FarSide(self._messages)
-        return MessageConnection("far side", self._codec, self._mac, far_side, Tally())
+        return MessageConnection(
+            "far side", self._codec, self._mac, far_side, Tally(), self._reactor
+        )
 
 
 # ---------------------------------------------------------------- the baseline
