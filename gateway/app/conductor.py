@@ -24,6 +24,7 @@ from gateway.operations.life import Decision, Event, Surroundings
 from gateway.operations.operation import Operation, evolve, open_operation
 from gateway.operations.recovery import Limits
 from gateway.social.card import HolderKept, SocialCard
+from gateway.store.journal import Broken
 from gateway.store.unit import Progress, Unit
 from gateway.terms.errors import LocalError, Unavailable
 from gateway.terms.numbers import AgencyCode, LinkId, OperationId
@@ -300,11 +301,7 @@ class Conductor:
     ) -> None:
         running.is_recording = False
         if error is not None:
-            if opened is None:
-                self._fail(error)
-            else:
-                self._dismiss(running)
-                opened(error)
+            self._not_recorded(running, opened, error)
             return
         running.recorded = len(decision.operation.facts)
         try:
@@ -319,6 +316,19 @@ class Conductor:
             self._admit(follower)
             self._take(follower, life.Woken())
         self._next(running)
+
+    def _not_recorded(
+        self,
+        running: _Running,
+        opened: Callable[[Operation | Exception], None] | None,
+        error: Exception,
+    ) -> None:
+        """Tell whoever opened the operation; stop when the journal itself is broken."""
+        if opened is None or isinstance(error, Broken):
+            self._fail(error)
+        if opened is not None:
+            self._dismiss(running)
+            opened(error)
 
     def _act(self, running: _Running, decision: Decision) -> None:
         before, running.operation = running.operation, decision.operation

@@ -137,7 +137,7 @@ def _both_or_neither(operation: Operation, first: str, second: str, now: datetim
     one, two = operation.exchanges[first], operation.exchanges[second]
     if ExchangeState.MANUAL in {one.state, two.state}:
         return Settle(OperationState.MANUAL)
-    match one.state, two.state:
+    match _standing(one), _standing(two):
         case _ if not AWAITING.isdisjoint({one.state, two.state}):
             return Wait()
         case _S.PLANNED, _:
@@ -145,9 +145,22 @@ def _both_or_neither(operation: Operation, first: str, second: str, now: datetim
         case _S.APPROVED, _S.PLANNED:
             return Begin((second,))
         case _S.APPROVED, second_state:
-            return _done(operation, two, now) if second_state is _S.APPROVED else Undo(first)
+            done = second_state is _S.APPROVED
+            return _done(operation, two, now) if done else _back_out(operation, one, two, now)
         case _:
             return _neither(operation, two if two.state in WITHOUT_EFFECT else one, now)
+
+
+def _back_out(operation: Operation, one: Exchange, two: Exchange, now: datetime) -> Step:
+    return Undo(one.name) if one.state is _S.APPROVED else _neither(operation, two, now)
+
+
+def _standing(exchange: Exchange) -> ExchangeState:
+    """Take a removal of what the far side does not have for done: it is as it should be."""
+    absent = exchange.response_code is ResponseCode.ORIGINAL_NOT_FOUND
+    if exchange.message == "link-remove" and exchange.state is _S.DECLINED and absent:
+        return _S.APPROVED
+    return exchange.state
 
 
 def _neither(operation: Operation, culprit: Exchange, now: datetime) -> Step:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import tempfile
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,9 @@ def settings():
     """Give the settings of a module with fresh keys, on a path short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="hsm") as directory:
         store = Path(directory) / "keys"
-        create_test_store(store, Side.SOCIAL, [], date(2099, 12, 31))
+        create_test_store(
+            store, Side.SOCIAL, [], date(2099, 12, 31), datetime(2026, 1, 1, tzinfo=UTC)
+        )
         yield ModuleSettings(key_store=store, socket=Path(directory) / "s")
 
 

@@ -199,6 +199,24 @@ def test_unlinking_removes_at_the_bureau_then_at_the_core(script):
     assert ended(play) == (O.SUCCEEDED, None, [LinkState.REMOVED])
 
 
+@pytest.mark.parametrize("absent_at", [{FIRST}, {SECOND}, {FIRST, SECOND}])
+def test_unlinking_takes_what_is_not_there_for_removed(script, absent_at):
+    """A far side that does not know the link (25) has it as the customer wants it."""
+    play = script(K.UNLINK).begin()
+    for leg in (FIRST, SECOND):
+        play.answer(leg, "25" if leg in absent_at else "00")
+
+    assert ended(play) == (O.SUCCEEDED, None, [LinkState.REMOVED])
+
+
+def test_a_removal_of_nothing_is_not_undone(script):
+    """When the other side then declines there is nothing to put back."""
+    play = script(K.UNLINK).begin().answer(FIRST, "25").answer(SECOND, "41")
+
+    assert ended(play) == (O.FAILED, R.ACCOUNT_NOT_USABLE, [])
+    assert [name for name, _, _ in play.sent] == [FIRST, SECOND]
+
+
 @LEGS
 def test_a_decline_of_the_first_ends_it(script, kind, first, second):
     """Neither side holds anything, and the second was not asked."""
