@@ -14,6 +14,7 @@ module              holds
 ``key_store``       a side's keys, each given out for its one purpose
 ``key_ledger``      what is known of every key that a store has or had, sealed
 ``key_custody``     what is done to a store: taken in, rotated, revoked, each audited
+``store_keeper``    the module's own hand on its store: key changes, reopening
 ``key_foundation``  makes an empty store
 ``key_purpose``     what keys are for: usage, mode and label of each
 ``key_material``    what a clear key must be: parity, components, no weak one

@@ -10,14 +10,17 @@ from typing import NamedTuple, cast
 
 from gateway.hsm import protocol
 from gateway.hsm.frames import REQUEST_ID_MAX, BrokenFrame, Frame, FrameReader, write_frame
+from gateway.hsm.key_purpose import KeyPurpose
 from gateway.hsm.protocol import (
     Command,
     Diagnostics,
     EncipheredPin,
+    KeyTaken,
     PinRefusal,
     PublicKey,
     SessionMacKey,
     SetPin,
+    TakeKey,
     TranslatePin,
 )
 from gateway.terms.errors import Unavailable
@@ -55,6 +58,16 @@ class SecurityModule:
         """Get a zone's MAC key for a link; raises also `BadRequest` for an unknown zone."""
         payload = await self._ask(Command.SESSION_MAC_KEY, protocol.write_session_mac_key(zone))
         return protocol.read_session_mac_key_answer(payload)
+
+    async def take_key(self, request: TakeKey) -> KeyTaken:
+        """Have a far side's new key taken in, pending; raises also `BadRequest`."""
+        payload = await self._ask(Command.TAKE_KEY, protocol.write_take_key(request))
+        return protocol.read_take_key_answer(payload)
+
+    async def activate_key(self, zone: str, purpose: KeyPurpose) -> None:
+        """Have the pending key of a zone made current; raises also `BadRequest`."""
+        request = protocol.write_activate_key(zone, purpose)
+        protocol.read_activate_key_answer(await self._ask(Command.ACTIVATE_KEY, request))
 
     async def public_keys(self) -> tuple[PublicKey, ...]:
         """Get the current envelope keys, public halves."""

@@ -4,6 +4,7 @@ An action that is refused leaves the store as it was and a line in the audit. No
 key in clear, but for test stores (`gateway.hsm.provision`).
 """
 
+import hmac
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -129,6 +130,15 @@ class Custody:
             key = self._deciphered(slot, algorithm, cryptogram)
             _compare(algorithm, key, expected)
         return self.take(NewKey(slot, algorithm, key, change_due), "import-enciphered")
+
+    def is_enciphered(self, slot: Slot, cryptogram: bytes, state: KeyState) -> bool:
+        """Tell whether a cryptogram under the zone's KEK is the key that a slot has already."""
+        held = self.store.key(slot, state)
+        try:
+            key = self._deciphered(slot, Algorithm(held.record.algorithm), cryptogram)
+        except LocalError:
+            return False
+        return hmac.compare_digest(key, held.key)
 
     def export_block(self, slot: Slot) -> str:
         """Give the pending key of a slot as a key block under the zone's KBPK.

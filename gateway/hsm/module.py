@@ -19,10 +19,10 @@ from typing import cast
 
 from gateway.hsm import protocol
 from gateway.hsm.frames import BrokenFrame, Frame, FrameReader, write_frame
-from gateway.hsm.key_store import open_store
 from gateway.hsm.pin_list import read_pin_list
 from gateway.hsm.protocol import Command
 from gateway.hsm.soft_module import SoftModule
+from gateway.hsm.store_keeper import StoreKeeper
 from gateway.pinblock.policy import PinList
 from gateway.terms.errors import GatewayError, LocalError, SpecificationError
 from gateway.terms.sides import Side
@@ -46,10 +46,12 @@ def run(
     `SpecificationError` when store, list or socket cannot be used.
     """
     _seal_process()
-    store = open_store(store_directory, side)
+    # An action's instant in the audit is the wall clock's, as every instant here.
+    keeper = StoreKeeper(store_directory, side, time.time)  # noqa: TID251 - see the line above
     operators = read_pin_list(pin_list) if pin_list else PinList()
     # Whether a session is over is not left to the clock of the process that asks.
-    module = SoftModule(store, time.time, operators)  # noqa: TID251 - see the line above
+    module = SoftModule(keeper.store, time.time, operators)  # noqa: TID251 - see the line above
+    module.keeper = keeper
     listening = _listening_socket(socket_path)
     ours = socket_path.stat().st_ino
     asyncio.run(_serve(module, listening, side, embedded=embedded))
@@ -81,10 +83,23 @@ def _carry_out(module: SoftModule, command: Command, payload: bytes) -> bytes:
         case Command.SESSION_MAC_KEY:
             zone = protocol.read_session_mac_key(payload)
             return protocol.write_session_mac_key_answer(module.mac_key(zone))
+        case Command.TAKE_KEY:
+            return protocol.write_take_key_answer(module.take_key(protocol.read_take_key(payload)))
+        case Command.ACTIVATE_KEY:
+            module.activate_key(*protocol.read_activate_key(payload))
+            return protocol.write_activate_key_answer()
         case Command.PUBLIC_KEYS:
             return protocol.write_public_keys_answer(module.public_keys())
         case Command.DIAGNOSTICS:
             return protocol.write_diagnostics_answer(module.diagnostics())
+
+
+def _reopen(module: SoftModule) -> None:
+    """Take up a store that `gateway keys` has changed; one that is not right changes nothing."""
+    try:
+        module.reopen()
+    except GatewayError as error:
+        sys.stderr.write(f"security module: goes on with the keys it has: {error}\n")
 
 
 def _seal_process() -> None:
@@ -100,6 +115,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _reopen, module)
     if embedded:
         # Ctrl-C reaches the whole group; the parent finishes what runs, then closes our input.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from gateway.hsm.envelope import ENVELOPE_CHARACTERS_MAX
+from gateway.hsm.key_purpose import KeyPurpose
 from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy, PinRule
 from gateway.terms.errors import LocalError
 from gateway.terms.sides import PinPurpose
@@ -32,6 +33,7 @@ _PIN_DIGITS = re.compile(r"[0-9]{4,12}")
 _PIN_DIGITS_OR_NONE = re.compile(r"([0-9]{4,12})?")
 _PIN_BLOCK = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 _ACCOUNT = re.compile(r"[0-9A-Z]{0,19}")  # an SS card number may have letters
+_CHECK_VALUE = re.compile(r"(?:[0-9A-Fa-f]{2}){0,8}")
 _REFERENCE = re.compile(r"[0-9A-Za-z_.:-]{1,128}")
 
 
@@ -43,6 +45,8 @@ class Command(IntEnum):
     PUBLIC_KEYS = 3
     DIAGNOSTICS = 4
     TRANSLATE_PIN = 5
+    TAKE_KEY = 6
+    ACTIVATE_KEY = 7
 
 
 class PinRefusal(StrEnum):
@@ -54,6 +58,10 @@ class PinRefusal(StrEnum):
     TRIVIAL = "trivial"
     PERSONAL = "personal"
     RATE_LIMITED = "rate-limited"
+
+
+# Keys that a far side may change by 0800; the others come by ceremony only.
+CHANGEABLE = {purpose.value: purpose for purpose in (KeyPurpose.PIN, KeyPurpose.MAC)}
 
 
 class BadRequest(LocalError):
@@ -136,6 +144,86 @@ class Diagnostics:
     side: str
     stage: str
     zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TakeKey:
+    """The request to take in a key that a far side sent, enciphered under the zone's KEK.
+
+    `check_value` is what was sent with it, or nothing.
+    """
+
+    zone: str
+    purpose: KeyPurpose
+    enciphered: bytes
+    check_value: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """A key from a far side is there, pending; its check value, or none when it was refused."""
+
+    check_value: str | None
+
+
+def write_take_key(request: TakeKey) -> bytes:
+    """Write a `TAKE_KEY` request."""
+    return _write(
+        {
+            "zone": request.zone,
+            "purpose": request.purpose,
+            "enciphered": request.enciphered.hex(),
+            "check_value": request.check_value,
+        }
+    )
+
+
+def read_take_key(payload: bytes) -> TakeKey:
+    """Read a `TAKE_KEY` request; raises `BadRequest`."""
+    return _read(
+        payload,
+        lambda values: TakeKey(
+            _text(values["zone"]),
+            CHANGEABLE[values["purpose"]],
+            bytes.fromhex(_text(values["enciphered"])),
+            _matching(_CHECK_VALUE, values["check_value"]),
+        ),
+    )
+
+
+def write_take_key_answer(answer: KeyTaken) -> bytes:
+    """Write the answer to `TAKE_KEY`."""
+    return _write({"check_value": answer.check_value})
+
+
+def read_take_key_answer(payload: bytes) -> KeyTaken:
+    """Read the answer to `TAKE_KEY`; raises `BadRequest`."""
+
+    def taken(values: dict[str, Any]) -> KeyTaken:
+        given = values["check_value"]
+        return KeyTaken(None if given is None else _matching(_CHECK_VALUE, given))
+
+    return _read(payload, taken)
+
+
+def write_activate_key(zone: str, purpose: KeyPurpose) -> bytes:
+    """Write an `ACTIVATE_KEY` request."""
+    return _write({"zone": zone, "purpose": purpose})
+
+
+def read_activate_key(payload: bytes) -> tuple[str, KeyPurpose]:
+    """Read an `ACTIVATE_KEY` request; raises `BadRequest`."""
+    return _read(payload, lambda values: (_text(values["zone"]), CHANGEABLE[values["purpose"]]))
+
+
+def write_activate_key_answer() -> bytes:
+    """Write the answer to `ACTIVATE_KEY`."""
+    return _write({})
+
+
+def read_activate_key_answer(payload: bytes) -> None:
+    """Read the answer to `ACTIVATE_KEY`; raises `BadRequest`."""
+    _read(payload, lambda _: True)
 
 
 def write_set_pin(request: SetPin) -> bytes:

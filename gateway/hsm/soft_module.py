@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from gateway.hsm.envelope import EnvelopeRefused, open_envelope
+from gateway.hsm.key_purpose import KeyPurpose
 from gateway.hsm.key_store import KeyStore
 from gateway.hsm.limits import BurntIds, RefusedAttempts
 from gateway.hsm.payshield.probes import ProbedBlocks
@@ -18,11 +19,14 @@ from gateway.hsm.protocol import (
     BadRequest,
     Diagnostics,
     EncipheredPin,
+    KeyTaken,
     PinRefusal,
     PublicKey,
     SetPin,
+    TakeKey,
     TranslatePin,
 )
+from gateway.hsm.store_keeper import StoreKeeper
 from gateway.pinblock.formats import FILL_BYTES, MalformedPinBlock, wipe
 from gateway.pinblock.policy import Judgement, PinList, PinVerdict, judge
 from gateway.pinblock.translation import BoundFormat, check_translation
@@ -55,6 +59,7 @@ class SoftModule:
         self, store: KeyStore, clock: Callable[[], float], operators: PinList = _NO_LIST
     ) -> None:
         self._store = store
+        self.keeper: StoreKeeper | None = None
         self._clock = clock
         self._operators = operators
         self._burnt = BurntIds(SESSION_SECONDS_MAX, BURNT_IDS_MAX)
@@ -102,6 +107,26 @@ class SoftModule:
     def mac_key(self, zone_name: str) -> bytes:
         """Give a zone's MAC key; raises `LocalError` for an unknown zone."""
         return self._store.mac_key(zone_name)
+
+    def take_key(self, request: TakeKey) -> KeyTaken:
+        """Take in a far side's new key, pending; raises `LocalError` when no store is kept."""
+        taken = self._keeper().take(request)
+        self._store = self._keeper().store
+        return taken
+
+    def activate_key(self, zone_name: str, purpose: KeyPurpose) -> None:
+        """Make a zone's pending key current; raises `LocalError` when there is none."""
+        self._keeper().activate(zone_name, purpose)
+        self._store = self._keeper().store
+
+    def reopen(self) -> None:
+        """Take up the store as it is on disk now; raises `GatewayError` and keeps what it has."""
+        self._store = self._keeper().reopened()
+
+    def _keeper(self) -> StoreKeeper:
+        if self.keeper is None:
+            raise BadRequest("security module: its keys are not changed here")
+        return self.keeper
 
     def public_keys(self) -> tuple[PublicKey, ...]:
         """Give the public half of every current envelope key."""

@@ -105,8 +105,8 @@ def start(stores):
     """Start a module of its own for a test."""
 
     @contextmanager
-    def start_one(side=Side.SOCIAL, **options):
-        with running(stores[side], side, **options) as module:
+    def start_one(side=Side.SOCIAL, store=None, **options):
+        with running(store or stores[side], side, **options) as module:
             yield module
 
     return start_one

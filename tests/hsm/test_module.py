@@ -76,14 +76,14 @@ def test_requests_are_answered_in_order_with_their_ids(social):
     assert {answer.command for answer in answers} == {Command.DIAGNOSTICS}
 
 
-@pytest.mark.parametrize("command", [0, 6, 99, 255])
+@pytest.mark.parametrize("command", [0, 77, 99, 255])
 def test_unknown_command_is_misuse(social, command):
     """There is no other command: none that takes, gives or only deciphers a PIN."""
     with connect(social) as connection:
         (answer,) = exchange(connection, Frame(9, command, b"{}"))
 
     assert answer == Frame(9, command, MISUSE)
-    assert len(Command) == 5
+    assert len(Command) == 7
 
 
 @pytest.mark.parametrize(

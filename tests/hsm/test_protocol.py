@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from gateway.hsm import protocol
+from gateway.hsm.key_purpose import KeyPurpose
 from gateway.hsm.protocol import (
     BadRequest,
     Diagnostics,
@@ -166,3 +167,25 @@ def test_nothing_prints_what_is_in_it(request_for):
     assert request.envelope not in printed
     for secret in ("620000", "863271", "1990", "1B9C", "x1b", "key of"):
         assert secret not in printed
+
+
+def test_key_change_is_read_as_it_was_written():
+    """The enciphered key and its check value go over; what came of it comes back."""
+    request = protocol.TakeKey("bureau", KeyPurpose.MAC, bytes(range(16)), "CB9DEA")
+
+    assert protocol.read_take_key(protocol.write_take_key(request)) == request
+    for answer in (protocol.KeyTaken("CB9DEA"), protocol.KeyTaken(None)):
+        assert protocol.read_take_key_answer(protocol.write_take_key_answer(answer)) == answer
+    asked = protocol.write_activate_key("bureau", KeyPurpose.PIN)
+    assert protocol.read_activate_key(asked) == ("bureau", KeyPurpose.PIN)
+    protocol.read_activate_key_answer(protocol.write_activate_key_answer())
+
+
+@pytest.mark.parametrize("purpose", ["kek", "kbpk", "envelope", "pin-in", ""])
+def test_no_other_key_is_changed_over_the_socket(purpose):
+    """Keys over keys come by ceremony: the module does not even read such a request."""
+    values = {"zone": "bureau", "purpose": purpose, "enciphered": "00" * 16, "check_value": ""}
+
+    for read in (protocol.read_take_key, protocol.read_activate_key):
+        with pytest.raises(BadRequest):
+            read(json.dumps(values).encode())
