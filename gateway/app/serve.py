@@ -23,6 +23,7 @@ from gateway.app.conductor import Cancel, Cargo, Conductor
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
+from gateway.app.key_changes import KeyChanges
 from gateway.app.logs import configure
 from gateway.app.metrics import GatewayCollector, exposition
 from gateway.app.modules import ModuleProcess
@@ -218,6 +219,7 @@ class Gateway:
             became=became,
             answer_seconds_max=table.limits(settings.side).answer_timeout.total_seconds(),
             in_flight_max=settings.in_flight_max,
+            change_key=KeyChanges(self._modules[settings.side], settings.zone, dialect.mac).take,
         )
         link = OutboundLink(plan, self._reactor)
         dialogue.link = link

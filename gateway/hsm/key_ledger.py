@@ -19,14 +19,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.hsm.key_purpose import KeyPurpose, Slot, Stage
+from gateway.iso8583.key_change import PREVIOUS_MAC_KEY_SECONDS
 from gateway.pinblock.zone import Zone
 from gateway.terms.errors import LocalError, SpecificationError
 from gateway.terms.sides import PinPurpose, Side
 from gateway.terms.specification import parse_toml, structure
 
-# What was sent under the old MAC key arrives within an answer's time and its repeats (60 s); the
-# double of it covers a far side that changes over a little later.
-PREVIOUS_MAC_KEY_LIFE = timedelta(seconds=120)
+PREVIOUS_MAC_KEY_LIFE = timedelta(seconds=PREVIOUS_MAC_KEY_SECONDS)
 VERSIONS_OF_HEADER = 36 * 36  # a key block's header has two characters for the version
 
 _SEAL = "\nseal = "

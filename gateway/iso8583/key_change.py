@@ -16,6 +16,9 @@ KEY_CHANGE = "key-change"
 KEY_REQUEST = "key-request"
 NEW_KEY = "NK"
 CHECK_VALUE = "KV"
+# What was sent under the old MAC key arrives within an answer's time and its repeats (60 s); the
+# double of it covers a far side that changes over a little later.
+PREVIOUS_MAC_KEY_SECONDS = 120.0
 _DOUBLE_LENGTH = "6"  # second digit of DE 53; single DES keys (0, in DE 96) are not taken
 _REST = "0" * 14
 

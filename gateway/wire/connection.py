@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.errors import MacMismatch, MalformedFrame, MalformedMessage
 from gateway.iso8583.framing import Frame, FrameReader
-from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message
+from gateway.wire.link_mac import LinkMac
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class MessageConnection(protocol.Protocol):
         self,
         name: str,
         codec: Codec,
-        mac: Mac,
+        mac: LinkMac,
         listener: Listener,
         tally: Tally,
         clock: IReactorTime,
@@ -131,7 +131,7 @@ class MessageConnection(protocol.Protocol):
             return
         self._tally.received += 1
         try:
-            message = self._codec.read(frame.payload, self._mac)
+            message = self._read(frame.payload)
         except MalformedMessage as error:
             self._tally.malformed += 1
             log.warning("message-malformed", link=self._name, reason=str(error))
@@ -155,6 +155,15 @@ class MessageConnection(protocol.Protocol):
     def _close_over_rest(self) -> None:
         self._unfinished = None
         self._close_over(MalformedFrame(0, f"not complete within {FRAME_SECONDS_MAX:g} seconds"))
+
+    def _read(self, payload: bytes) -> Message:
+        try:
+            return self._codec.read(payload, self._mac)
+        except MacMismatch:
+            previous = self._mac.previous
+            if previous is None:
+                raise
+            return self._codec.read(payload, previous)
 
     def _close_over(self, error: MalformedFrame) -> None:
         self._tally.malformed += 1

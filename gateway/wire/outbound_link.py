@@ -12,10 +12,18 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
 
 from gateway.iso8583.codec import Codec
+from gateway.iso8583.key_change import (
+    CHECK_VALUE,
+    KEY_CHANGE,
+    KEY_REQUEST,
+    ChangedKey,
+    KeyChange,
+    read_key_change,
+)
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.matching import DuplicateKey, Outcome, PendingTable
 from gateway.iso8583.message import Message, MessageClass
-from gateway.iso8583.message_set import MessageSet
+from gateway.iso8583.message_set import MessageKind, MessageSet
 from gateway.iso8583.session import (
     ECHO_ANSWER_SECONDS,
     ECHO_INTERVAL_SECONDS,
@@ -29,6 +37,7 @@ from gateway.iso8583.session import (
 from gateway.terms.errors import LocalError, PeerError, Unavailable
 from gateway.terms.response_codes import ResponseCode
 from gateway.wire.connection import MessageConnection, Tally
+from gateway.wire.link_mac import LinkMac
 
 log = structlog.get_logger()
 
@@ -41,13 +50,25 @@ DRAIN_SECONDS_MAX = 10.0  # a stopping gateway waits this long for answers in fl
 OTHER_CODE = "other"  # what a decline is counted under when its DE 39 is none of ours
 
 
+class KeyChanged(NamedTuple):
+    """What became of a far side's new key: DE 39, its check value and, for a MAC key, its MAC."""
+
+    response_code: ResponseCode
+    check_value: str = ""
+    mac: Mac | None = None
+
+
+ChangeKey = Callable[[KeyChange, Callable[[KeyChanged], None]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class LinkPlan(Generic[Token]):
     """What a link needs besides its socket.
 
     `network_message` makes an 08xx request of the message set by its name, or raises
     `Unavailable`; `answered` takes matched and late answers; `became` hears of each change of
-    state.
+    state. `change_key` puts a far side's new key into use and then says what became of it;
+    without it none is taken.
     """
 
     name: str
@@ -61,6 +82,7 @@ class LinkPlan(Generic[Token]):
     became: Callable[[State], None]
     answer_seconds_max: float
     in_flight_max: int
+    change_key: ChangeKey | None = None
 
 
 class _Asked(NamedTuple):
@@ -69,6 +91,7 @@ class _Asked(NamedTuple):
     name: str
     request: Message | None  # None when there was no trace number for one
     timer: IDelayedCall
+    heard: Callable[[str], None] | None = None  # who waits for DE 39 of a key request
 
 
 class OutboundLink(Generic[Token]):
@@ -80,6 +103,7 @@ class OutboundLink(Generic[Token]):
     def __init__(self, plan: LinkPlan[Token], reactor: Any) -> None:  # noqa: ANN401 - Twisted's
         self._plan = plan
         self._reactor = reactor
+        self._mac = LinkMac(plan.mac, reactor.seconds)
         self._session = Session()
         self._pending: PendingTable[Token] = PendingTable(
             plan.answer_seconds_max, plan.in_flight_max, match_on=plan.message_set.match_on
@@ -143,6 +167,28 @@ class OutboundLink(Generic[Token]):
             return
         self._write(message)
 
+    def change_mac(self, mac: Mac) -> None:
+        """Send under a new MAC key from now on; the one before still verifies for a while."""
+        self._mac.change(mac)
+
+    def request_key(self, key: ChangedKey, heard: Callable[[str], None]) -> None:
+        """Ask the far side for a new key; `heard` gets its DE 39, or nothing when none came.
+
+        The key comes in an 0800 of its own. Raises `Unavailable` while the link is not signed on.
+        """
+        if not self._session.takes_requests:
+            raise Unavailable(f"link {self.name} is {self.state.value}")
+        request = self._plan.network_message(KEY_REQUEST).with_fields({53: key.security_control})
+        stan = request.text(11)
+
+        def unanswered() -> None:
+            del self._asked[stan]
+            heard("")
+
+        timer = self._reactor.callLater(ECHO_ANSWER_SECONDS, unanswered)
+        self._asked[stan] = _Asked(KEY_REQUEST, request, timer, heard)
+        self._write(request)
+
     def stop(self) -> "Deferred[None]":
         """Wait for what is in flight, sign off and disconnect; fires when the link is closed."""
         stopped: Deferred[None] = Deferred()
@@ -191,7 +237,7 @@ class OutboundLink(Generic[Token]):
     def connection_for(self) -> MessageConnection:
         """Make the protocol of a new connection."""
         plan = self._plan
-        return MessageConnection(plan.name, plan.codec, plan.mac, self, self.tally, self._reactor)
+        return MessageConnection(plan.name, plan.codec, self._mac, self, self.tally, self._reactor)
 
     # ------------------------------------------------------------------ answers
 
@@ -226,7 +272,33 @@ class OutboundLink(Generic[Token]):
         except PeerError as error:
             self._refuse(str(error))
             return
-        self._write(kind.answer(request, ResponseCode.APPROVED.value))
+        if kind.name == KEY_CHANGE:
+            self._change_key(kind, request)
+        else:
+            self._write(kind.answer(request, ResponseCode.APPROVED.value))
+
+    def _change_key(self, kind: MessageKind, request: Message) -> None:
+        """Have a new key taken in; it is in use before the answer says so, and seals the answer."""
+        connection = self._connection
+
+        def changed(outcome: KeyChanged) -> None:
+            if outcome.mac is not None:
+                self.change_mac(outcome.mac)
+            log.info("key-change", link=self.name, response_code=outcome.response_code.value)
+            value = {CHECK_VALUE: outcome.check_value} if outcome.check_value else None
+            if self._connection is connection and connection is not None:
+                self._write(kind.answer(request, outcome.response_code.value, value))
+
+        try:
+            change = read_key_change(request)
+        except PeerError as error:
+            self._refuse(str(error))
+            changed(KeyChanged(error.response_code))
+            return
+        if self._plan.change_key is None:
+            changed(KeyChanged(ResponseCode.NOT_SUPPORTED))
+            return
+        self._plan.change_key(change, changed)
 
     def _refuse(self, reason: str) -> None:
         self.tally.refused += 1
@@ -303,6 +375,8 @@ class OutboundLink(Generic[Token]):
             return
         del self._asked[message.text(11)]
         asked.timer.cancel()
+        if asked.heard is not None:
+            asked.heard(message.text(39))
         self._apply_answer(asked.name, message.text(39))
 
     def _apply_answer(self, name: str, code: str) -> None:
@@ -314,9 +388,12 @@ class OutboundLink(Generic[Token]):
             self._apply(Event.SIGN_OFF_ANSWERED)
 
     def _forget_asked(self) -> None:
-        for asked in self._asked.values():
-            asked.timer.cancel()
+        forgotten = list(self._asked.values())
         self._asked.clear()
+        for asked in forgotten:
+            asked.timer.cancel()
+            if asked.heard is not None:
+                asked.heard("")
 
     def _look(self) -> None:
         """Look for silence while signed on: an echo is the only real proof of life."""

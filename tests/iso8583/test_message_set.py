@@ -24,7 +24,7 @@ SAMPLES = {
 PRIVATE = {
     "IN": "99350201", "LK": LINK, "NM": "测试甲", "ID": "350299199001010010", "MB": "15400000000",
     "AD": "测试路1号", "CS": "N", "PS": "U", "AT": "20261121193658", "RC": "WEAK_PIN",
-    "CU": "C00001", "AS": "A", "SV": "SO",
+    "CU": "C00001", "AS": "A", "SV": "SO", "NK": "0123456789ABCDEF" * 2, "KV": "CB9DEA",
 }  # fmt: skip
 
 
@@ -74,7 +74,8 @@ def test_every_message_of_the_set_is_built_sent_and_answered(message_sets, diale
         request = codec.decode(codec.encode(request_of(kind), lambda _: b"12345678"))
         answer = codec.decode(codec.encode(kind.answer(request, "00"), lambda _: b"12345678"))
 
-        assert message_set.check_request(request) is kind
+        sender = "peer" if kind.sender == "peer" else "gateway"
+        assert message_set.check_request(request, sender) is kind
         message_set.check_response(kind, request, answer)
         if kind.repeat:
             assert message_set.check_request(request.as_repeat()) is kind

@@ -68,11 +68,11 @@ class Words:
         """Give a message as its bytes on the wire."""
         return self.framing.frame(self.codec.encode(message, mac))
 
-    def read(self, data):
+    def read(self, data, mac=check_code):
         """Give the messages in bytes from the wire, their MACs checked."""
         frames = FrameReader(self.framing).feed(data)
         for frame in frames:
-            self.codec.verify_mac(frame.payload, check_code)
+            self.codec.verify_mac(frame.payload, mac)
         return [self.codec.decode(frame.payload) for frame in frames]
 
 
@@ -121,7 +121,7 @@ class Transport(StringTransport):
 class FarSide:
     """What is at the other end of a link under test, and the link itself."""
 
-    def __init__(self, words, in_flight_max=512):
+    def __init__(self, words, in_flight_max=512, change_key=None):
         self.words = words
         self.reactor = MemoryReactorClock()
         self.answers, self.states = [], []
@@ -139,6 +139,7 @@ class FarSide:
             became=self.states.append,
             answer_seconds_max=20.0,
             in_flight_max=in_flight_max,
+            change_key=change_key,
         )
         self.link = OutboundLink(plan, self.reactor)
 

@@ -15,6 +15,7 @@ from gateway.wire.connection import (
     MessageConnection,
     Tally,
 )
+from gateway.wire.link_mac import LinkMac
 
 
 class Listener:
@@ -53,7 +54,9 @@ def clock():
 
 @pytest.fixture
 def connection(words, listener, transport, tally, mac, clock):
-    connection = MessageConnection("far", words.codec, mac, listener, tally, clock)
+    connection = MessageConnection(
+        "far", words.codec, LinkMac(mac, clock.seconds), listener, tally, clock
+    )
     connection.makeConnection(transport)
     listener.events.clear()
     return connection
@@ -61,7 +64,9 @@ def connection(words, listener, transport, tally, mac, clock):
 
 def test_fresh_connection_is_set_up_and_told(words, listener, transport, tally, mac, clock):
     """Small messages leave at once, and a dead host is noticed by unacknowledged bytes."""
-    connection = MessageConnection("far", words.codec, mac, listener, tally, clock)
+    connection = MessageConnection(
+        "far", words.codec, LinkMac(mac, clock.seconds), listener, tally, clock
+    )
 
     connection.makeConnection(transport)
 
@@ -182,7 +187,9 @@ def test_message_leaves_with_mac_and_frame(connection, words, transport, tally):
 
 def test_disconnecting_before_connecting_is_nothing(words, listener, tally, mac, clock):
     """A connection that never was needs no closing."""
-    connection = MessageConnection("far", words.codec, mac, listener, tally, clock)
+    connection = MessageConnection(
+        "far", words.codec, LinkMac(mac, clock.seconds), listener, tally, clock
+    )
 
     connection.disconnect()
 
