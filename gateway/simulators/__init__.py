@@ -7,6 +7,7 @@ module          holds
 ==============  =====================================================================
 ``population``  synthetic people, the same at bureau and core
 ``cipher``      their own TDES, MAC and PIN blocks
+``zone_ring``   their keys of the zone, which change
 ``links``       the links that a far side knows
 ``bureau``      the rules of a bureau
 ``core``        the rules of a bank core

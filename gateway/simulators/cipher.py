@@ -108,6 +108,16 @@ def retail_mac(key: bytes, padding_method: int) -> Callable[[bytes], bytes]:
     return mac
 
 
+def encipher_key(kek: bytes, key: bytes) -> bytes:
+    """Encipher a double-length key block by block, as an 0800 brings it: TDES, ECB."""
+    return _ecb(kek).encryptor().update(key)
+
+
+def key_check_value(key: bytes) -> str:
+    """Encipher a block of zeros; the first three bytes, six hexadecimal digits."""
+    return _ecb(key).encryptor().update(bytes(BLOCK_BYTES))[:3].hex().upper()
+
+
 def read_format_1(key: bytes) -> Callable[[bytes], str]:
     """Give a reader of ISO 9564-1 format 1 blocks: `1 L P…P` and a fill of any nibbles."""
     decipher = _decipherer(key)
@@ -132,9 +142,7 @@ def read_format_0(key: bytes) -> Callable[[bytes, str], str]:
 
 def _decipherer(key: bytes) -> Callable[[bytes], bytes]:
     """Give the TDES ECB decipherment of one block; raises `BadPinBlock` for another length."""
-    first, second = key[:_HALF_BYTES], key[_HALF_BYTES:]
-    cipher = Cipher(TripleDES(first + second + first), ECB())  # noqa: S305 - as the standard has it
-    decryptor = cipher.decryptor()
+    decryptor = _ecb(key).decryptor()
 
     def decipher(block: bytes) -> bytes:
         if len(block) != BLOCK_BYTES:
@@ -142,6 +150,12 @@ def _decipherer(key: bytes) -> Callable[[bytes], bytes]:
         return decryptor.update(block)
 
     return decipher
+
+
+def _ecb(key: bytes) -> Cipher[ECB]:
+    """Give TDES under a double-length key."""
+    first, second = key[:_HALF_BYTES], key[_HALF_BYTES:]
+    return Cipher(TripleDES(first + second + first), ECB())  # noqa: S305 - as the standard has it
 
 
 def _pin(nibbles: str, control: str, fill: str) -> str:

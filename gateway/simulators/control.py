@@ -7,6 +7,7 @@
 ``GET /_sim/journal?after=S``   messages and events behind sequence number S, decoded, masked
 ``GET /_sim/faults``            the faults in force; ``POST`` adds one, ``DELETE`` heals all
 ``POST /_sim/reset``            forget everything that happened
+``POST /_sim/key-change``       send the gateway a new key: ``{"key": "mac"}`` or ``"pin"``
 ``POST /_sim/pharmacy``         bureau: is this PIN accepted? ``{"card", "pin", "on"}``
 ==============================  =========================================================
 """
@@ -28,7 +29,9 @@ from gateway.simulators.bureau import CHINA, Bureau
 from gateway.simulators.core import Core
 from gateway.simulators.faults import Fault
 from gateway.simulators.host import Host
+from gateway.simulators.protocol import ConnectionFactory
 from gateway.simulators.views import account_view, card_view
+from gateway.simulators.zone_ring import KeyName
 from gateway.terms.errors import SpecificationError
 from gateway.terms.specification import structure
 
@@ -69,6 +72,12 @@ class _OneAccount:
 
 
 @with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class _NewKey:
+    key: KeyName
+
+
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True, repr=False)
 class _Sale:
     """A pharmacy's question; `on` is a day (today without it)."""
@@ -88,7 +97,7 @@ class Handler(NamedTuple):
 class Side(ABC):
     """What differs between bureau and core on the control port."""
 
-    def __init__(self, host: Host[Any], connections: Callable[[], int]) -> None:
+    def __init__(self, host: Host[Any], connections: ConnectionFactory) -> None:
         self.host = host
         self._connections = connections
 
@@ -104,6 +113,7 @@ class Side(ABC):
                 "DELETE": Handler(_Nothing, self._heal),
             },
             "reset": {"POST": Handler(_Nothing, self._reset)},
+            "key-change": {"POST": Handler(_NewKey, self._change_key)},
         }
 
     @abstractmethod
@@ -112,7 +122,7 @@ class Side(ABC):
 
     def _health(self, _nothing: _Nothing) -> Mapping[str, Any]:
         name = self.host.wire.message_set.name
-        return {"status": "ok", "simulates": name, "connections": self._connections()}
+        return {"status": "ok", "simulates": name, "connections": self._connections.connections}
 
     def _journal(self, query: _After) -> Mapping[str, Any]:
         journal = self.host.journal
@@ -130,6 +140,13 @@ class Side(ABC):
     def _heal(self, _nothing: _Nothing) -> Mapping[str, Any]:
         self.host.faults.clear()
         return self._faults(_Nothing())
+
+    def _change_key(self, wanted: _NewKey) -> Mapping[str, Any]:
+        connection = self._connections.newest()
+        if connection is None:
+            return {"status": "nobody is connected"}
+        connection.offer_key(wanted.key)
+        return {"status": "ok"}
 
     def _reset(self, _nothing: _Nothing) -> Mapping[str, Any]:
         self.host.reset()

@@ -13,6 +13,7 @@ from gateway.iso8583.message_set import MessageSet
 from gateway.simulators.desk import Desk, Rules
 from gateway.simulators.faults import Faults
 from gateway.simulators.journal import Journal
+from gateway.simulators.zone_ring import ZoneRing
 
 RulesT = TypeVar("RulesT", bound=Rules)
 
@@ -22,13 +23,24 @@ ECHO_INTERVAL_SECONDS: Final = 60.0
 
 @dataclass(slots=True)
 class Wire:
-    """How the far side speaks: codec, message set, MAC, and its own institution code (DE 33)."""
+    """How the far side speaks: codec, message set, MAC, and its own institution code (DE 33).
+
+    With a `ring` its keys can change; `mac` is that ring then.
+    """
 
     codec: Codec
     message_set: MessageSet
     mac: Mac
     institution: str
     echo_interval_seconds: float = ECHO_INTERVAL_SECONDS
+    ring: ZoneRing | None = None
+
+    def verify(self, payload: bytes) -> None:
+        """Check the MAC of a message; raises `MacMismatch`."""
+        if self.ring is None:
+            self.codec.verify_mac(payload, self.mac)
+        else:
+            self.ring.verify(self.codec, payload)
 
 
 @dataclass(slots=True)

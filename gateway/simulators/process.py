@@ -19,11 +19,12 @@ from gateway.iso8583.dialect import Dialect, parse_dialect
 from gateway.iso8583.message_set import must_fit, parse_message_set
 from gateway.regions.profile import RegionProfile, parse_profile
 from gateway.simulators.bureau import Bureau
-from gateway.simulators.cipher import ZoneKeys, read_format_0, read_format_1, retail_mac
+from gateway.simulators.cipher import ZoneKeys, read_format_0, read_format_1
 from gateway.simulators.core import Core
 from gateway.simulators.host import ECHO_INTERVAL_SECONDS, Host, Wire
 from gateway.simulators.population import Population
 from gateway.simulators.server import Ports, listen
+from gateway.simulators.zone_ring import ZoneRing
 from gateway.terms.errors import LocalError, SpecificationError
 
 CORE_INSTITUTION: Final = "99000001"  # beginning 99, outside any bank list (domain.md 5)
@@ -89,14 +90,16 @@ def build_host(settings: SimulatorSettings, clock: IReactorTime) -> Host[Any]:
     must_fit(message_set, dialect, str(settings.message_set))
     keys = ZoneKeys.parse(_read(settings.keys), str(settings.keys))
     profile = _region(settings)
+    ring = ZoneRing(keys, dialect.mac.padding)
     wire = Wire(
         Codec(dialect),
         message_set,
-        retail_mac(keys.mac, dialect.mac.padding),
+        ring,
         profile.institutions[0].code if profile else CORE_INSTITUTION,
         settings.echo_interval_seconds,
+        ring,
     )
-    return Host(wire, clock, _rules(profile, Population(settings.persons), keys))
+    return Host(wire, clock, _rules(profile, Population(settings.persons), ring))
 
 
 def _dialect(path: Path) -> Dialect:
@@ -119,13 +122,13 @@ def _region(settings: SimulatorSettings) -> RegionProfile | None:
 
 
 def _rules(
-    profile: RegionProfile | None, population: Population, keys: ZoneKeys
+    profile: RegionProfile | None, population: Population, ring: ZoneRing
 ) -> Callable[[], Bureau | Core]:
     """Give the maker of a fresh state."""
     salt = partial(secrets.token_bytes, 16)
     if profile is None:
-        return lambda: Core(population, read_format_0(keys.pin), salt)
-    return lambda: Bureau(profile, population, read_format_1(keys.pin), salt)
+        return lambda: Core(population, ring.reader(read_format_0), salt)
+    return lambda: Bureau(profile, population, ring.reader(read_format_1), salt)
 
 
 def _say_ready(ports: Ports) -> None:

@@ -1,7 +1,6 @@
 """One TCP connection to a simulated far side: frames in, answers out, faults on the way."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from twisted.internet.interfaces import IAddress, ITCPTransport
@@ -10,7 +9,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from gateway.iso8583 import private_data
-from gateway.iso8583.errors import MalformedFrame, MalformedMessage
+from gateway.iso8583.errors import MacMismatch, MalformedFrame, MalformedMessage
 from gateway.iso8583.framing import Frame, FrameReader
 from gateway.iso8583.message import Message, answer_mti
 from gateway.iso8583.message_set import MessageKind
@@ -18,12 +17,14 @@ from gateway.simulators.desk import Outcome, Request
 from gateway.simulators.faults import Fault, FaultKind
 from gateway.simulators.host import Host
 from gateway.simulators.journal import Direction
+from gateway.simulators.zone_ring import SECURITY_CONTROL, KeyName
 from gateway.terms.errors import PeerError
 from gateway.terms.response_codes import ResponseCode
 
 CONNECTIONS_MAX: Final = 64  # a far side has a handful of gateways, each with a handful of links
 ECHO_MISSES_MAX: Final = 3  # domain.md 4.9
 _STAN_LAST: Final = 999_999
+_KEY_NAMES: Final[Mapping[str, KeyName]] = {text: name for name, text in SECURITY_CONTROL.items()}
 _NETWORK_MANAGEMENT: Final = "8"
 # What an answer to a message outside the message set echoes, where the message has it.
 _ECHOED: Final = (3, 7, 11, 32, 33, 37, 41, 70)
@@ -90,9 +91,12 @@ class Connection(Protocol):
         except MalformedMessage as error:
             self._give_up(str(error))
             return
+        if self._is_key_answer(message):
+            self._key_answered(message, frame.payload)
+            return
         kind = None
         try:
-            codec.verify_mac(frame.payload, self._host.wire.mac)
+            self._host.wire.verify(frame.payload)
             kind = self._kind_of(message)
         except PeerError as error:
             self._enter(Direction.RECEIVED, "", message, frame.payload, str(error))
@@ -105,6 +109,35 @@ class Connection(Protocol):
     def _kind_of(self, message: Message) -> MessageKind | None:
         """Name the request; an answer, which can only be to our echo, has no name."""
         return self._host.wire.message_set.check_request(message) if message.is_request else None
+
+    def offer_key(self, name: KeyName) -> None:
+        """Send the gateway a new key, of which only its answer makes the key in use."""
+        ring = self._host.wire.ring
+        if ring is None or not ring.can_offer:
+            self._note("no key to encipher a new one under")
+            return
+        trace = self._next_trace()
+        fields = {**trace, 53: SECURITY_CONTROL[name]}
+        change = self._host.wire.message_set.kind("key-change")
+        self._request(change.build(fields, ring.offer(name, trace[11])), change.name)
+
+    def _is_key_answer(self, message: Message) -> bool:
+        ring = self._host.wire.ring
+        offer = None if ring is None else ring.offered
+        return offer is not None and message.mti == "0810" and message.text(11) == offer.stan
+
+    def _key_answered(self, message: Message, payload: bytes) -> None:
+        ring = self._host.wire.ring
+        assert ring is not None  # an offer was made
+        note = "key changed"
+        if message.text(39) != ResponseCode.APPROVED:
+            ring.offered, note = None, "key refused"
+        else:
+            try:
+                ring.accepted(self._host.wire.codec, payload)
+            except MacMismatch:
+                note = "key not confirmed: its MAC is wrong"
+        self._enter(Direction.RECEIVED, "key-change", message, payload, note)
 
     def _serve(self, turn: Turn) -> None:
         """Serve a request as the fault in force will have it."""
@@ -149,6 +182,13 @@ class Connection(Protocol):
                 self._answer(turn, outcome)
 
     def _decide(self, turn: Turn) -> Outcome:
+        if turn.kind.name == "key-request":
+            name = _KEY_NAMES.get(turn.message.text(53))
+            if name is None:
+                return Outcome(ResponseCode.FORMAT_ERROR)
+            # After the answer has left.
+            self._host.clock.callLater(0, self.offer_key, name)
+            return Outcome(ResponseCode.APPROVED)
         if turn.kind.network_code is not None:
             # Sign-on and sign-off change this connection only; an echo changes nothing.
             self._signed_on = {"sign-on": True, "sign-off": False}.get(
@@ -214,11 +254,14 @@ class Connection(Protocol):
             self._give_up("the gateway answers no echo", at_once=True)
             return
         self._misses += 1
-        self._stan = self._stan % _STAN_LAST + 1
-        echo = self._host.wire.message_set.kind("echo").build(self._trace(self._host.now()))
-        self._send("echo", echo, self._framing.answer_envelope(self._framing.own_envelope))
+        self._request(self._host.wire.message_set.kind("echo").build(self._next_trace()), "echo")
 
-    def _trace(self, now: datetime) -> Mapping[int, str]:
+    def _request(self, message: Message, name: str) -> None:
+        self._send(name, message, self._framing.answer_envelope(self._framing.own_envelope))
+
+    def _next_trace(self) -> dict[int, str]:
+        now = self._host.now()
+        self._stan = self._stan % _STAN_LAST + 1
         return {
             7: f"{now:%m%d%H%M%S}",
             11: f"{self._stan:06d}",
@@ -266,6 +309,10 @@ class ConnectionFactory(ServerFactory):
         connection = Connection(self._host, self._number)
         self._open.append(connection)
         return connection
+
+    def newest(self) -> Connection | None:
+        """Give the connection that was opened last, if one is open."""
+        return next((one for one in reversed(self._open) if one.is_open), None)
 
     @property
     def connections(self) -> int:

@@ -31,7 +31,7 @@ def listen(host: Host[Any], reactor: IReactorTCP, wanted: Ports) -> Generator[An
     """Open both ports; the Deferred gives where they are, or fails with `Unavailable`."""
     connections = ConnectionFactory(host)
     side = CoreSide if isinstance(host.rules, Core) else BureauSide
-    site = ControlSite(side(host, lambda: connections.connections))
+    site = ControlSite(side(host, connections))
     iso8583 = yield _open(reactor, wanted.interface, wanted.iso8583, connections)
     control = yield _open(reactor, wanted.interface, wanted.control, site)
     return Ports(wanted.interface, iso8583, control)

@@ -1,0 +1,54 @@
+"""Keys changed by 0800 on the running ensemble: both sides, both keys, and work goes on."""
+
+import pytest
+
+from gateway.hsm.key_purpose import KeyPurpose, Slot
+from gateway.hsm.key_store import open_store
+from gateway.terms.sides import Side
+
+
+@pytest.fixture(scope="module", name="key_town")
+def _key_town(fresh_town):
+    return fresh_town()
+
+
+@pytest.fixture(name="town")
+def _town(key_town):
+    """Give a town of its own: a far side that is started anew has its first keys again."""
+    return key_town
+
+
+def versions(town, side, purpose):
+    """List versions and states of a zone's key, from the store on disk."""
+    store = open_store(town.directory / "keys" / side.value, side)
+    slot = Slot("bureau" if side is Side.SOCIAL else "core", KeyPurpose(purpose))
+    return [(record.version, record.state.value) for record in store.ledger.of(slot)]
+
+
+def changed(town, side, key, eventually):
+    """Have a far side send a new key and wait until it knows that we have it."""
+    peer = town.bureau_peer if side is Side.SOCIAL else town.core_peer
+    mark = peer.mark()
+    assert peer._ask("key-change", {"key": key}).body == {"status": "ok"}
+
+    def notes():
+        said = (entry.get("note", "") for entry in peer.entries(mark))
+        return [note for note in said if note.startswith("key ")]
+
+    return eventually(notes, "the answer to a key change")
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("key", ["mac", "pin"])
+def test_far_side_changes_a_key_and_work_goes_on(town, citizen, eventually, side, key):
+    """The new key is on disk and in use; a link and both PINs work under it."""
+    before = versions(town, side, key)[-1][0]
+
+    notes = changed(town, side, key, eventually)
+
+    after = versions(town, side, key)
+    assert notes == ["key changed"]
+    assert after[-1] == (before + 1, "current")
+    assert after[-2] == (before, "previous" if key == "mac" else "retired")
+    citizen.linked()
+    assert citizen.set_pin("738291").status in {200, 201}
