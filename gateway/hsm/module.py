@@ -83,15 +83,19 @@ def _carry_out(module: SoftModule, command: Command, payload: bytes) -> bytes:
         case Command.SESSION_MAC_KEY:
             zone = protocol.read_session_mac_key(payload)
             return protocol.write_session_mac_key_answer(module.mac_key(zone))
-        case Command.TAKE_KEY:
-            return protocol.write_take_key_answer(module.take_key(protocol.read_take_key(payload)))
-        case Command.ACTIVATE_KEY:
-            module.activate_key(*protocol.read_activate_key(payload))
-            return protocol.write_activate_key_answer()
+        case Command.TAKE_KEY | Command.ACTIVATE_KEY:
+            return _change_key(module, command, payload)
         case Command.PUBLIC_KEYS:
             return protocol.write_public_keys_answer(module.public_keys())
         case Command.DIAGNOSTICS:
             return protocol.write_diagnostics_answer(module.diagnostics())
+
+
+def _change_key(module: SoftModule, command: Command, payload: bytes) -> bytes:
+    if command is Command.TAKE_KEY:
+        return protocol.write_take_key_answer(module.take_key(protocol.read_take_key(payload)))
+    module.activate_key(*protocol.read_activate_key(payload))
+    return protocol.write_activate_key_answer()
 
 
 def _reopen(module: SoftModule) -> None:

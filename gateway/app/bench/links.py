@@ -32,6 +32,7 @@ from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageKind, MessageSet
 from gateway.iso8583.session import State
 from gateway.wire.connection import MessageConnection, Tally
+from gateway.wire.link_mac import LinkMac
 from gateway.wire.outbound_link import LinkPlan, OutboundLink
 
 ROUNDS = 15
@@ -234,9 +235,8 @@ class _FarSides(Factory[MessageConnection]):
     def buildProtocol(self, addr: object) -> MessageConnection:  # noqa: N802 - Twisted's name
         del addr
         far_side = _FarSide(self._messages)
-        return MessageConnection(
-            "far side", self._codec, self._mac, far_side, Tally(), self._reactor
-        )
+        mac = LinkMac(self._mac, self._reactor.seconds)
+        return MessageConnection("far side", self._codec, mac, far_side, Tally(), self._reactor)
 
 
 # ---------------------------------------------------------------- the baseline
