@@ -34,6 +34,7 @@ class BenchName(StrEnum):
 
     CODEC = "codec"
     LINKS = "links"
+    MODULE = "module"
     OPERATIONS = "operations"
 
 
@@ -46,6 +47,9 @@ app = typer.Typer(
 
 app.add_typer(message_app, name="message")
 app.add_typer(keys_app, name="keys")
+
+regions_app = typer.Typer(help="Region profiles.", no_args_is_help=True)
+app.add_typer(regions_app, name="regions")
 
 _Embedded = Annotated[bool, typer.Option("--embedded", help="End when standard input ends.")]
 
@@ -76,10 +80,38 @@ def security_module(
     embedded: _Embedded = False,
 ) -> None:
     """Start one side's security module as a process of its own."""
+    import uvloop  # noqa: PLC0415
+
     from gateway.hsm.module import run  # noqa: PLC0415
 
+    loop = uvloop.new_event_loop
     with _errors():
-        run(key_store, socket, side, embedded=embedded, pin_list=pin_list)
+        run(key_store, socket, side, embedded=embedded, pin_list=pin_list, loop_factory=loop)
+
+
+@regions_app.command()
+def pins(
+    pin_list: Annotated[Path | None, typer.Option(help="PINs to refuse, one a line.")] = None,
+) -> None:
+    """Count the PINs that each region refuses to everybody today; takes a minute for each."""
+    from gateway.app.clock import LOCAL_ZONE, utc_now  # noqa: PLC0415
+    from gateway.app.specifications import Specifications, shipped_directory  # noqa: PLC0415
+    from gateway.hsm.pin_list import read_pin_list  # noqa: PLC0415
+    from gateway.pinblock.policy import PinHolder, PinList  # noqa: PLC0415
+    from gateway.pinblock.share import share  # noqa: PLC0415
+
+    today = utc_now().astimezone(LOCAL_ZONE).date()
+    with _errors():
+        operators = read_pin_list(pin_list) if pin_list else PinList()
+        agencies = Specifications(shipped_directory()).catalogue().agencies.values()
+        profiles = {agency.profile.region: agency.profile for agency in agencies}
+        for region, profile in profiles.items():
+            counted = share(profile.pin_rules(today).policy, PinHolder(), operators)
+            typer.echo(
+                f"{region}: refuses {counted.refused:,} of {counted.all:,} PINs "
+                f"({100 * counted.refused / counted.all:.2f} %), advises against "
+                f"{counted.advised:,}; a holder's own numbers come on top"
+            )
 
 
 @app.command()
@@ -157,12 +189,13 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the figures there as JSON too.")] = None,
 ) -> None:
     """Measure on this machine, in about two minutes, and print a Markdown table."""
-    from gateway.app.bench import codec, links, operations  # noqa: PLC0415
+    from gateway.app.bench import codec, links, module, operations  # noqa: PLC0415
     from gateway.app.bench.figures import Figure, to_json, to_markdown  # noqa: PLC0415
 
     measures: dict[BenchName, Callable[[], list[Figure]]] = {
         BenchName.CODEC: codec.measure,
         BenchName.LINKS: links.measure,
+        BenchName.MODULE: module.measure,
         BenchName.OPERATIONS: operations.measure,
     }
     with _errors():

@@ -83,10 +83,10 @@ def _decipher(envelope: str, key: EnvelopeKey) -> bytearray:
     text = envelope.encode("ascii")
     protected = text.partition(b".")[0]
     decoded, encrypted_key, iv, ciphertext, tag = map(_decode, text.split(b"."))
-    header = json.loads(decoded)
+    header = json.loads(decoded.decode())
     if not _is_of_profile(header, key.kid) or encrypted_key or len(iv) != _NONCE_BYTES:
         raise EnvelopeRefused
-    content_key = _agree(key.private_key, header["epk"])
+    content_key = _content_key(key.private_key, header["epk"])
     # A buffer of just this size leaves the library no tag but one of its full 128 bits.
     payload = bytearray(len(ciphertext))
     AESGCM(content_key).decrypt_into(iv, ciphertext + tag, protected, payload)
@@ -101,15 +101,20 @@ def _is_of_profile(header: dict[str, Any], kid: str) -> bool:
     )
 
 
-def _agree(private: EllipticCurvePrivateKey, ephemeral: dict[str, str]) -> bytes:
+def agree(private: EllipticCurvePrivateKey, point: bytes) -> bytes:
+    """Agree on a secret with a point in uncompressed form; raises `ValueError` for none of it."""
+    public = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point)
+    return private.exchange(ECDH(), public)
+
+
+def _content_key(private: EllipticCurvePrivateKey, ephemeral: dict[str, str]) -> bytes:
     """Derive the content key; raises `ValueError` for a point that is not on the curve."""
     if (ephemeral["kty"], ephemeral["crv"]) != ("EC", "P-256"):
         raise EnvelopeRefused
     x, y = (_decode(ephemeral[name].encode("ascii")) for name in ("x", "y"))
     if not len(x) == len(y) == _COORDINATE_BYTES:
         raise EnvelopeRefused
-    point = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), _UNCOMPRESSED + x + y)
-    secret = private.exchange(ECDH(), point)
+    secret = agree(private, _UNCOMPRESSED + x + y)
     # One round of the Concat KDF (NIST SP 800-56A, 5.8.1), which SHA-256 fills the key with.
     return hashlib.sha256(_ROUND_1 + secret + _OTHER_INFO).digest()
 

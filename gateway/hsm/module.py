@@ -13,6 +13,7 @@ import socket
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -38,12 +39,14 @@ def run(
     *,
     embedded: bool,
     pin_list: Path | None = None,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> None:
     """Run a side's security module until it is told to stop.
 
     Prints one line when it is ready. An embedded module ends when its standard input does, and
-    leaves Ctrl-C to its parent. `pin_list` is the operator's own list of refused PINs. Raises
-    `SpecificationError` when store, list or socket cannot be used.
+    leaves Ctrl-C to its parent. `pin_list` is the operator's own list of refused PINs,
+    `loop_factory` makes another event loop than asyncio's. Raises `SpecificationError` when store,
+    list or socket cannot be used.
     """
     _seal_process()
     # An action's instant in the audit is the wall clock's, as every instant here.
@@ -54,7 +57,8 @@ def run(
     module.keeper = keeper
     listening = _listening_socket(socket_path)
     ours = socket_path.stat().st_ino
-    asyncio.run(_serve(module, listening, side, embedded=embedded))
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_serve(module, listening, side, embedded=embedded))
     with suppress(FileNotFoundError):
         # A successor may have put its own socket there since our parent died.
         if socket_path.stat().st_ino == ours:

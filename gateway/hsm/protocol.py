@@ -440,7 +440,7 @@ def _write(values: dict[str, Any]) -> bytes:
 
 def _read(payload: bytes, build: Callable[[dict[str, Any]], T]) -> T:
     try:
-        values = json.loads(payload)
+        values = json.loads(payload.decode())
         misuse = "misuse" in values
         built = None if misuse else build(values)
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from typer.testing import CliRunner
 
-from gateway.app.bench import codec, links, load, operations
+from gateway.app.bench import codec, links, load, module, operations
 from gateway.app.bench.figures import Figure, to_json, to_markdown
 from gateway.app.command_line import app
 from gateway.terms.errors import Unavailable
@@ -202,3 +202,18 @@ def test_command_prints_the_table_and_writes_the_json(monkeypatch, tmp_path):
     assert result.exit_code == 0
     assert result.output == to_markdown([figure]) + "\n"
     assert file.read_text() == to_json([figure])
+
+
+def test_module_is_measured_in_the_process_and_through_its_socket():
+    """A short run gives every figure, each against what it is compared with."""
+    figures = module.measure(module.Plan(rounds=1, calls=20, in_flight=4))
+
+    units = [(figure.unit, figure.baseline is not None) for figure in figures]
+    assert units == [
+        ("calls/s", True),
+        ("calls/s", False),
+        ("µs/call", False),
+        ("MACs/s", True),
+        ("blocks/s", True),
+    ]
+    assert all(figure.value > 0 for figure in figures if figure.unit != "µs/call")

@@ -6,6 +6,7 @@ module          holds
 ``figures``     one figure, how rounds become one, JSON and Markdown
 ``codec``       strict codec against pyiso8583, in this process
 ``links``       round trips over one link against a bare loop on pyiso8583, in this process
+``module``      security module: calls inside it and over its socket, MACs, PIN blocks
 ``operations``  full durable operations against the bare relay, over HTTP
 ``load``        the HTTP client that asks as fast as it is answered
 ``relay``       the bare relay and the peer that answers it, as processes

@@ -1,0 +1,275 @@
+"""The security module: set-PIN calls inside it and through its socket, MACs, PIN block translation.
+
+What a figure is compared with:
+
+- set-PIN calls with the key agreement alone (one ECDH on P-256 with a fresh point), which no
+  implementation of the envelope can do without;
+- the retail MAC and the translation with psec, where it is installed: it is a library for tests,
+  not for production, and no dependency of this package.
+"""
+
+import asyncio
+import importlib
+import json
+import secrets
+import subprocess
+import sys
+import time
+import warnings
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, process_time
+from typing import Any, TypeVar
+
+import uvloop
+
+from gateway.app.bench.figures import Figure
+from gateway.app.bench.processes import processor_seconds, since
+from gateway.app.clock import utc_now
+from gateway.app.ensemble import BUREAU_ZONE, CORE_ZONE, TEST_KEY_LIFE
+from gateway.app.online_bank import seal_pin
+from gateway.hsm import protocol
+from gateway.hsm.ciphers import tdes
+from gateway.hsm.client import SecurityModule
+from gateway.hsm.envelope import agree
+from gateway.hsm.frames import Frame
+from gateway.hsm.key_store import EnvelopeKey, open_store
+from gateway.hsm.mac import MacPadding, RetailMac
+from gateway.hsm.module import answer
+from gateway.hsm.protocol import Command, EncipheredPin, SetPin
+from gateway.hsm.provision import create_test_store
+from gateway.hsm.soft_module import SoftModule
+from gateway.pinblock.formats import wipe
+from gateway.pinblock.policy import PinHolder, PinPolicy
+from gateway.terms.errors import LocalError
+from gateway.terms.sides import PinPurpose, Side
+
+MAC_BYTES = 300  # about the length of a message
+PIN = "738291"  # of synthetic people; not a pattern
+PAN = "6200000000000000018"
+SESSION_SECONDS = 300
+_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
+_OTHER_KEY = bytes.fromhex("89ABCDEF0123456776543210FEDCBA98")
+_HOLDER = PinHolder(date(1990, 3, 5), ("350299199003050012", "15400863271", "T00470019"))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much to measure: rounds, set-PIN calls in a round, calls in flight on the socket."""
+
+    rounds: int = 7
+    calls: int = 1_000
+    in_flight: int = 128
+
+
+def measure(plan: Plan | None = None) -> list[Figure]:
+    """Measure; raises `LocalError` when a call does not do what it is measured for."""
+    plan = plan or Plan()
+    with TemporaryDirectory(prefix="sscard-bench-") as directory:
+        store = Path(directory) / "social"
+        last_day = (utc_now() + TEST_KEY_LIFE).date()
+        create_test_store(store, Side.SOCIAL, [BUREAU_ZONE], last_day, utc_now())
+        return [*_set_pin(store, plan), *_socket(store, plan), *_mac(plan), *_translation(plan)]
+
+
+# ---------------------------------------------------------------- set PIN
+
+
+def _set_pin(store: Path, plan: Plan) -> list[Figure]:
+    opened = open_store(store, Side.SOCIAL)
+    (key,) = opened.envelope_keys
+    requests = _requests(key, plan.calls)
+    frames = [
+        Frame(at, Command.SET_PIN, protocol.write_set_pin(request))
+        for at, request in enumerate(requests)
+    ]
+    points = [_point(request) for request in requests]
+    inside, alone = [], []
+    for _ in range(plan.rounds):
+        alone.append(_rate(points, lambda point: agree(key.private_key, point)))
+        # A module of its own for each round has burnt no session yet.
+        module = SoftModule(opened, time.time)  # noqa: TID251 - the module's own clock
+        inside.append(_rate(frames, _asking(module)))
+    name = "module: JWE, policy, PIN block, inside the process"
+    return [Figure.against(name, "calls/s", inside, alone)]
+
+
+def _point(request: SetPin) -> bytes:
+    """Take the ephemeral point out of an envelope, in uncompressed form (SEC 1, 2.3.3)."""
+    epk = json.loads(_decoded(request.envelope.partition(".")[0]))["epk"]
+    return b"\x04" + _decoded(epk["x"]) + _decoded(epk["y"])
+
+
+def _decoded(segment: str) -> bytes:
+    return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+
+
+def _asking(module: SoftModule) -> Callable[[Frame], None]:
+    def ask(frame: Frame) -> None:
+        told = protocol.read_set_pin_answer(answer(module, frame).payload)
+        if not isinstance(told, EncipheredPin):
+            raise LocalError("a PIN to be measured was refused")
+
+    return ask
+
+
+def _requests(key: EnvelopeKey, number: int) -> list[SetPin]:
+    return [_request(key) for _ in range(number)]
+
+
+def _request(key: EnvelopeKey) -> SetPin:
+    nonce = secrets.token_urlsafe(16)
+    return SetPin(
+        purpose=PinPurpose.SS_PIN,
+        session=f"pse_{secrets.token_hex(13)}",
+        nonce=nonce,
+        expires_at=int(utc_now().timestamp()) + SESSION_SECONDS,
+        kid=key.kid,
+        envelope=seal_pin(key.public_jwk, {"kid": key.kid, "nonce": nonce}, PIN),
+        zone=BUREAU_ZONE.name,
+        account="",
+        card=secrets.token_hex(32),
+        policy=PinPolicy(),
+        holder=_HOLDER,
+    )
+
+
+# ---------------------------------------------------------------- socket
+
+
+def _socket(store: Path, plan: Plan) -> list[Figure]:
+    (key,) = open_store(store, Side.SOCIAL).envelope_keys
+    rates, costs = [], []
+    with (
+        _running(store) as (process, socket),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        for _ in range(plan.rounds):
+            requests = _requests(key, plan.calls)
+            before = processor_seconds({"module": [process.pid]})
+            begun = perf_counter()
+            runner.run(_ask_all(socket, requests, plan.in_flight))
+            rates.append(len(requests) / (perf_counter() - begun))
+            taken = since(before, processor_seconds({"module": [process.pid]}))
+            costs.append(1e6 * taken["module"] / len(requests))
+    name = "module: the same through its socket, pipelined"
+    return [
+        Figure.alone(name, "calls/s", rates),
+        Figure.alone(f"{name}, processor time of the module", "µs/call", costs),
+    ]
+
+
+@contextmanager
+def _running(store: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Run a module as a process of its own, as `serve` does."""
+    socket = store.parent / "s"
+    command = ["-m", "gateway", "security-module", "--embedded", "--side", Side.SOCIAL.value]
+    with subprocess.Popen(  # noqa: S603 - our own command, no shell
+        [sys.executable, *command, "--key-store", str(store), "--socket", str(socket)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process, socket
+        process.terminate()
+
+
+async def _ask_all(socket: Path, requests: Sequence[SetPin], in_flight: int) -> None:
+    """Ask for everything, at most `in_flight` calls at a time over one connection."""
+    client = SecurityModule(socket)
+    waiting = iter(requests)
+
+    async def ask() -> None:
+        for request in waiting:
+            if not isinstance(await client.set_pin(request), EncipheredPin):
+                raise LocalError("a PIN to be measured was refused")
+
+    try:
+        await asyncio.gather(*(ask() for _ in range(in_flight)))
+    finally:
+        client.close()
+
+
+# ---------------------------------------------------------------- MAC and translation
+
+
+def _mac(plan: Plan) -> list[Figure]:
+    messages = [secrets.token_bytes(MAC_BYTES) for _ in range(plan.calls)]
+    ours = RetailMac(_KEY, MacPadding.ONE_THEN_ZEROS)
+    theirs = _psec("mac")
+
+    def their_mac(message: bytes) -> bytes:
+        made: bytes = theirs.generate_retail_mac(_KEY[:8], _KEY[8:], message, 2)
+        return made
+
+    name = f"module: retail MAC of {MAC_BYTES} bytes"
+    return [_compared(name, "MACs/s", messages, ours, their_mac if theirs else None, plan)]
+
+
+def _translation(plan: Plan) -> list[Figure]:
+    source, target = tdes(_KEY), tdes(_OTHER_KEY)
+    pins = [f"{number:06}".encode() for number in range(plan.calls)]
+    blocks = [CORE_ZONE.encipher(source, pin, PAN, bytes(8)) for pin in pins]
+    format_0, des = _psec("pinblock"), _psec("des")
+
+    def ours(block: bytes) -> bytes:
+        pin = CORE_ZONE.decipher(source, block, PAN)
+        try:
+            return CORE_ZONE.encipher(target, pin, PAN, b"")
+        finally:
+            wipe(pin)
+
+    def theirs(block: bytes) -> bytes:
+        pin = format_0.decode_pinblock_iso_0(des.decrypt_tdes_ecb(_KEY, block), PAN)
+        clear = format_0.encode_pinblock_iso_0(pin, PAN)
+        made: bytes = des.encrypt_tdes_ecb(_OTHER_KEY, clear)
+        return made
+
+    name = "module: PIN block of format 0 to format 0, contexts kept"
+    return [_compared(name, "blocks/s", blocks, ours, theirs if format_0 else None, plan)]
+
+
+def _compared(
+    name: str,
+    unit: str,
+    inputs: Sequence[bytes],
+    ours: Callable[[bytes], bytes],
+    theirs: Callable[[bytes], bytes] | None,
+    plan: Plan,
+) -> Figure:
+    if theirs is None:
+        return Figure.alone(name, unit, [_rate(inputs, ours) for _ in range(plan.rounds)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # psec passes keys of single and double length
+        if ours(inputs[0]) != theirs(inputs[0]):
+            raise LocalError("psec does not give the same: there is nothing to compare")
+        rounds = [(_rate(inputs, ours), _rate(inputs, theirs)) for _ in range(plan.rounds)]
+    own, other = zip(*rounds, strict=True)
+    return Figure.against(f"{name}, against psec", unit, own, other)
+
+
+def _psec(module: str) -> Any:  # noqa: ANN401 - a library without types
+    """Give a module of psec, or nothing where psec is not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports TripleDES from its deprecated place
+        try:
+            return importlib.import_module(f"psec.{module}")
+        except ImportError:
+            return None
+
+
+T = TypeVar("T")
+
+
+def _rate(inputs: Sequence[T], work: Callable[[T], object]) -> float:
+    """Work on every input once, and give how many that were in a second of the processor."""
+    begun = process_time()
+    for each in inputs:
+        work(each)
+    return len(inputs) / (process_time() - begun)
