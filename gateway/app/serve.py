@@ -6,11 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 from starlette.types import ASGIApp
@@ -43,9 +42,10 @@ from gateway.iso8583.mac import Mac
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.session import State
 from gateway.linking.kinds import EXCHANGES
-from gateway.store.engine import READERS_MAX, Database
+from gateway.store.engine import Database
 from gateway.store.journal import Journal
 from gateway.store.queries import Queries
+from gateway.store.reader import Reader
 from gateway.store.sealing import Sealer
 from gateway.store.unit import Unit
 from gateway.terms.errors import SpecificationError
@@ -115,10 +115,9 @@ class Gateway:
         self._sealer = Sealer(social, financial)
         database = Database(self._settings.store.path)
         stack.callback(database.close)
-        self._engine = database.engine
         self._journal = Journal(database.engine, self._sealer, self._deliver)
-        self._readers = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="reader")
-        stack.callback(self._readers.shutdown)
+        self._reader = Reader(database.engine, self._sealer, EXCHANGES.__getitem__, self._deliver)
+        stack.push_async_callback(asyncio.to_thread, self._reader.close)
         stack.push_async_callback(asyncio.to_thread, self._journal.close)
         return self._sealer
 
@@ -126,11 +125,18 @@ class Gateway:
         self._loop.call_soon_threadsafe(call)
 
     async def _read(self, query: Callable[[Queries], T]) -> T:
-        def run() -> T:
-            with self._engine.connect() as connection:
-                return query(Queries(connection, self._sealer, EXCHANGES.__getitem__))
+        read: asyncio.Future[T] = self._loop.create_future()
 
-        return await self._loop.run_in_executor(self._readers, run)
+        def answer(found: T | None, error: Exception | None) -> None:
+            if read.done():
+                return  # whoever asked has gone
+            if error is not None:
+                read.set_exception(error)
+            else:
+                read.set_result(cast("T", found))
+
+        self._reader.submit(query, answer)
+        return await read
 
     # ------------------------------------------------------------------ security modules
 

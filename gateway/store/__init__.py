@@ -1,7 +1,7 @@
 """The durable store: tables in four groups, a journal writer with group commit, and readers.
 
-No function here runs on the event loop's thread: the journal has a thread of its own, reads go
-to a small pool.
+No query and no transaction runs on the event loop's thread: the journal has a thread of its own,
+and so have the reads.
 
 ===========  ====================================================================
 module       holds
@@ -11,6 +11,7 @@ module       holds
 ``engine``   opens the database and refuses a second process on the same file
 ``unit``     what one decision makes durable, and the rows it becomes
 ``journal``  the writer thread: many units, one transaction
+``reader``   the reader thread: many queries, one way back
 ``queries``  what is read back
 ===========  ====================================================================
 """

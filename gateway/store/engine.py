@@ -11,7 +11,7 @@ from sqlalchemy.pool import QueuePool
 from gateway.store.tables import metadata
 from gateway.terms.errors import SpecificationError
 
-READERS_MAX = 4  # connections of the reading pool; two cores keep no more of them busy
+_CONNECTIONS = 2  # the journal's and the reader's
 _BUSY_TIMEOUT_MS = 5_000  # a checkpoint may hold the file for this long
 
 
@@ -61,7 +61,7 @@ def _open(path: Path) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=QueuePool,
-        pool_size=READERS_MAX + 1,
+        pool_size=_CONNECTIONS,
         max_overflow=0,
         connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000},
     )
