@@ -27,7 +27,7 @@ def path(tmp_path):
 
 
 def test_every_connection_is_durable(store):
-    """The journal's and the reader's: WAL with synchronous=FULL (2): NORMAL may lose acknowledged commits at power loss."""
+    """WAL with synchronous=FULL (2): NORMAL may lose acknowledged commits at power loss."""
     connections = [store.database.engine.connect() for _ in range(2)]
     settings = [
         (
