@@ -6,6 +6,7 @@ the session's MAC. The module has it on disk, in use, before the 0810 says so.
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -17,11 +18,12 @@ from gateway.iso8583.key_change import ChangedKey, KeyChange
 from gateway.iso8583.mac import Mac, MacRule
 from gateway.terms.errors import GatewayError, Unavailable
 from gateway.terms.response_codes import ResponseCode
-from gateway.wire.outbound_link import KeyChanged
+from gateway.wire.outbound_link import KeyChanged, OutboundLink
 
 log = structlog.get_logger()
 
 _PURPOSE = {ChangedKey.PIN: KeyPurpose.PIN, ChangedKey.MAC: KeyPurpose.MAC}
+_PROBE = b"which key is it"
 _REFUSED = KeyChanged(ResponseCode.SECURITY_FAILURE)
 
 
@@ -41,8 +43,15 @@ class KeyChanges:
         self._running.add(task)  # the loop keeps only weak references
         task.add_done_callback(self._running.discard)
 
-    async def current_mac(self) -> Mac:
-        """Get the MAC of the zone's key in use."""
+    async def renew(self, link: OutboundLink[Any]) -> bool:
+        """Give a link the MAC of the zone's key in use; tells whether that is another one."""
+        mac = await self._current_mac()
+        is_new = mac(_PROBE) != link.mac(_PROBE)
+        if is_new:
+            link.change_mac(mac)
+        return is_new
+
+    async def _current_mac(self) -> Mac:
         session = await self._module.session_mac_key(self._zone)
         return mac_of(self._rule, session.key)
 
@@ -66,5 +75,5 @@ class KeyChanges:
         if taken.check_value is None:
             return _REFUSED
         await self._module.activate_key(self._zone, purpose)
-        mac = await self.current_mac() if purpose is KeyPurpose.MAC else None
+        mac = await self._current_mac() if purpose is KeyPurpose.MAC else None
         return KeyChanged(ResponseCode.APPROVED, taken.check_value, mac)

@@ -48,7 +48,7 @@ from gateway.store.queries import Queries
 from gateway.store.reader import Reader
 from gateway.store.sealing import Sealer
 from gateway.store.unit import Unit
-from gateway.terms.errors import SpecificationError
+from gateway.terms.errors import GatewayError, SpecificationError
 from gateway.terms.numbers import AgencyCode
 from gateway.terms.sides import Side
 from gateway.wire.outbound_link import LinkPlan, OutboundLink
@@ -80,7 +80,9 @@ class Gateway:
         self._catalogue = self._specifications.catalogue()
         self._identifiers = Identifiers(utc_now)
         self._stop = asyncio.Event()
+        self._hangup = asyncio.Event()
         self._links: dict[str, OutboundLink[Pending]] = {}
+        self._key_changes: dict[str, KeyChanges] = {}
         self._modules: dict[Side, SecurityModule] = {}
         self._module_is_ready = dict.fromkeys(Side, False)
 
@@ -99,9 +101,12 @@ class Gateway:
                 await self._start_link(stack, name, settings, conductor, table)
             await self._resume(conductor)
             await self._start_http(stack, self._application(conductor, table, sealer))
+            self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
+            renewing = asyncio.create_task(self._renew_keys())
             watching = asyncio.create_task(self._watch_modules())
             await self._stop.wait()
             watching.cancel()
+            renewing.cancel()
         log.info("stopped")
         return 0
 
@@ -166,6 +171,27 @@ class Gateway:
                     self._module_is_ready[side] = False
             await asyncio.sleep(_MODULE_LOOK_SECONDS)
 
+    async def _renew_keys(self) -> None:
+        """On SIGHUP take up what custodians changed: modules open their stores, links their MACs.
+
+        What is not right is logged and changes nothing.
+        """
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            for side, module in self._modules.items():
+                try:
+                    await module.reopen_store()
+                except GatewayError as error:
+                    log.error("keys-not-renewed", side=side.value, reason=str(error))  # noqa: TRY400
+            for name, changes in self._key_changes.items():
+                try:
+                    renewed = await changes.renew(self._links[name])
+                except (GatewayError, ValueError) as error:
+                    log.error("link-key-not-renewed", link=name, reason=str(error))  # noqa: TRY400
+                else:
+                    log.info("link-key", link=name, renewed=renewed)
+
     # ------------------------------------------------------------------ links
 
     async def _prepare_links(self) -> DialogueTable:
@@ -209,6 +235,8 @@ class Gateway:
         mac = await self._mac(name, settings, dialect)
         host, _, port = settings.address.rpartition(":")
 
+        changes = KeyChanges(self._modules[settings.side], settings.zone, dialect.mac)
+
         def became(state: State) -> None:
             if state is State.SIGNED_ON:
                 conductor.link_is_back(settings.side)
@@ -225,9 +253,10 @@ class Gateway:
             became=became,
             answer_seconds_max=table.limits(settings.side).answer_timeout.total_seconds(),
             in_flight_max=settings.in_flight_max,
-            change_key=KeyChanges(self._modules[settings.side], settings.zone, dialect.mac).take,
+            change_key=changes.take,
         )
         link = OutboundLink(plan, self._reactor)
+        self._key_changes[name] = changes
         dialogue.link = link
         self._links[name] = link
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))

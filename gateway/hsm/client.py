@@ -69,6 +69,10 @@ class SecurityModule:
         request = protocol.write_activate_key(zone, purpose)
         protocol.read_activate_key_answer(await self._ask(Command.ACTIVATE_KEY, request))
 
+    async def reopen_store(self) -> None:
+        """Have the module open its store anew; raises also `BadRequest` when it is not right."""
+        protocol.read_reopen_store_answer(await self._ask(Command.REOPEN_STORE, b"{}"))
+
     async def public_keys(self) -> tuple[PublicKey, ...]:
         """Get the current envelope keys, public halves."""
         return protocol.read_public_keys_answer(await self._ask(Command.PUBLIC_KEYS, b"{}"))

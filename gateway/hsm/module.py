@@ -87,7 +87,7 @@ def _carry_out(module: SoftModule, command: Command, payload: bytes) -> bytes:
         case Command.SESSION_MAC_KEY:
             zone = protocol.read_session_mac_key(payload)
             return protocol.write_session_mac_key_answer(module.mac_key(zone))
-        case Command.TAKE_KEY | Command.ACTIVATE_KEY:
+        case Command.TAKE_KEY | Command.ACTIVATE_KEY | Command.REOPEN_STORE:
             return _change_key(module, command, payload)
         case Command.PUBLIC_KEYS:
             return protocol.write_public_keys_answer(module.public_keys())
@@ -98,6 +98,9 @@ def _carry_out(module: SoftModule, command: Command, payload: bytes) -> bytes:
 def _change_key(module: SoftModule, command: Command, payload: bytes) -> bytes:
     if command is Command.TAKE_KEY:
         return protocol.write_take_key_answer(module.take_key(protocol.read_take_key(payload)))
+    if command is Command.REOPEN_STORE:
+        _reopen(module)
+        return protocol.write_reopen_store_answer()
     module.activate_key(*protocol.read_activate_key(payload))
     return protocol.write_activate_key_answer()
 
@@ -108,6 +111,12 @@ def _reopen(module: SoftModule) -> None:
         module.reopen()
     except GatewayError as error:
         sys.stderr.write(f"security module: goes on with the keys it has: {error}\n")
+        raise
+
+
+def _hear_hangup(module: SoftModule) -> None:
+    with suppress(GatewayError):
+        _reopen(module)
 
 
 def _seal_process() -> None:
@@ -123,7 +132,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, _reopen, module)
+    loop.add_signal_handler(signal.SIGHUP, _hear_hangup, module)
     if embedded:
         # Ctrl-C reaches the whole group; the parent finishes what runs, then closes our input.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

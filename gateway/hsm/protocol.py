@@ -47,6 +47,7 @@ class Command(IntEnum):
     TRANSLATE_PIN = 5
     TAKE_KEY = 6
     ACTIVATE_KEY = 7
+    REOPEN_STORE = 8
 
 
 class PinRefusal(StrEnum):
@@ -223,6 +224,16 @@ def write_activate_key_answer() -> bytes:
 
 def read_activate_key_answer(payload: bytes) -> None:
     """Read the answer to `ACTIVATE_KEY`; raises `BadRequest`."""
+    _read(payload, lambda _: True)
+
+
+def write_reopen_store_answer() -> bytes:
+    """Write the answer to `REOPEN_STORE`, whose request is empty."""
+    return _write({})
+
+
+def read_reopen_store_answer(payload: bytes) -> None:
+    """Read the answer to `REOPEN_STORE`; raises `BadRequest` when the store is not right."""
     _read(payload, lambda _: True)
 
 

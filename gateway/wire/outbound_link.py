@@ -167,6 +167,10 @@ class OutboundLink(Generic[Token]):
             return
         self._write(message)
 
+    def mac(self, data: bytes) -> bytes:
+        """Compute the MAC that the link sends with now, 8 bytes."""
+        return self._mac(data)
+
     def change_mac(self, mac: Mac) -> None:
         """Send under a new MAC key from now on; the one before still verifies for a while."""
         self._mac.change(mac)

@@ -1,7 +1,14 @@
 """Keys changed by 0800 on the running ensemble: both sides, both keys, and work goes on."""
 
+import json
+import signal
+from datetime import date
+
 import pytest
 
+from gateway.app.clock import utc_now
+from gateway.hsm.audit import Actor
+from gateway.hsm.key_custody import custody
 from gateway.hsm.key_purpose import KeyPurpose, Slot
 from gateway.hsm.key_store import open_store
 from gateway.terms.sides import Side
@@ -52,3 +59,20 @@ def test_far_side_changes_a_key_and_work_goes_on(town, citizen, eventually, side
     assert after[-2] == (before, "previous" if key == "mac" else "retired")
     citizen.linked()
     assert citizen.set_pin("738291").status in {200, 201}
+
+
+def test_custodians_rotation_is_taken_up_on_sighup(fresh_town, eventually):
+    """After `gateway keys rotate` and SIGHUP the link sends under the new key: MACs differ."""
+    town = fresh_town()  # its bureau is told nothing of the new key
+    store = town.directory / "keys" / "social"
+    with custody(store, Side.SOCIAL, Actor("u", "o"), utc_now()) as held:
+        held.generate(Slot("bureau", KeyPurpose.MAC), date(2099, 1, 1))
+        held.activate(Slot("bureau", KeyPurpose.MAC))
+
+    town.gateway.process.send_signal(signal.SIGHUP)
+
+    def renewed():
+        lines = [json.loads(line) for line in town.log().splitlines() if "link-key" in line]
+        return {line["link"]: line["renewed"] for line in lines}
+
+    assert eventually(renewed, "new keys on the links") == {"bureau": True, "core": False}

@@ -83,7 +83,7 @@ def test_unknown_command_is_misuse(social, command):
         (answer,) = exchange(connection, Frame(9, command, b"{}"))
 
     assert answer == Frame(9, command, MISUSE)
-    assert len(Command) == 7
+    assert len(Command) == 8
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,30 @@ def test_process_goes_on_with_its_keys_when_the_store_is_not_right(start, store)
     assert len(key) == 16
 
 
+def test_process_opens_its_store_anew_when_asked(start, store):
+    """The gateway asks over the socket; a store that is not right changes nothing."""
+
+    async def ask(socket):
+        client = SecurityModule(socket)
+        await client.reopen_store()
+        after = (await client.session_mac_key("bureau")).key
+        (store / "audit.log").unlink()
+        with pytest.raises(BadRequest):
+            await client.reopen_store()
+        still = (await client.session_mac_key("bureau")).key
+        client.close()
+        return after, still
+
+    with start(store=store) as module:
+        with custody(store, Side.SOCIAL, Actor("u", "o"), NOW) as held:
+            held.generate(MAC, date(2099, 1, 1))
+            held.activate(MAC)
+        after, still = asyncio.run(ask(module.socket))
+        new = held.store.mac_key("bureau")
+
+    assert after == still == new
+
+
 async def _key(client):
     key = (await client.session_mac_key("bureau")).key
     client.close()
