@@ -21,19 +21,26 @@ WAIT_SECONDS_MAX = 10
 
 
 async def relay(upstream, path, carried):
-    """Stand between a client and a module, and keep every byte of both ways."""
+    """Stand between one client and a module, and keep every byte of both ways.
+
+    Gives the server and an event that comes when the client has gone and all is closed.
+    """
+    over = asyncio.Event()
 
     async def pump(reader, writer):
         while data := await reader.read(65_536):
             carried.append(data)
             writer.write(data)
         writer.close()
+        await writer.wait_closed()
 
     async def connected(reader, writer):
         far_reader, far_writer = await asyncio.open_unix_connection(str(upstream))
-        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+        ways = (pump(reader, far_writer), pump(far_reader, writer))
+        await asyncio.gather(*ways, return_exceptions=True)
+        over.set()
 
-    return await asyncio.start_unix_server(connected, str(path))
+    return await asyncio.start_unix_server(connected, str(path)), over
 
 
 def test_no_clear_pin_crosses_the_socket(zone_module, many_zones, request_for, tmp_path):
@@ -44,7 +51,7 @@ def test_no_clear_pin_crosses_the_socket(zone_module, many_zones, request_for, t
     carried = []
 
     async def scenario():
-        server = await relay(zone_module.socket, tmp_path / "r", carried)
+        server, over = await relay(zone_module.socket, tmp_path / "r", carried)
         client = SecurityModule(tmp_path / "r", WAIT_SECONDS_MAX)
         right = request_for(PIN, key=key, zone="iso-1")
         other = request_for(PIN, key=key, zone="iso-1", card="card")
@@ -66,7 +73,9 @@ def test_no_clear_pin_crosses_the_socket(zone_module, many_zones, request_for, t
         )
         answers.append(await client.set_pin(right))
         client.close()
+        await over.wait()
         server.close()
+        await server.wait_closed()
         return answers
 
     answers = asyncio.run(scenario())
