@@ -26,6 +26,7 @@ module            holds
 ``bench``         measures
 ``documents``     the pages of ``docs/`` that are generated
 ``message_tools`` describes, encodes, sends and dissects single messages and captures
+``control``       the running gateway's own socket, for its operator
 ``key_changes``   a far side's new key, from its link to the security module
 ``keys_command``  what a key store's custodians do: `gateway keys`
 ``ceremony``      components of keys, from their custodians or a file

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -28,9 +29,18 @@ from gateway.hsm.master_key import MASTER_KEY_BYTES
 from gateway.hsm.private_files import locked, write_private
 from gateway.pinblock.zone import Algorithm, parse_zone
 from gateway.terms.errors import GatewayError, LocalError
+from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
 
 app = typer.Typer(help="Keys of one side: ceremony, rotation, audit.", no_args_is_help=True)
+
+
+class ChangeableKey(StrEnum):
+    """A key that a far side changes by 0800."""
+
+    PIN = "pin"
+    MAC = "mac"
+
 
 _Zone = Annotated[str, typer.Option(help="The zone, or the PIN of an envelope key (ss-pin).")]
 _Purpose = Annotated[KeyPurpose, typer.Option(help="What the key is for.")]
@@ -231,6 +241,23 @@ def rotate(context: typer.Context, zone: _Zone, purpose: _Purpose) -> None:
     """Make the pending key current; tell the module with SIGHUP."""
     with _errors(), _desk(context).open() as held:
         _tell(held.activate(Slot(zone, purpose)))
+
+
+@app.command()
+def change(
+    config: Annotated[Path, typer.Option(help="The configuration of the gateway that runs.")],
+    link: Annotated[str, typer.Option(help="Whose far side is asked.")],
+    key: Annotated[ChangeableKey, typer.Option(help="Which key of the link's zone.")],
+) -> None:
+    """Have the running gateway ask a far side for a new key, which comes by 0800."""
+    from gateway.app.control import ask_for_key  # noqa: PLC0415 - it brings a reactor along
+    from gateway.app.settings import load_settings  # noqa: PLC0415
+
+    with _errors():
+        code = ask_for_key(load_settings(config).store.path, link, key)
+        typer.echo(f"{link} answered {code}")
+        if code != ResponseCode.APPROVED:
+            raise LocalError("the far side will send no key")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from gateway.api.authentication import Channels
 from gateway.api.service import ReadinessCheck
 from gateway.app.clock import utc_now
 from gateway.app.conductor import Cancel, Cargo, Conductor
+from gateway.app.control import Control, control_path
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
@@ -102,6 +103,7 @@ class Gateway:
             await self._resume(conductor)
             await self._start_http(stack, self._application(conductor, table, sealer))
             self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
+            await self._start_control(stack)
             renewing = asyncio.create_task(self._renew_keys())
             watching = asyncio.create_task(self._watch_modules())
             await self._stop.wait()
@@ -170,6 +172,12 @@ class Gateway:
                 except Exception:  # noqa: BLE001 - whatever is wrong, it is not ready
                     self._module_is_ready[side] = False
             await asyncio.sleep(_MODULE_LOOK_SECONDS)
+
+    async def _start_control(self, stack: AsyncExitStack) -> None:
+        path = control_path(self._settings.store.path)
+        control = await Control(self._links).listen(path)
+        stack.callback(path.unlink, missing_ok=True)
+        stack.callback(control.close)
 
     async def _renew_keys(self) -> None:
         """On SIGHUP take up what custodians changed: modules open their stores, links their MACs.

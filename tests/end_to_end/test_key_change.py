@@ -5,8 +5,10 @@ import signal
 from datetime import date
 
 import pytest
+from typer.testing import CliRunner
 
 from gateway.app.clock import utc_now
+from gateway.app.keys_command import app
 from gateway.hsm.audit import Actor
 from gateway.hsm.key_custody import custody
 from gateway.hsm.key_purpose import KeyPurpose, Slot
@@ -59,6 +61,28 @@ def test_far_side_changes_a_key_and_work_goes_on(town, citizen, eventually, side
     assert after[-2] == (before, "previous" if key == "mac" else "retired")
     citizen.linked()
     assert citizen.set_pin("738291").status in {200, 201}
+
+
+@pytest.mark.parametrize(("link", "side"), [("bureau", Side.SOCIAL), ("core", Side.FINANCIAL)])
+def test_gateway_asks_for_a_key_and_gets_it(town, citizen, eventually, link, side):
+    """`gateway keys change` has an 0820 sent; the far side's key comes by 0800 and is in use."""
+    before = versions(town, side, "mac")[-1][0]
+    asked = ["change", "--config", str(town.configuration), "--link", link, "--key", "mac"]
+
+    result = CliRunner().invoke(app, asked)
+
+    assert (result.exit_code, result.output) == (0, f"{link} answered 00\n")
+    eventually(lambda: versions(town, side, "mac")[-1] == (before + 1, "current"), "a new key")
+    citizen.linked()
+
+
+def test_unknown_link_is_asked_nothing(town):
+    """A mistyped link is refused in one line."""
+    asked = ["change", "--config", str(town.configuration), "--link", "none", "--key", "mac"]
+
+    result = CliRunner().invoke(app, asked)
+
+    assert (result.exit_code, "no such link" in result.output) == (2, True)
 
 
 def test_custodians_rotation_is_taken_up_on_sighup(fresh_town, eventually):
