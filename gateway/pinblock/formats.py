@@ -10,6 +10,7 @@ because an answer that says which check failed is an oracle on the PIN.
 
 from collections.abc import Iterable
 from enum import StrEnum
+from operator import or_, xor
 from typing import Protocol
 
 from gateway.terms.errors import PeerError
@@ -25,6 +26,16 @@ _FORMAT_1_RANDOM_NIBBLES = 10  # 14 nibbles less the shortest PIN
 _ZERO = ord("0")
 _F = 0xF
 _A = 0xA
+
+# What may fill up a PIN field.
+_ALL_F, _ALL_A = frozenset((_F,)), frozenset((_A,))
+_ANY, _LETTERS = frozenset(range(16)), frozenset(range(_A, 16))
+
+# By nibble or byte: what packing and unpacking look up instead of computing it.
+_SHIFTED = tuple(nibble << 4 for nibble in range(16))
+_HIGH_NIBBLES = bytes(byte >> 4 for byte in range(256))
+_LOW_NIBBLES = bytes(byte & _F for byte in range(256))
+_ASCII = bytes(_ZERO + nibble & 0xFF for nibble in range(256))  # no digit for a nibble above 9
 
 Octets = bytes | bytearray
 
@@ -42,12 +53,16 @@ class PinBlockFormat(StrEnum):
     @property
     def block_bytes(self) -> int:
         """Size of the block in bytes, which is the block size of its cipher."""
-        return 8 if self in {self.ISO_0, self.ISO_1, self.ISO_3} else 16
+        return 8 if self in _OF_8_BYTES else 16
 
     @property
     def binds_account(self) -> bool:
         """Tell whether an account number goes into the block."""
-        return self not in {self.ISO_1, self.SM4_NO_PAN}
+        return self not in _WITHOUT_ACCOUNT
+
+
+_OF_8_BYTES = frozenset({PinBlockFormat.ISO_0, PinBlockFormat.ISO_1, PinBlockFormat.ISO_3})
+_WITHOUT_ACCOUNT = frozenset({PinBlockFormat.ISO_1, PinBlockFormat.SM4_NO_PAN})
 
 
 class BlockCipher(Protocol):
@@ -131,11 +146,11 @@ def parse(format_: PinBlockFormat, clear: Octets, account: str) -> bytearray:
     """Take the PIN out of a clear block, as `build` made it; raises `MalformedPinBlock`."""
     match format_:
         case PinBlockFormat.ISO_0:
-            return _parse_8(0, _xor(clear, account_field(account)), frozenset({_F}))
+            return _parse_8(0, _xor(clear, account_field(account)), _ALL_F)
         case PinBlockFormat.ISO_1:
-            return _parse_8(1, bytearray(clear), frozenset(range(16)))
+            return _parse_8(1, bytearray(clear), _ANY)
         case PinBlockFormat.ISO_3:
-            return _parse_8(3, _xor(clear, account_field(account)), frozenset(range(_A, 16)))
+            return _parse_8(3, _xor(clear, account_field(account)), _LETTERS)
         case PinBlockFormat.SM4_PAN:
             return _parse_sm4(_xor(clear, bytes(8) + account_field(account)))
         case PinBlockFormat.SM4_NO_PAN:
@@ -170,7 +185,7 @@ def format_4_pin_field(pin: Octets, fill: bytes) -> bytearray:
 
 def parse_format_4_pin_field(field: Octets) -> bytearray:
     """Take the PIN out of a format 4 PIN field; the random half is not looked at."""
-    return _parse_8(4, bytearray(field[:8]), frozenset({_A}))
+    return _parse_8(4, bytearray(field[:8]), _ALL_A)
 
 
 def _encipher_format_4(cipher: BlockCipher, pin: Octets, account: str, fill: bytes) -> bytes:
@@ -221,7 +236,8 @@ def _packed(head: tuple[int, int], pin: Octets, fill: Iterable[int], size: int) 
     nibbles = bytearray(head)
     nibbles.extend(digit - _ZERO for digit in pin)
     nibbles.extend(fill)
-    packed = bytearray(nibbles[at] << 4 | nibbles[at + 1] for at in range(0, size, 2))
+    view = memoryview(nibbles)
+    packed = bytearray(map(or_, map(_SHIFTED.__getitem__, view[:size:2]), view[1:size:2]))
     wipe(nibbles)
     return packed
 
@@ -247,7 +263,7 @@ def _letter_nibbles(fill: bytes) -> list[int]:
 def _xor(left: Octets, right: Octets) -> bytearray:
     if len(left) != len(right):
         raise MalformedPinBlock
-    return bytearray(a ^ b for a, b in zip(left, right, strict=True))
+    return bytearray(map(xor, left, right))
 
 
 def _parse_8(control: int, field: bytearray, fill: frozenset[int]) -> bytearray:
@@ -260,14 +276,17 @@ def _parse_8(control: int, field: bytearray, fill: frozenset[int]) -> bytearray:
 
 def _parse_sm4(field: bytearray) -> bytearray:
     nibbles = _unpacked(field, 16)
-    return _checked_pin(nibbles, nibbles[0] * 10 + nibbles[1], frozenset({_F}))
+    return _checked_pin(nibbles, nibbles[0] * 10 + nibbles[1], _ALL_F)
 
 
 def _unpacked(field: bytearray, size: int) -> bytearray:
     if len(field) != size:
         raise MalformedPinBlock
-    nibbles = bytearray(nibble for byte in field for nibble in (byte >> 4, byte & _F))
-    wipe(field)
+    nibbles = bytearray(2 * size)
+    nibbles[::2] = high = field.translate(_HIGH_NIBBLES)
+    nibbles[1::2] = low = field.translate(_LOW_NIBBLES)
+    for used in (field, high, low):
+        wipe(used)
     return nibbles
 
 
@@ -275,7 +294,9 @@ def _checked_pin(nibbles: bytearray, length: int, fill: frozenset[int]) -> bytea
     try:
         in_range = PIN_DIGITS_MIN <= length <= PIN_DIGITS_MAX
         rest_is_fill = fill.issuperset(nibbles[2 + length :])
-        pin = bytearray(_ZERO + nibble for nibble in nibbles[2 : 2 + length])
+        digits = nibbles[2 : 2 + length]
+        pin = digits.translate(_ASCII)
+        wipe(digits)
         if not (in_range and rest_is_fill and pin.isdigit()):
             wipe(pin)
             raise MalformedPinBlock
