@@ -6,7 +6,7 @@ the session's MAC. The module has it on disk, in use, before the 0810 says so.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import structlog
 
@@ -18,13 +18,23 @@ from gateway.iso8583.key_change import ChangedKey, KeyChange
 from gateway.iso8583.mac import Mac, MacRule
 from gateway.terms.errors import GatewayError, Unavailable
 from gateway.terms.response_codes import ResponseCode
-from gateway.wire.outbound_link import KeyChanged, OutboundLink
+from gateway.wire.key_changes import KeyChanged
 
 log = structlog.get_logger()
 
 _PURPOSE = {ChangedKey.PIN: KeyPurpose.PIN, ChangedKey.MAC: KeyPurpose.MAC}
 _PROBE = b"which key is it"
 _REFUSED = KeyChanged(ResponseCode.SECURITY_FAILURE)
+
+
+class KeyedLink(Protocol):
+    """A link whose MAC key can be changed."""
+
+    def mac(self, data: bytes) -> bytes:
+        """Compute the MAC that the link sends with now, 8 bytes."""
+
+    def change_mac(self, mac: Mac) -> None:
+        """Send under a new MAC key from now on."""
 
 
 class KeyChanges:
@@ -43,7 +53,7 @@ class KeyChanges:
         self._running.add(task)  # the loop keeps only weak references
         task.add_done_callback(self._running.discard)
 
-    async def renew(self, link: OutboundLink[Any]) -> bool:
+    async def renew(self, link: KeyedLink) -> bool:
         """Give a link the MAC of the zone's key in use; tells whether that is another one."""
         mac = await self._current_mac()
         is_new = mac(_PROBE) != link.mac(_PROBE)

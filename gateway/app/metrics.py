@@ -1,25 +1,74 @@
 """What the gateway counts, in the Prometheus text format; labels are bounded by configuration."""
 
-from collections.abc import Iterable, Iterator
-from itertools import product
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, product
+from time import monotonic
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from gateway.app.conductor import Conductor
 from gateway.iso8583.session import State
 from gateway.operations.facts import OperationKind, OperationState
-from gateway.wire.outbound_link import OutboundLink
+from gateway.wire.inbound_link import InboundLink
+from gateway.wire.tally import ROUND_TRIP_SECONDS, Tally
+
+
+class Counted(Protocol):
+    """A link or listener, as its counters need it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+
+    @property
+    def tally(self) -> Tally:
+        """What was counted."""
+
+
+class Link(Counted, Protocol):
+    """An outbound link, as its metrics need it."""
+
+    @property
+    def state(self) -> State:
+        """What is known about it."""
+
+    @property
+    def connections_up(self) -> int:
+        """How many of its connections take requests."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests wait for their answer."""
+
+    since: float
+    reason: str
 
 
 class GatewayCollector(Collector):
-    """Reads the conductor's and the links' tallies when it is asked."""
+    """Reads the tallies of the conductor, links and listeners when it is asked.
 
-    def __init__(self, conductor: Conductor, links: Iterable[OutboundLink[Any]]) -> None:
+    `seconds` is the clock of the links.
+    """
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        links: Iterable[Link],
+        listeners: Iterable[InboundLink] = (),
+        seconds: Callable[[], float] = monotonic,
+    ) -> None:
         self._conductor = conductor
         self._links = tuple(links)
+        self._listeners = tuple(listeners)
+        self._seconds = seconds
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric now."""
@@ -39,6 +88,8 @@ class GatewayCollector(Collector):
         yield operations
         yield from self._link_gauges()
         yield from self._link_counters()
+        yield from self._round_trips()
+        yield from self._listener_metrics()
 
     def _link_gauges(self) -> Iterator[Metric]:
         states = GaugeMetricFamily(
@@ -47,17 +98,53 @@ class GatewayCollector(Collector):
         in_flight = GaugeMetricFamily(
             "ssgw_in_flight", "Requests whose answer is awaited.", labels=["link"]
         )
+        connections = GaugeMetricFamily(
+            "ssgw_link_connections_up", "Connections that take requests.", labels=["link"]
+        )
+        ages = GaugeMetricFamily(
+            "ssgw_link_state_seconds",
+            "How long the link has been in its state, and why it came to it.",
+            labels=["link", "why"],
+        )
         for link in self._links:
             in_flight.add_metric([link.name], link.in_flight)
+            connections.add_metric([link.name], link.connections_up)
+            ages.add_metric([link.name, link.reason], self._seconds() - link.since)
             for state in State:
                 states.add_metric([link.name, state.value], float(link.state is state))
-        yield states
-        yield in_flight
+        yield from (states, in_flight, connections, ages)
+
+    def _listener_metrics(self) -> Iterator[Metric]:
+        connections = GaugeMetricFamily(
+            "ssgw_listener_connections",
+            "Connections of far sides by state.",
+            labels=["listener", "state"],
+        )
+        turned_away = CounterMetricFamily(
+            "ssgw_listener_turned_away", "Connections refused at once.", labels=["listener"]
+        )
+        for listener in self._listeners:
+            turned_away.add_metric([listener.name], listener.turned_away)
+            for state, count in listener.states.items():
+                connections.add_metric([listener.name, state.value], count)
+        yield from (connections, turned_away)
+
+    def _round_trips(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(
+            "ssgw_round_trip_seconds", "From a request to its answer in time.", labels=["link"]
+        )
+        for link in self._links:
+            trips = link.tally.round_trips
+            bounds = [*map(str, ROUND_TRIP_SECONDS), "+Inf"]
+            counts = list(accumulate(trips.counts))
+            family.add_metric([link.name], list(zip(bounds, counts, strict=True)), trips.seconds)
+        yield family
 
     def _link_counters(self) -> Iterator[Metric]:
+        spoken: tuple[Counted, ...] = (*self._links, *self._listeners)
         for name, text in _TALLIES.items():
             family = CounterMetricFamily(f"ssgw_{name}", text, labels=["link"])
-            for link in self._links:
+            for link in spoken:
                 family.add_metric([link.name], getattr(link.tally, _ATTRIBUTES[name]))
             yield family
         declines = CounterMetricFamily(
@@ -77,6 +164,7 @@ _TALLIES = {
     "mac_failures": "Messages refused for their MAC.",
     "late_responses": "Answers to requests that were given up.",
     "unmatched_responses": "Answers to nothing that was asked.",
+    "duplicate_responses": "Answers to requests that were answered before.",
     "link_connections": "Connections made.",
 }
 _ATTRIBUTES = {
@@ -87,6 +175,7 @@ _ATTRIBUTES = {
     "mac_failures": "mac_failures",
     "late_responses": "late",
     "unmatched_responses": "unmatched",
+    "duplicate_responses": "duplicates",
     "link_connections": "reconnects",
 }
 

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from functools import partial
+from ipaddress import ip_network
 from typing import Any, TypeVar, cast
 
 import structlog
 from starlette.types import ASGIApp
+from twisted.internet.error import CannotListenError
 
 from gateway.api.application import create_application
 from gateway.api.authentication import Channels
@@ -30,7 +32,7 @@ from gateway.app.modules import ModuleProcess
 from gateway.app.pins import SecurityModules
 from gateway.app.reactor import run_in_reactor
 from gateway.app.service import OnlineBanking, Readiness
-from gateway.app.settings import LinkSettings, Settings
+from gateway.app.settings import LinkSettings, ListenerSettings, Settings
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.app.traces import TraceNumbers
 from gateway.hsm.client import SecurityModule
@@ -40,7 +42,7 @@ from gateway.hsm.protocol import BadRequest
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.mac import Mac
-from gateway.iso8583.message_set import MessageSet
+from gateway.iso8583.message_set import MessageSet, must_have
 from gateway.iso8583.session import State
 from gateway.linking.kinds import EXCHANGES
 from gateway.store.engine import Database
@@ -52,7 +54,10 @@ from gateway.store.unit import Unit
 from gateway.terms.errors import GatewayError, SpecificationError
 from gateway.terms.numbers import AgencyCode
 from gateway.terms.sides import Side
-from gateway.wire.outbound_link import LinkPlan, OutboundLink
+from gateway.wire.exchange_link import ExchangeLink
+from gateway.wire.inbound_link import InboundLink, InboundPlan, not_supported
+from gateway.wire.line import SESSION_MESSAGES
+from gateway.wire.outbound_link import Address, LinkPlan, OutboundLink
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -82,7 +87,8 @@ class Gateway:
         self._identifiers = Identifiers(utc_now)
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
-        self._links: dict[str, OutboundLink[Pending]] = {}
+        self._links: dict[str, OutboundLink[Pending] | ExchangeLink[Pending]] = {}
+        self._listeners: dict[str, InboundLink] = {}
         self._key_changes: dict[str, KeyChanges] = {}
         self._modules: dict[Side, SecurityModule] = {}
         self._module_is_ready = dict.fromkeys(Side, False)
@@ -100,6 +106,8 @@ class Gateway:
             conductor = self._conductor(table)
             for name, settings in self._settings.links.items():
                 await self._start_link(stack, name, settings, conductor, table)
+            for name, listener in self._settings.listeners.items():
+                await self._start_listener(stack, name, listener)
             await self._resume(conductor)
             await self._start_http(stack, self._application(conductor, table, sealer))
             self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
@@ -226,9 +234,12 @@ class Gateway:
                     f"is missing: institution {agency.institution.code} is reached over it",
                 )
 
-    def _spoken(self, settings: LinkSettings) -> tuple[Dialect, MessageSet]:
+    def _spoken(self, settings: LinkSettings | ListenerSettings) -> tuple[Dialect, MessageSet]:
         dialect = self._specifications.dialect(settings.dialect)
-        return dialect, self._specifications.message_set(settings.message_set, dialect)
+        message_set = self._specifications.message_set(settings.message_set, dialect)
+        if settings.has_session:
+            must_have(message_set, SESSION_MESSAGES, f"messages/{settings.message_set}.toml")
+        return dialect, message_set
 
     async def _start_link(
         self,
@@ -240,8 +251,7 @@ class Gateway:
     ) -> None:
         dialogue = table.dialogue(name)
         dialect, message_set = self._spoken(settings)
-        mac = await self._mac(name, settings, dialect)
-        host, _, port = settings.address.rpartition(":")
+        mac = await self._mac(f"links.{name}", settings, dialect)
 
         changes = KeyChanges(self._modules[settings.side], settings.zone, dialect.mac)
 
@@ -251,8 +261,7 @@ class Gateway:
 
         plan: LinkPlan[Pending] = LinkPlan(
             name=name,
-            host=host,
-            port=int(port),
+            addresses=tuple(Address(*address) for address in settings.addresses),
             codec=Codec(dialect),
             message_set=message_set,
             mac=mac,
@@ -263,24 +272,60 @@ class Gateway:
             in_flight_max=settings.in_flight_max,
             change_key=changes.take,
         )
-        link = OutboundLink(plan, self._reactor)
+        kind = ExchangeLink if settings.kind == "one-exchange" else OutboundLink
+        try:
+            link = kind(plan, self._reactor)
+        except ValueError as error:
+            raise self._bad_address(f"links.{name}.address", error) from None
         self._key_changes[name] = changes
         dialogue.link = link
         self._links[name] = link
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
         link.start()
 
-    async def _mac(self, link: str, settings: LinkSettings, dialect: Dialect) -> Mac:
+    async def _start_listener(
+        self, stack: AsyncExitStack, name: str, settings: ListenerSettings
+    ) -> None:
+        dialect, message_set = self._spoken(settings)
+        traces = await self._traces(f"listener/{name}")
+        dialogue = Dialogue(message_set, Station(**self._settings.station.model_dump()), traces)
+        plan = InboundPlan(
+            name=name,
+            address=settings.listen,
+            peers=tuple(map(ip_network, settings.peers)),
+            codec=Codec(dialect),
+            message_set=message_set,
+            mac=await self._mac(f"listeners.{name}", settings, dialect),
+            network_message=lambda kind: dialogue.network_message(kind, utc_now()),
+            handler=not_supported(message_set),
+            connections_max=settings.connections_max,
+            connections_per_peer_max=settings.connections_per_peer_max,
+        )
+        link = InboundLink(plan, self._reactor)
+        stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
         try:
-            key = await self._modules[settings.side].session_mac_key(settings.zone)
-            return mac_of(dialect.mac, key.key)
+            port = await link.start().asFuture(self._loop)
+        except (ValueError, CannotListenError) as error:
+            raise self._bad_address(f"listeners.{name}.listen", error) from None
+        self._listeners[name] = link
+        log.info("listening", listener=name, port=port)
+
+    def _bad_address(self, key: str, error: Exception) -> SpecificationError:
+        return SpecificationError(self._settings.file, key, f"cannot be used: {error}")
+
+    async def _mac(
+        self, key: str, settings: LinkSettings | ListenerSettings, dialect: Dialect
+    ) -> Mac:
+        try:
+            session = await self._modules[settings.side].session_mac_key(settings.zone)
+            return mac_of(dialect.mac, session.key)
         except ValueError as error:
             rule = f"names a zone whose MAC key is not for {dialect.mac.algorithm}: {error}"
-            raise SpecificationError(self._settings.file, f"links.{link}.zone", rule) from None
+            raise SpecificationError(self._settings.file, f"{key}.zone", rule) from None
         except BadRequest:
             store = self._settings.module(settings.side).key_store
             rule = f"names a zone that has no keys in {store}; name one that has"
-            raise SpecificationError(self._settings.file, f"links.{link}.zone", rule) from None
+            raise SpecificationError(self._settings.file, f"{key}.zone", rule) from None
 
     def _reserve(self, record: object, done: Callable[[Exception | None], None]) -> None:
         self._journal.submit(Unit(records=(record,)), done)
@@ -322,7 +367,9 @@ class Gateway:
     # ------------------------------------------------------------------ http
 
     def _application(self, conductor: Conductor, table: DialogueTable, sealer: Sealer) -> ASGIApp:
-        collector = GatewayCollector(conductor, self._links.values())
+        collector = GatewayCollector(
+            conductor, self._links.values(), self._listeners.values(), self._reactor.seconds
+        )
         service = OnlineBanking(
             conductor=conductor,
             journal=self._journal,

@@ -5,13 +5,14 @@ Paths in it are relative to the file. ``docs/configuration.md`` explains every k
 
 import re
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -23,6 +24,7 @@ from gateway.operations.recovery import Limits
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
 from gateway.terms.specification import parse_toml
+from gateway.wire.addresses import is_endpoint_string
 
 
 class _Strict(BaseModel):
@@ -85,15 +87,70 @@ class StationSettings(_Strict):
     terminal: Annotated[str, Field(pattern=r"^[0-9A-Z]{8}$")]
 
 
+def _place(value: str) -> str:
+    return value if is_endpoint_string(value) else _host_and_port(value)
+
+
+def _network(value: str) -> str:
+    ip_network(value)
+    return value
+
+
+Network = Annotated[str, AfterValidator(_network)]
+# Host and port, or a Twisted endpoint string such as ``tls:host=…:port=…``.
+Place = Annotated[str, AfterValidator(_place)]
+Weight = Annotated[int, Field(ge=1, le=100)]
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 class LinkSettings(_Strict):
-    """One outbound ISO 8583 link, to a bureau or to the core."""
+    """One outbound ISO 8583 link, to a bureau or to the core: a connection for each address."""
 
     side: Side
-    address: Address
+    address: Annotated[tuple[Place, ...], BeforeValidator(_listed), Field(min_length=1)]
+    weights: tuple[Weight, ...] = ()
+    kind: Literal["duplex", "one-exchange"] = "duplex"
     dialect: Name
     message_set: Name
     zone: Name
     in_flight_max: Annotated[int, Field(ge=1, le=4096)] = 512
+
+    @model_validator(mode="after")
+    def _one_weight_each(self) -> Self:
+        if self.weights and len(self.weights) != len(self.address):
+            raise ValueError("weights has one number for each address, or is left out")
+        return self
+
+    @property
+    def has_session(self) -> bool:
+        """Tell whether somebody signs on."""
+        return self.kind == "duplex"
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Each address with its weight."""
+        return tuple(zip(self.address, self.weights or (1,) * len(self.address), strict=True))
+
+
+class ListenerSettings(_Strict):
+    """One inbound ISO 8583 listener: who may connect, and what is spoken."""
+
+    side: Side
+    listen: Place
+    peers: Annotated[tuple[Network, ...], Field(min_length=1)]
+    dialect: Name
+    message_set: Name
+    zone: Name
+    connections_max: Annotated[int, Field(ge=1, le=1024)] = 64
+    connections_per_peer_max: Annotated[int, Field(ge=1, le=1024)] = 4
+
+    @property
+    def has_session(self) -> bool:
+        """Tell whether somebody signs on: here, the far side always does."""
+        return True
 
 
 class ModuleSettings(_Strict):
@@ -145,6 +202,7 @@ class Settings(_Strict):
     store: StoreSettings
     station: StationSettings
     links: Annotated[dict[Name, LinkSettings], AfterValidator(_one_core)]
+    listeners: dict[Name, ListenerSettings] = Field(default_factory=dict)
     social: ModuleSettings
     financial: ModuleSettings
     social_limits: LimitSettings = LimitSettings()

@@ -155,8 +155,12 @@ class PendingTable(Generic[Token]):
 
     def clear(self, over: Hashable = None) -> list[Token]:
         """Give up everything in flight over a connection, because it is lost."""
-        lost = [key for key, entry in self._pending.items() if entry.over == over]
+        lost = [key for key, entry in self._pending.items() if entry.over is over]
         return [self._settle(key, Outcome.LATE).token for key in lost]
+
+    def count(self, over: Hashable) -> int:
+        """Count the requests in flight over a connection."""
+        return sum(entry.over is over for entry in self._pending.values())
 
     def _settle(self, key: MatchKey, then: Outcome) -> _Pending[Token]:
         entry = self._pending.pop(key)

@@ -1,6 +1,6 @@
 """What is said on a link, read from a file in ``specs/messages``; anything else is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -33,6 +33,7 @@ __all__ = [
     "MessageSet",
     "PrivateSubfield",
     "must_fit",
+    "must_have",
     "parse_message_set",
 ]
 
@@ -201,6 +202,14 @@ def _check_rules(message_set: MessageSet, rules: FieldRules, key: str, file: str
         raise SpecificationError(file, key, "DE 48 and its subfields come together")
     if rules.private and PRIVATE not in rules.mandatory:
         raise SpecificationError(file, key, "a mandatory subfield needs a mandatory DE 48")
+
+
+def must_have(message_set: MessageSet, names: Iterable[str], file: str) -> None:
+    """See that a message set has these messages; raises `SpecificationError`."""
+    have = {kind.name for kind in message_set.messages}
+    for name in names:
+        if name not in have:
+            raise SpecificationError(file, "messages", f"hold one with the name {name}")
 
 
 def must_fit(message_set: MessageSet, dialect: Dialect, file: str) -> None:

@@ -3,8 +3,15 @@
 ===================  ============================================================
 module               holds
 ===================  ============================================================
+``addresses``        host and port, or a Twisted endpoint string
 ``connection``       one TCP connection: frames, codec, MAC; refuses by place and rule
+``line``             one connection with the session on it, whichever end dialled
 ``link_mac``         the MAC of a link whose key changes
-``outbound_link``    a link that we dial: session, echo, matching, reconnecting
+``key_changes``      a far side's new key: read, taken in, answered
+``rotation``         turns among the connections of a link, by weight
+``outbound_link``    a link that we dial: connections kept up, answers matched
+``exchange_link``    a link that we dial for each request anew
+``inbound_link``     a link that far sides dial
+``tally``            what is counted of a link
 ===================  ============================================================
 """

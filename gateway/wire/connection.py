@@ -1,7 +1,6 @@
 """One TCP connection that speaks a dialect: bytes to messages and back, with their MAC."""
 
 import socket
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -14,6 +13,7 @@ from gateway.iso8583.errors import MacMismatch, MalformedFrame, MalformedMessage
 from gateway.iso8583.framing import Frame, FrameReader
 from gateway.iso8583.message import Message
 from gateway.wire.link_mac import LinkMac
+from gateway.wire.tally import Tally
 
 log = structlog.get_logger()
 
@@ -38,21 +38,6 @@ class Listener(Protocol):
         """Hear that the connection is gone."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """What went over a link since the process started."""
-
-    sent: int = 0
-    received: int = 0
-    malformed: int = 0
-    mac_failures: int = 0
-    refused: int = 0
-    unmatched: int = 0
-    late: int = 0
-    reconnects: int = 0
-    declines: dict[str, int] = field(default_factory=dict)
-
-
 class MessageConnection(protocol.Protocol):
     """Cuts a stream into messages, checks each MAC, and frames what is sent.
 
@@ -74,6 +59,7 @@ class MessageConnection(protocol.Protocol):
         self._name = name
         self._codec = codec
         self._mac = mac
+        self.answer_envelope = b""  # what an answer to the latest message goes under
         self._listener = listener
         self._tally = tally
         self._framing = codec.dialect.framing
@@ -112,18 +98,26 @@ class MessageConnection(protocol.Protocol):
         self._forget_rest()
         self._listener.lost(reason.type.__name__ if reason.type else "unknown")
 
-    def send(self, message: Message) -> None:
-        """Write a message with its MAC; raises `UnencodableMessage`, our own mistake."""
+    def send(self, message: Message, envelope: bytes = b"") -> None:
+        """Write a message with its MAC; raises `UnencodableMessage`, our own mistake.
+
+        It goes under the dialect's own TPDU and header, unless an answer's `envelope` is given.
+        """
         payload = self._codec.encode(message, self._mac)
         self._tally.sent += 1
         transport: Any = self.transport
-        transport.write(self._framing.frame(payload))
+        transport.write(self._framing.frame(payload, envelope))
 
     def disconnect(self) -> None:
         """Close the connection without waiting for a peer that does not read."""
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()
+
+    def hang_up(self) -> None:
+        """Close the connection once everything written has left."""
+        transport: Any = self.transport
+        transport.loseConnection()
 
     def _take(self, frame: Frame) -> None:
         if frame.is_keep_alive:
@@ -139,6 +133,8 @@ class MessageConnection(protocol.Protocol):
             self._tally.mac_failures += 1
             log.warning("message-mac-failure", link=self._name, reason=str(error))
         else:
+            if frame.envelope:
+                self.answer_envelope = self._framing.answer_envelope(frame.envelope)
             self._listener.heard(message)
 
     def _watch_rest(self) -> None:

@@ -44,6 +44,16 @@ answer_timeout_s = 12.5
 """
 
 
+LISTENER = """[listeners.core-in]
+side = "financial"
+listen = "127.0.0.1:8590"
+peers = ["10.0.0.0/8"]
+dialect = "core"
+message_set = "core"
+zone = "core"
+[social]"""
+
+
 @pytest.fixture
 def load(tmp_path):
     """Give a loader of the good configuration with one piece replaced."""
@@ -78,6 +88,24 @@ def test_limits_are_those_of_the_side(load):
     assert settings.core_link == "core"
 
 
+def test_link_goes_to_one_address_or_to_several(load):
+    """Each address gets its connection and its weight; a Twisted endpoint string is one too."""
+    one = load().links["bureau"].addresses
+    tls = "tls:host=b.example:port=8583"
+    several = load('"10.0.0.1:8583"', f'["10.0.0.1:8583", "{tls}"]\nweights = [3, 1]')
+
+    assert one == (("10.0.0.1:8583", 1),)
+    assert several.links["bureau"].addresses == (("10.0.0.1:8583", 3), (tls, 1))
+
+
+def test_listener_says_who_may_connect(load):
+    """Networks, and how many connections there may be."""
+    listener = load("[social]", LISTENER).listeners["core-in"]
+
+    assert [str(network) for network in listener.peers] == ["10.0.0.0/8"]
+    assert (listener.connections_max, listener.connections_per_peer_max) == (64, 4)
+
+
 @pytest.mark.parametrize(
     ("listen", "is_taken"),
     [
@@ -104,14 +132,20 @@ def test_tokens_stay_on_loopback_unless_said_otherwise(load, listen, is_taken):
     [
         ("[store]", "[stores]", "store"),
         ('path = "data/gateway.db"', 'paths = "data"', "store.path"),
-        ("10.0.0.1:8583", "10.0.0.1", "links.bureau.address"),
-        ("10.0.0.1:8583", ":8583", "links.bureau.address"),
-        ("10.0.0.1:8583", "10.0.0.1:70000", "links.bureau.address"),
-        ("10.0.0.1:8583", "10.0.0.1:port", "links.bureau.address"),
+        ("10.0.0.1:8583", "10.0.0.1", "links.bureau.address.0"),
+        ("10.0.0.1:8583", ":8583", "links.bureau.address.0"),
+        ("10.0.0.1:8583", "10.0.0.1:70000", "links.bureau.address.0"),
+        ("10.0.0.1:8583", "10.0.0.1:port", "links.bureau.address.0"),
         ('side = "social"', 'side = "financial"', "links"),
         ('side = "financial"', 'side = "social"', "links"),
         ('side = "social"', 'side = "both"', "links.bureau.side"),
         ('zone = "bureau"', 'zone = "Bureau"', "links.bureau.zone"),
+        ('"10.0.0.1:8583"', "[]", "links.bureau.address"),
+        ('zone = "bureau"', 'zone = "bureau"\nkind = "short"', "links.bureau.kind"),
+        ('zone = "bureau"', 'zone = "bureau"\nweights = [1, 1]', "links.bureau"),
+        ('zone = "bureau"', 'zone = "bureau"\nweights = [0]', "links.bureau.weights.0"),
+        ("[social]", LISTENER.replace("10.0.0.0/8", "10.0.0.300"), "listeners.core-in.peers.0"),
+        ("[social]", LISTENER.replace('["10.0.0.0/8"]', "[]"), "listeners.core-in.peers"),
         ('zone = "bureau"', 'zone = "bureau"\nin_flight_max = 0', "links.bureau.in_flight_max"),
         ('"99000001"', '"9900"', "station.acquirer"),
         ("GATEWAY1", "gateway1", "station.terminal"),

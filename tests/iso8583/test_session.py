@@ -46,7 +46,8 @@ def test_nothing_is_sent_on_a_link_that_is_closed():
     closing = [t for events in TRANSITIONS.values() for t in events.values() if t.state == "closed"]
 
     assert {command for transition in closing for command in transition.commands} == {
-        Command.DISCONNECT
+        Command.DISCONNECT,
+        Command.HANG_UP,
     }
 
 
@@ -113,6 +114,27 @@ def test_sign_of_life_forgives_missed_echoes():
 def test_echo_is_due_after_a_minute_of_silence(now, due):
     """Sixty seconds without anything heard call for an echo."""
     assert echo_is_due(100.0, now) is due
+
+
+def test_key_changes_while_requests_go_on():
+    """Both keys are good in a state of its own, in which new requests are taken as before."""
+    session, said = walk(Event.ACCEPTED, Event.PEER_SIGN_ON, Event.KEY_CHANGED, Event.CUT_OVER)
+
+    settled, _ = session.decide(Event.KEY_SETTLED)
+
+    assert (session.state, session.takes_requests) == (State.CHANGING_KEY, True)
+    assert (settled.state, said) == (State.SIGNED_ON, [])
+
+
+def test_far_side_that_signs_off_is_waited_for_and_left():
+    """What is in flight is finished, nothing new is taken, and nobody signs off twice."""
+    session, said = walk(Event.ACCEPTED, Event.PEER_SIGN_ON, Event.PEER_SIGN_OFF)
+
+    gone, commands = session.decide(Event.DRAINED)
+
+    assert not session.takes_requests
+    assert not session.allows(Event.PEER_SIGN_ON)
+    assert (said, gone.state, commands) == ([], State.CLOSED, (Command.HANG_UP,))
 
 
 def test_picture_is_drawn_from_the_table():

@@ -13,8 +13,9 @@ from gateway.app.specifications import Specifications, shipped_directory
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.framing import FrameReader
 from gateway.terms.errors import Unavailable
-from gateway.wire.outbound_link import LinkPlan, OutboundLink
+from gateway.wire.outbound_link import Address, LinkPlan, OutboundLink
 
+HERE = Address("127.0.0.1:8583")
 DIALECTS = ("bureau", "core")
 ACCOUNTS = {"bureau": {100: "99350201", 102: "T00000019"}, "core": {2: "6200000000000000195"}}
 PRIVATE = {"bureau": {"IN": "99350201"}, "core": {}}
@@ -121,7 +122,7 @@ class Transport(StringTransport):
 class FarSide:
     """What is at the other end of a link under test, and the link itself."""
 
-    def __init__(self, words, in_flight_max=512, change_key=None):
+    def __init__(self, words, in_flight_max=512, addresses=(HERE,), change_key=None):
         self.words = words
         self.reactor = MemoryReactorClock()
         self.answers, self.states = [], []
@@ -129,8 +130,7 @@ class FarSide:
         self.transport = None
         plan = LinkPlan(
             name="bureau",
-            host="127.0.0.1",
-            port=8583,
+            addresses=addresses,
             codec=words.codec,
             message_set=words.messages,
             mac=check_code,
@@ -247,3 +247,9 @@ def transport():
 def mac():
     """Give the MAC of these tests."""
     return check_code
+
+
+@pytest.fixture
+def new_transport():
+    """Give a maker of transports that close on a clock."""
+    return Transport

@@ -13,9 +13,9 @@ from gateway.wire.connection import (
     UNSENT_BYTES_MAX,
     USER_TIMEOUT_MS,
     MessageConnection,
-    Tally,
 )
 from gateway.wire.link_mac import LinkMac
+from gateway.wire.tally import Tally
 
 
 class Listener:

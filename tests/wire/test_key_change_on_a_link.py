@@ -8,7 +8,7 @@ from gateway.iso8583.key_change import PREVIOUS_MAC_KEY_SECONDS, ChangedKey
 from gateway.iso8583.mac import Mac
 from gateway.terms.errors import Unavailable
 from gateway.terms.response_codes import ResponseCode
-from gateway.wire.outbound_link import KeyChanged
+from gateway.wire.key_changes import KeyChanged
 
 NEW_KEY = "0123456789ABCDEF" * 2
 

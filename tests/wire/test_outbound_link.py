@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from gateway.iso8583.message import Message
 from gateway.iso8583.session import State
-from gateway.wire.outbound_link import OTHER_CODE, RECONNECT_SECONDS_FIRST, RECONNECT_SECONDS_MAX
+from gateway.wire.outbound_link import RECONNECT_SECONDS_FIRST, RECONNECT_SECONDS_MAX
+from gateway.wire.tally import OTHER_CODE
 
 JITTER_SECONDS = 1.0  # what Twisted adds to a pause by chance
 
@@ -305,7 +306,7 @@ def test_late_answer_is_counted_and_brought(up):
     assert up.link.tally.late == 1
 
 
-def test_second_answer_is_unmatched(up):
+def test_second_answer_is_a_duplicate(up):
     """The same answer again is counted and brought to nobody."""
     request = ask(up)
 
@@ -313,7 +314,7 @@ def test_second_answer_is_unmatched(up):
         up.say(up.words.answer(request), up.words.answer(request))
 
     assert up.answers == [("asked", "00")]
-    assert up.link.tally.unmatched == 1
+    assert (up.link.tally.duplicates, up.link.tally.unmatched) == (1, 0)
     assert [line["outcome"] for line in lines] == ["duplicate"]
 
 

@@ -8,7 +8,7 @@ from twisted.internet.epollreactor import EPollReactor
 
 from gateway.iso8583.framing import FrameReader
 from gateway.iso8583.session import State
-from gateway.wire.outbound_link import LinkPlan, OutboundLink
+from gateway.wire.outbound_link import Address, LinkPlan, OutboundLink
 
 RECEIVE_BUFFER_BYTES = 8192  # small, so that a peer that does not read is full at once
 STRIDE_SECONDS = 0.01
@@ -28,8 +28,7 @@ class Loopback:
         self._listening.listen()
         plan = LinkPlan(
             name=words.side,
-            host="127.0.0.1",
-            port=self._listening.getsockname()[1],
+            addresses=(Address(f"127.0.0.1:{self._listening.getsockname()[1]}"),),
             codec=words.codec,
             message_set=words.messages,
             mac=mac,
@@ -127,7 +126,7 @@ def test_peer_that_does_not_read_is_cut_off(loopback):
     """A megabyte that the far side does not take ends the connection, and memory is kept."""
     loopback.sign_on()
     repeat = loopback.words.request().as_repeat()
-    handle = loopback.link._connection.transport.getHandle()
+    handle = next(iter(loopback.link._lines))._connection.transport.getHandle()
     handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER_BYTES)
 
     def pour():

@@ -31,9 +31,10 @@ from gateway.iso8583.mac import MAC_BYTES, Mac
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageKind, MessageSet
 from gateway.iso8583.session import State
-from gateway.wire.connection import MessageConnection, Tally
+from gateway.wire.connection import MessageConnection
 from gateway.wire.link_mac import LinkMac
-from gateway.wire.outbound_link import LinkPlan, OutboundLink
+from gateway.wire.outbound_link import Address, LinkPlan, OutboundLink
+from gateway.wire.tally import Tally
 
 ROUNDS = 15
 SECONDS = 0.1  # a turn of one loop; short, so that a slow moment of the machine hits all alike
@@ -172,7 +173,7 @@ class _Ours(_Loop):
 
     async def open(self) -> None:
         self._port = self._reactor.listenTCP(0, self._server, interface=_HOST)
-        plan = self._plan(host=_HOST, port=self._port.getHost().port)
+        plan = self._plan(addresses=(Address(f"{_HOST}:{self._port.getHost().port}"),))
         self._link = OutboundLink(plan, self._reactor)
         self._link.start()
         await self._signed_on.wait()
@@ -235,8 +236,14 @@ class _FarSides(Factory[MessageConnection]):
     def buildProtocol(self, addr: object) -> MessageConnection:  # noqa: N802 - Twisted's name
         del addr
         far_side = _FarSide(self._messages)
-        mac = LinkMac(self._mac, self._reactor.seconds)
-        return MessageConnection("far side", self._codec, mac, far_side, Tally(), self._reactor)
+        return MessageConnection(
+            "far side",
+            self._codec,
+            LinkMac(self._mac, self._reactor.seconds),
+            far_side,
+            Tally(),
+            self._reactor,
+        )
 
 
 # ---------------------------------------------------------------- the baseline

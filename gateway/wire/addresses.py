@@ -1,0 +1,43 @@
+"""Where a far side is, or where we listen: host and port, or a Twisted endpoint string."""
+
+import re
+from typing import Any
+
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    clientFromString,
+    serverFromString,
+)
+
+CONNECT_SECONDS_MAX = 5.0  # domain.md 4.9; within a bank's network a connection takes a millisecond
+
+
+def is_endpoint_string(address: str) -> bool:
+    """Tell an endpoint string, such as ``tls:host=…:port=…``, from ``host:port``."""
+    return re.match(r"(tcp|tcp6|tls|ssl|unix):[^:]*[=:/]", address) is not None
+
+
+def client_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twisted's are untyped
+    """Give the endpoint that dials an address; raises `ValueError` for a bad endpoint string."""
+    if is_endpoint_string(address):
+        timeout = "" if ":timeout=" in address else f":timeout={CONNECT_SECONDS_MAX:g}"
+        return clientFromString(reactor, address + timeout)
+    host, port = host_and_port(address)
+    kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
+    return kind(reactor, host, port, CONNECT_SECONDS_MAX)
+
+
+def server_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twisted's are untyped
+    """Give the endpoint that listens; raises `ValueError` for a bad endpoint string."""
+    if is_endpoint_string(address):
+        return serverFromString(reactor, address)
+    host, port = host_and_port(address)
+    kind, host = ("tcp6", host.replace(":", "\\:")) if ":" in host else ("tcp", host)
+    return serverFromString(reactor, f"{kind}:{port}:interface={host}")
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Take ``host:port`` or ``[host]:port`` apart."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

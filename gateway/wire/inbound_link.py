@@ -1,0 +1,186 @@
+"""A link that far sides dial: who may, how many, and what is answered once they signed on."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+
+import structlog
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.protocol import Factory
+
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.mac import Mac
+from gateway.iso8583.message import Message
+from gateway.iso8583.message_set import MessageSet
+from gateway.iso8583.session import Event, State
+from gateway.terms.response_codes import ResponseCode
+from gateway.wire.addresses import server_endpoint
+from gateway.wire.connection import MessageConnection
+from gateway.wire.line import Line, Speech
+from gateway.wire.link_mac import LinkMac
+from gateway.wire.tally import Tally
+
+log = structlog.get_logger()
+
+Handler = Callable[[Message], Message | None]
+
+
+@dataclass(frozen=True, slots=True)
+class InboundPlan:
+    """What a listener needs besides its socket.
+
+    Far sides are the gateway of the message set, and we are its peer. `handler` answers requests
+    that are in the set and no 08xx, or gives None; `peers` are the networks that may connect.
+    """
+
+    name: str
+    address: str
+    peers: Sequence[IPv4Network | IPv6Network]
+    codec: Codec
+    message_set: MessageSet
+    mac: Mac
+    network_message: Callable[[str], Message]
+    handler: Handler
+    connections_max: int
+    connections_per_peer_max: int
+
+
+class InboundLink:
+    """Listens, and keeps a session with each far side that may connect.
+
+    A far side that has not signed on gets DE 39 = 91 for everything but 08xx.
+    """
+
+    def __init__(self, plan: InboundPlan, reactor: Any) -> None:  # noqa: ANN401 - Twisted's
+        self._plan = plan
+        self._reactor = reactor
+        self._speech = Speech(
+            plan.name,
+            plan.codec,
+            plan.message_set,
+            LinkMac(plan.mac, reactor.seconds),
+            plan.network_message,
+            dials=False,
+        )
+        self._lines: dict[Line, str] = {}  # with the address of the far side
+        self._port: Any = None
+        self._stopping: list[Deferred[None]] = []
+        self._tally = Tally()
+        self.turned_away = 0
+
+    @property
+    def name(self) -> str:
+        """The listener's name in the configuration."""
+        return self._plan.name
+
+    @property
+    def tally(self) -> Tally:
+        """What was counted."""
+        return self._tally
+
+    @property
+    def states(self) -> Counter[State]:
+        """How many connections are in each state."""
+        return Counter(line.state for line in self._lines)
+
+    def start(self) -> "Deferred[int]":
+        """Listen; gives the port, or fails as Twisted's endpoint does."""
+
+        def listening(port: Any) -> int:  # noqa: ANN401 - Twisted's
+            self._port = port
+            return int(getattr(port.getHost(), "port", 0))  # a Unix socket has none
+
+        endpoint = server_endpoint(self._reactor, self._plan.address)
+        opened: Deferred[int] = endpoint.listen(_Accepting(self)).addCallback(listening)
+        return opened
+
+    def stop(self) -> "Deferred[None]":
+        """Listen no more and hang up; fires when every connection is gone."""
+        stopped: Deferred[None] = Deferred()
+        self._stopping.append(stopped)
+        closed = maybeDeferred(self._port.stopListening) if self._port else Deferred()
+        if not self._port:
+            closed.callback(None)
+
+        def hang_up(_: object) -> None:
+            for line in tuple(self._lines):
+                line.apply_if_allowed(Event.HANG_UP)
+            self._finish()
+
+        closed.addBoth(hang_up)
+        return stopped
+
+    def accept(self, peer: str) -> MessageConnection | None:
+        """Make the protocol for a far side that connects; None for one that may not."""
+        refusal = self._refusal(peer)
+        if refusal:
+            self.turned_away += 1
+            log.warning("connection-refused", link=self.name, peer=peer, reason=refusal)
+            return None
+        line = Line(self._speech, self, self.tally, self._reactor)
+        self._lines[line] = peer
+        return line.connection()
+
+    def _refusal(self, peer: str) -> str:
+        if not any(ip_address(peer) in network for network in self._plan.peers):
+            return "not an allowed peer"
+        if len(self._lines) >= self._plan.connections_max:
+            return "too many connections"
+        if list(self._lines.values()).count(peer) >= self._plan.connections_per_peer_max:
+            return "too many connections of this peer"
+        return ""
+
+    # ------------------------------------------------------------------ from the connections
+
+    def changed(self, line: Line, reason: str) -> None:
+        """Hear that the state of a connection is another, which the line has logged."""
+
+    def answered(self, message: Message) -> None:
+        """Hear an answer to something that we never ask here."""
+        self.tally.unmatched += 1
+        log.warning("answer-unmatched", link=self.name, outcome="unknown", trace=message.trace)
+
+    def requested(self, kind: str, message: Message, reply: Callable[[Message], None]) -> None:
+        """Have a request answered."""
+        del kind
+        answer = self._plan.handler(message)
+        if answer is not None:
+            reply(answer)
+
+    def in_flight_over(self, line: Line) -> int:
+        """Count nothing: a request is answered before the next is read."""
+        del line
+        return 0
+
+    def lost(self, line: Line) -> None:
+        """Forget a connection that is gone."""
+        del self._lines[line]
+        self._finish()
+
+    def _finish(self) -> None:
+        if not self._lines:
+            for stopped in self._stopping:
+                if not stopped.called:
+                    stopped.callback(None)
+
+
+def not_supported(message_set: MessageSet) -> Handler:
+    """Give the handler of a channel that does no business yet: DE 39 = 40 for every request."""
+
+    def handle(request: Message) -> Message:
+        return message_set.identify(request).answer(request, ResponseCode.NOT_SUPPORTED.value)
+
+    return handle
+
+
+class _Accepting(Factory[MessageConnection]):
+    noisy = False
+
+    def __init__(self, link: InboundLink) -> None:
+        self._link = link
+
+    def buildProtocol(self, addr: Any) -> MessageConnection | None:  # noqa: ANN401, N802 - Twisted's
+        """Make the protocol of a new connection, or refuse it."""
+        return self._link.accept(addr.host)

@@ -1,0 +1,352 @@
+"""One connection of a link with the session on it, whichever end dialled."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, assert_never
+
+import structlog
+from twisted.internet.interfaces import IDelayedCall
+
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.message import Message, MessageClass, answer_mti
+from gateway.iso8583.message_kind import Sender
+from gateway.iso8583.message_set import MessageSet
+from gateway.iso8583.session import (
+    ECHO_ANSWER_SECONDS,
+    ECHO_INTERVAL_SECONDS,
+    SIGN_ON_ANSWER_SECONDS,
+    Command,
+    Event,
+    Session,
+    State,
+    echo_is_due,
+)
+from gateway.terms.errors import LocalError, PeerError, Unavailable
+from gateway.terms.response_codes import ResponseCode
+from gateway.wire.connection import MessageConnection
+from gateway.wire.link_mac import LinkMac
+from gateway.wire.tally import Tally
+
+log = structlog.get_logger()
+
+DRAIN_SECONDS_MAX = 10.0  # a stopping gateway waits this long for answers in flight
+SESSION_MESSAGES = ("sign-on", "sign-off", "echo")  # what a message set needs for a session
+# What a refusal echoes, where the request has it.
+_ECHOED = (3, 7, 11, 32, 33, 37, 41, 70)
+_PEER_EVENTS = {
+    "sign-on": Event.PEER_SIGN_ON,
+    "sign-off": Event.PEER_SIGN_OFF,
+    "cut-over": Event.CUT_OVER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What all connections of a link have in common.
+
+    `network_message` makes an 08xx request of the message set by its name, or raises
+    `Unavailable`. The end that dials signs on and off, and is the gateway of the message set.
+    """
+
+    name: str
+    codec: Codec
+    message_set: MessageSet
+    mac: LinkMac
+    network_message: Callable[[str], Message]
+    dials: bool
+
+
+class Owner(Protocol):
+    """The link that a line is part of."""
+
+    def changed(self, line: "Line", reason: str) -> None:
+        """Hear that the line's state is another."""
+
+    def answered(self, message: Message) -> None:
+        """Take an answer to a request that is no 08xx."""
+
+    def requested(self, kind: str, message: Message, reply: Callable[[Message], None]) -> None:
+        """Take a request of the far side that is in the message set; `reply` answers it."""
+
+    def in_flight_over(self, line: "Line") -> int:
+        """Count the requests sent over the line that wait for their answer."""
+
+    def lost(self, line: "Line") -> None:
+        """Hear that the connection is gone."""
+
+
+class _Asked(NamedTuple):
+    """An 08xx request that waits for its answer, or for the end of its time."""
+
+    name: str
+    request: Message | None  # None when there was no trace number for one
+    timer: IDelayedCall
+    heard: Callable[[str], None] | None = None  # who waits for its DE 39, or for nothing
+
+
+class Line:
+    """Keeps the session on one connection: sign-on, proof of life, draining, sign-off.
+
+    `reactor` must run on a monotonic clock: a step of the wall clock must not fire a timer.
+    """
+
+    def __init__(self, speech: Speech, owner: Owner, tally: Tally, reactor: Any) -> None:  # noqa: ANN401 - Twisted's
+        self._speech = speech
+        self._owner = owner
+        self._tally = tally
+        self._reactor = reactor
+        self._session = Session()
+        framing = speech.codec.dialect.framing
+        # Where we are the far side, the dialect's own destination is ours.
+        own = framing.own_envelope
+        self._own_envelope = b"" if speech.dials else framing.answer_envelope(own)
+        self._asked: dict[str, _Asked] = {}  # by STAN
+        self._connection: MessageConnection | None = None
+        self._heard_at = 0.0
+        self._watch: IDelayedCall | None = None
+        self._draining: IDelayedCall | None = None
+
+    @property
+    def state(self) -> State:
+        """What is known about the connection."""
+        return self._session.state
+
+    @property
+    def takes_requests(self) -> bool:
+        """Tell whether a new request may be sent."""
+        return self._session.takes_requests
+
+    def connection(self) -> MessageConnection:
+        """Make the protocol of a new connection."""
+        speech = self._speech
+        return MessageConnection(
+            speech.name, speech.codec, speech.mac, self, self._tally, self._reactor
+        )
+
+    def write(self, message: Message, envelope: bytes = b"") -> None:
+        """Send a message; one that does not fit the dialect is logged, our own mistake."""
+        assert self._connection is not None  # heard from one, or not CLOSED
+        try:
+            self._connection.send(message, envelope)
+        except LocalError as error:
+            # No traceback: its frames hold the message.
+            log.error("message-unencodable", link=self._speech.name, reason=str(error))  # noqa: TRY400
+
+    def apply(self, event: Event, reason: str = "") -> None:
+        """Have something happen to the session, and do what follows."""
+        before = self.state
+        self._session, commands = self._session.decide(event)
+        if self.state is not before:
+            self._enter(reason or event.value)
+        for command in commands:
+            self._obey(command)
+        if self.state is not before and self.state in {State.DRAINING, State.PARTING}:
+            self._drain(self._reactor.seconds() + DRAIN_SECONDS_MAX)
+
+    def apply_if_allowed(self, event: Event) -> bool:
+        """Have something happen if it can happen now; tell whether it did."""
+        if not self._session.allows(event):
+            return False
+        self.apply(event)
+        return True
+
+    def ask(self, name: str, request: Message, heard: Callable[[str], None]) -> None:
+        """Send an 08xx request of the set; `heard` gets its DE 39, or nothing when none came."""
+        stan = request.text(11)
+
+        def unanswered() -> None:
+            del self._asked[stan]
+            heard("")
+
+        timer = self._reactor.callLater(ECHO_ANSWER_SECONDS, unanswered)
+        self._asked[stan] = _Asked(name, request, timer, heard)
+        self.write(request, self._own_envelope)
+
+    # ------------------------------------------------------------------ from the connection
+
+    def connected(self, connection: MessageConnection) -> None:
+        """Hear that the connection is made: sign on, or wait for the far side to."""
+        self._connection = connection
+        self._tally.reconnects += 1
+        self._heard_at = self._reactor.seconds()
+        self.apply(Event.CONNECTED if self._speech.dials else Event.ACCEPTED)
+
+    def alive(self) -> None:
+        """Hear a sign of life that is no message."""
+        self._heard_at = self._reactor.seconds()
+        if self._session.echo_misses:
+            self.apply(Event.ECHO_ANSWERED)
+
+    def heard(self, message: Message) -> None:
+        """Hear a message: an answer of ours, or a request of the peer."""
+        self.alive()
+        if message.is_request:
+            self._take_request(message)
+        elif message.mti[1] == MessageClass.NETWORK_MANAGEMENT:
+            self._network_answer(message)
+        else:
+            self._owner.answered(message)
+
+    def lost(self, reason: str) -> None:
+        """Hear that the connection is gone."""
+        self._connection = None
+        self.apply(Event.LOST, reason)
+        self._owner.lost(self)
+
+    # ------------------------------------------------------------------ requests of the far side
+
+    def _take_request(self, request: Message) -> None:
+        assert self._connection is not None  # heard from one
+        envelope = self._connection.answer_envelope
+        sender: Sender = "peer" if self._speech.dials else "gateway"
+        try:
+            kind = self._speech.message_set.check_request(request, sender)
+        except PeerError as error:
+            self._refuse(str(error))
+            self._decline(request, envelope, error.response_code)
+            return
+        if kind.name in SESSION_MESSAGES or kind.name in _PEER_EVENTS:
+            self._session_request(kind.name, kind.answer(request, ResponseCode.APPROVED), envelope)
+            return
+        if not (self._speech.dials or self.takes_requests):
+            self._refuse("the far side has not signed on")
+            self._decline(request, envelope, ResponseCode.INOPERATIVE)
+            return
+        connection = self._connection
+
+        def reply(answer: Message) -> None:
+            if self._connection is connection:
+                self.write(answer, envelope)
+
+        self._owner.requested(kind.name, request, reply)
+
+    def _session_request(self, name: str, answer: Message, envelope: bytes) -> None:
+        event = _PEER_EVENTS.get(name)
+        if event is not None and not self._session.allows(event):
+            self._refuse(f"{name} cannot happen to a connection that is {self.state}")
+            answer = answer.with_fields({39: ResponseCode.INOPERATIVE.value})
+            event = None
+        self.write(answer, envelope)
+        if event is not None:
+            self.apply(event)
+
+    def _decline(self, request: Message, envelope: bytes, code: ResponseCode) -> None:
+        """Answer what is refused, where the far side waits for that: it dialled us."""
+        if not self._speech.dials:
+            echoed = {de: request.fields[de] for de in _ECHOED if de in request.fields}
+            fields = dict(sorted({**echoed, 39: code.value}.items()))
+            self.write(Message(answer_mti(request.mti), fields), envelope)
+
+    def _refuse(self, reason: str) -> None:
+        self._tally.refused += 1
+        log.warning("request-refused", link=self._speech.name, reason=reason)
+
+    # ------------------------------------------------------------------ the session
+
+    def _enter(self, reason: str) -> None:
+        """Begin a state: no timer of the one before may fire into it."""
+        _cancel(self._watch)
+        _cancel(self._draining)
+        if self.state is State.CLOSED:
+            self._forget_asked()
+        if self.state is State.ACCEPTED:
+            self._watch = self._reactor.callLater(
+                SIGN_ON_ANSWER_SECONDS, self.apply, Event.SIGN_ON_REFUSED, "no sign-on came"
+            )
+        if self.takes_requests:
+            self._watch = self._reactor.callLater(ECHO_INTERVAL_SECONDS, self._look)
+        log.info("link", link=self._speech.name, state=self.state.value, why=reason)
+        self._owner.changed(self, reason)
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Command.SEND_SIGN_ON:
+                self._ask("sign-on", SIGN_ON_ANSWER_SECONDS, Event.SIGN_ON_REFUSED)
+            case Command.SEND_ECHO:
+                self._ask("echo", ECHO_ANSWER_SECONDS, Event.ECHO_MISSED)
+            case Command.SEND_SIGN_OFF:
+                self._ask("sign-off", ECHO_ANSWER_SECONDS, Event.SIGN_OFF_ANSWERED)
+            case Command.DISCONNECT:
+                assert self._connection is not None  # no state but CLOSED is without one
+                self._connection.disconnect()
+            case Command.HANG_UP:
+                assert self._connection is not None  # no state but CLOSED is without one
+                self._connection.hang_up()
+            case _:
+                assert_never(command)
+
+    def _ask(self, name: str, seconds: float, otherwise: Event) -> None:
+        """Send an 08xx request; when it is not answered in time, `otherwise` has happened.
+
+        One that cannot be made, for want of a trace number, is as good as not answered.
+        """
+        try:
+            request = self._speech.network_message(name)
+        except Unavailable as error:
+            log.warning("network-message-unavailable", link=self._speech.name, reason=str(error))
+            request = None
+        stan = request.text(11) if request is not None else ""
+
+        def unanswered() -> None:
+            del self._asked[stan]
+            self.apply(otherwise, f"{name} was not answered")
+
+        self._asked[stan] = _Asked(name, request, self._reactor.callLater(seconds, unanswered))
+        if request is not None:
+            self.write(request, self._own_envelope)
+
+    def _network_answer(self, message: Message) -> None:
+        asked = self._asked.get(message.text(11))
+        if asked is None or asked.request is None:
+            self._tally.unmatched += 1
+            return
+        try:
+            kind = self._speech.message_set.kind(asked.name)
+            self._speech.message_set.check_response(kind, asked.request, message)
+        except PeerError as error:
+            self._refuse(str(error))
+            return
+        del self._asked[message.text(11)]
+        asked.timer.cancel()
+        if asked.heard is not None:
+            asked.heard(message.text(39))
+        self._apply_answer(asked.name, message.text(39))
+
+    def _apply_answer(self, name: str, code: str) -> None:
+        if name == "sign-on" and code == ResponseCode.APPROVED:
+            self.apply(Event.SIGN_ON_ACCEPTED)
+        elif name == "sign-on":
+            self.apply(Event.SIGN_ON_REFUSED, f"sign-on answered {code}")
+        elif name == "sign-off":
+            self.apply(Event.SIGN_OFF_ANSWERED)
+
+    def _forget_asked(self) -> None:
+        forgotten = list(self._asked.values())
+        self._asked.clear()
+        for asked in forgotten:
+            asked.timer.cancel()
+            if asked.heard is not None:
+                asked.heard("")
+
+    def _look(self) -> None:
+        """Look for silence while signed on: an echo is the only real proof of life."""
+        now = self._reactor.seconds()
+        quiet_until = self._heard_at + ECHO_INTERVAL_SECONDS
+        if echo_is_due(self._heard_at, now):
+            quiet_until = now + ECHO_INTERVAL_SECONDS
+            self.apply(Event.ECHO_DUE)
+        self._watch = self._reactor.callLater(quiet_until - now, self._look)
+
+    def _drain(self, until: float) -> None:
+        if self._owner.in_flight_over(self) and self._reactor.seconds() < until:
+            self._draining = self._reactor.callLater(_DRAIN_LOOK_SECONDS, self._drain, until)
+        else:
+            self.apply(Event.DRAINED)
+
+
+_DRAIN_LOOK_SECONDS = 0.05
+
+
+def _cancel(call: IDelayedCall | None) -> None:
+    if call is not None and call.active():
+        call.cancel()
