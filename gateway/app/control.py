@@ -11,11 +11,10 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from gateway.app.key_changes import KeyedLink
 from gateway.iso8583.key_change import ChangedKey
 from gateway.terms.errors import LocalError, SpecificationError, Unavailable
-from gateway.wire.outbound_link import OutboundLink
 
 SUFFIX = ".control"
 LINE_BYTES_MAX = 1_024
@@ -52,7 +51,7 @@ def ask_for_key(database: Path, link: str, key: str) -> str:
 class Control:
     """Listens for the operator of one gateway."""
 
-    def __init__(self, links: Mapping[str, OutboundLink[Any]]) -> None:
+    def __init__(self, links: Mapping[str, KeyedLink]) -> None:
         self._links = links
 
     async def listen(self, path: Path) -> asyncio.Server:

@@ -36,6 +36,9 @@ class KeyedLink(Protocol):
     def change_mac(self, mac: Mac) -> None:
         """Send under a new MAC key from now on."""
 
+    def request_key(self, key: ChangedKey, heard: Callable[[str], None]) -> None:
+        """Ask the far side for a new key; raises `Unavailable` where that cannot be asked now."""
+
 
 class KeyChanges:
     """Takes keys in for one link; `rule` is the MAC of its dialect."""

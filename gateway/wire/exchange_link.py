@@ -10,10 +10,11 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
+from gateway.iso8583.key_change import ChangedKey
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message
 from gateway.iso8583.session import State
-from gateway.terms.errors import LocalError
+from gateway.terms.errors import LocalError, Unavailable
 from gateway.wire.addresses import client_endpoint
 from gateway.wire.connection import MessageConnection
 from gateway.wire.line import DRAIN_SECONDS_MAX
@@ -105,6 +106,11 @@ class ExchangeLink(Generic[Token]):
     def change_mac(self, mac: Mac) -> None:
         """Send under a new MAC key from now on; the one before still verifies for a while."""
         self._mac.change(mac)
+
+    def request_key(self, key: ChangedKey, heard: Callable[[str], None]) -> None:
+        """Raise `Unavailable`: a key comes in a message of the far side, for which none can come."""
+        del key, heard
+        raise Unavailable(f"link {self.name} takes no keys: it is one of single exchanges")
 
     def stop(self) -> "Deferred[None]":
         """Wait for what is in flight and take nothing new; fires when every connection is gone."""

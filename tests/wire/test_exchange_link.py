@@ -8,6 +8,7 @@ from twisted.python.failure import Failure
 
 from gateway.iso8583.message import Message
 from gateway.iso8583.session import State
+from gateway.terms.errors import Unavailable
 from gateway.wire.exchange_link import ExchangeLink
 from gateway.wire.outbound_link import Address, LinkPlan
 
@@ -202,3 +203,15 @@ def test_stop_waits_ten_seconds_at_most(far):
 
     assert stopped.called
     assert far.reactor.getDelayedCalls() == []
+
+
+def test_new_mac_key_is_used_and_none_is_asked_for(far, mac):
+    """A key may be renewed from our side; no message of the far side could bring one."""
+    far.link.change_mac(lambda _data: b"12345678")
+    changed = far.link.mac(b"probe")
+
+    with pytest.raises(Unavailable):
+        far.link.request_key("1", print)
+
+    assert changed == b"12345678"
+    assert mac(b"probe") != changed
