@@ -108,7 +108,7 @@ class ExchangeLink(Generic[Token]):
         self._mac.change(mac)
 
     def request_key(self, key: ChangedKey, heard: Callable[[str], None]) -> None:
-        """Raise `Unavailable`: a key comes in a message of the far side, for which none can come."""
+        """Raise `Unavailable`: a key comes in a request of the far side, and here none comes."""
         del key, heard
         raise Unavailable(f"link {self.name} takes no keys: it is one of single exchanges")
 
