@@ -115,13 +115,17 @@ def pins(
 
 
 @app.command()
-def simulate(
+def simulate(  # noqa: PLR0913 - a command has the options it has
     name: Annotated[SimulatorName, typer.Argument(help="Which far side.")],
     keys: Annotated[Path, typer.Option(help="Its PIN and MAC key, a TOML file.")],
     port: Annotated[int, typer.Option(help="ISO 8583 port; 0 takes a free one.")] = 0,
     control_port: Annotated[int, typer.Option(help="HTTP control port; 0 takes a free one.")] = 0,
     region: Annotated[str, typer.Option(help="The region a bureau is of.")] = "xiamen",
     *,
+    dialect: Annotated[
+        str, typer.Option(help="What it speaks; else the dialect of its name.")
+    ] = "",
+    messages: Annotated[str, typer.Option(help="What is said; else the set of its name.")] = "",
     embedded: _Embedded = False,
 ) -> None:
     """Start one simulator alone: a bureau or a bank core."""
@@ -134,8 +138,8 @@ def simulate(
         run_simulator(
             SimulatorSettings(
                 side=name.value,
-                dialect=specifications / "dialects" / f"{name.value}.toml",
-                message_set=specifications / "messages" / f"{name.value}.toml",
+                dialect=specifications / "dialects" / f"{dialect or name.value}.toml",
+                message_set=specifications / "messages" / f"{messages or name.value}.toml",
                 keys=keys,
                 region=specifications / "regions" / f"{region}.toml" if is_bureau else None,
                 iso8583_port=port,

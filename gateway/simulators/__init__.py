@@ -6,7 +6,8 @@ They share the wire's words with the gateway and nothing of its sides, operation
 module          holds
 ==============  =====================================================================
 ``population``  synthetic people, the same at bureau and core
-``cipher``      their own TDES, MAC and PIN blocks
+``cipher``      their own ciphers: keys and MACs
+``pin``         PIN blocks as they read them, PINs as they keep them
 ``zone_ring``   their keys of the zone, which change
 ``links``       the links that a far side knows
 ``bureau``      the rules of a bureau

@@ -14,15 +14,13 @@ from typing import Final
 from gateway.iso8583.message import Message
 from gateway.regions.profile import RegionProfile
 from gateway.regions.vocabulary import Channel, Operation, PinDemand, PinStore, Scene
-from gateway.simulators.cipher import BadPinBlock, PinHash
-from gateway.simulators.desk import Outcome, Request, binary, text
+from gateway.simulators.desk import Outcome, Request, text
 from gateway.simulators.links import Link, Links
+from gateway.simulators.pin import BadPinBlock, PinHash
 from gateway.simulators.population import CardState, Holder, PinState, Population
 from gateway.terms.response_codes import ResponseCode
 
 CHINA: Final = timezone(timedelta(hours=8), "China")
-# DE 53: PIN format 1 = without account number, algorithm 6 = double-length TDES (domain.md 4.7).
-_SECURITY_CONTROL: Final = "1600000000000000"
 _APPROVED: Final = ResponseCode.APPROVED
 _NO_SUCH_CARD: Final = Outcome.refused(ResponseCode.NO_SUCH_CARD, "UNKNOWN_CARD")
 _NO_SUCH_LINK: Final = Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "NO_ACTIVE_LINK")
@@ -51,13 +49,13 @@ class PharmacyAnswer(StrEnum):
 
 
 class Bureau:
-    """Cards, links and PINs; `read_pin` deciphers a PIN block, `salt` gives 16 random bytes."""
+    """Cards, links and PINs; `read_pin` gives the PIN of a message, `salt` 16 random bytes."""
 
     def __init__(
         self,
         profile: RegionProfile,
         population: Population,
-        read_pin: Callable[[bytes], str],
+        read_pin: Callable[[Message], str],
         salt: Callable[[], bytes],
     ) -> None:
         self._profile = profile
@@ -159,7 +157,7 @@ class Bureau:
         if refusal is not None:
             return refusal
         try:
-            pin = self._pin_of(request.message)
+            pin = self._read_pin(request.message)
         except BadPinBlock:
             return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_BLOCK")
         if len(pin) != self._profile.pin_rules(_day(now)).policy.length:
@@ -180,11 +178,6 @@ class Bureau:
         if card.pin_state is PinState.LOCKED:
             return Outcome.refused(ResponseCode.PIN_TRIES_EXCEEDED, "PIN_LOCKED")
         return _unusable(card)
-
-    def _pin_of(self, message: Message) -> str:
-        if text(message, 53) != _SECURITY_CONTROL:
-            raise BadPinBlock
-        return self._read_pin(binary(message, 52))
 
     def _follow(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
         """Let the SS account follow the financial one, after the region's delay."""

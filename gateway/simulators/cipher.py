@@ -1,55 +1,63 @@
-"""The far sides' own ciphers: PIN blocks deciphered, MACs made, PINs kept as salted hashes.
+"""The far sides' own ciphers: their keys, the MACs that a dialect declares, keys enciphered.
 
 Written apart from ``hsm`` and ``pinblock``, against the standards alone, so that a mistake made
 there is found here instead of being mirrored.
 """
 
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES, SM4
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
+from cryptography.hazmat.primitives.cmac import CMAC
 from pydantic import ConfigDict, StringConstraints, with_config
 
+from gateway.iso8583.mac import MAC_BYTES, Mac, MacRule
 from gateway.terms.errors import SpecificationError
 from gateway.terms.specification import parse_toml, structure
 
 BLOCK_BYTES: Final = 8
 _HALF_BYTES: Final = 8  # one DES key of a double-length key
-_PIN_DIGITS_MIN: Final = 4  # ISO 9564-1, 8.1
-_PIN_DIGITS_MAX: Final = 12
+_TRIPLE_BYTES: Final = 24  # of a triple-length key
 
+PinFormat = Literal["iso-0", "iso-1", "sm4-no-pan"]
+
+_SecurityControl = Annotated[str, StringConstraints(pattern=r"^[0-9]{16}$")]
 _HexKey = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{32}$")]
-
-
-class BadPinBlock(Exception):
-    """A PIN block that does not decipher to a PIN of the announced format; says nothing more."""
 
 
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class _KeyFile:
-    """The keys file: double-length TDES keys, 32 hexadecimal digits each."""
+    """The keys file: keys of 16 bytes, 32 hexadecimal digits each, and what the PIN blocks are.
+
+    TDES keys are double-length; what a MAC key is for, the dialect says.
+    """
 
     zone_pin_key: _HexKey
     zone_mac_key: _HexKey
     zone_kek_key: _HexKey | None = None
+    zone_pin_format: PinFormat | None = None
+    zone_security_control: _SecurityControl | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ZoneKeys:
-    """One zone's keys: 16 bytes each (double-length TDES), for PIN blocks and for MACs.
+    """One zone's keys: 16 bytes each, for PIN blocks and for MACs.
 
-    Under the third one, where there is one, new keys are sent by 0800.
+    Under the third one, where there is one, new keys are sent by 0800. `pin_format` and
+    `security_control` (DE 53) are what was agreed about PIN blocks; without them the side's own
+    holds, which is TDES.
     """
 
     pin: bytes
     mac: bytes
     kek: bytes | None = None
+    pin_format: PinFormat | None = None
+    security_control: str | None = None
 
     @classmethod
     def parse(cls, text: str, file: str) -> Self:
@@ -62,24 +70,27 @@ class ZoneKeys:
             bytes.fromhex(keys.zone_pin_key),
             bytes.fromhex(keys.zone_mac_key),
             None if kek is None else bytes.fromhex(kek),
+            keys.zone_pin_format,
+            keys.zone_security_control,
         )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class PinHash:
-    """A PIN as the far side keeps it."""
+def mac_of(rule: MacRule, key: bytes) -> Mac:
+    """Give the MAC function that a dialect declares, 8 bytes; a longer MAC is cut to its left 8.
 
-    salt: bytes
-    digest: bytes
-
-    @classmethod
-    def of(cls, pin: str, salt: bytes) -> Self:
-        """Hash a PIN with 16 bytes of salt."""
-        return cls(salt, _digest(pin, salt))
-
-    def matches(self, pin: str) -> bool:
-        """Compare in constant time."""
-        return hmac.compare_digest(self.digest, _digest(pin, self.salt))
+    `key` has 16 bytes; under a TDES algorithm 8 (single DES) and 24 will do as well.
+    """
+    match rule.algorithm:
+        case "iso-9797-1-algorithm-1":
+            return _cbc_mac(_tdes(key), rule.padding)
+        case "iso-9797-1-algorithm-3":
+            return retail_mac(key, rule.padding)
+        case "cmac-tdes":
+            return _cmac(_tdes(key))
+        case "cmac-aes":
+            return _cmac(AES(key))
+        case "sm4-cbc-mac":
+            return _cbc_mac(SM4(key), rule.padding)
 
 
 def retail_mac(key: bytes, padding_method: int) -> Callable[[bytes], bytes]:
@@ -88,9 +99,8 @@ def retail_mac(key: bytes, padding_method: int) -> Callable[[bytes], bytes]:
     All blocks but the last are chained under the key's first half; deciphering with the second
     half and enciphering with the first (output transformation 3) makes the last one a TDES block.
     """
-    first, second = key[:_HALF_BYTES], key[_HALF_BYTES:]
-    chain = Cipher(TripleDES(first * 3), CBC(bytes(BLOCK_BYTES))).encryptor()
-    last = Cipher(TripleDES(first + second + first), ECB()).encryptor()  # noqa: S305 - one block
+    chain = Cipher(_tdes(key[:_HALF_BYTES]), CBC(bytes(BLOCK_BYTES))).encryptor()
+    last = tdes_ecb(key).encryptor()
     state = bytes(BLOCK_BYTES)
 
     def mac(data: bytes) -> bytes:
@@ -101,88 +111,64 @@ def retail_mac(key: bytes, padding_method: int) -> Callable[[bytes], bytes]:
         head, tail = padded[:-BLOCK_BYTES], padded[-BLOCK_BYTES:]
         chaining = bytes(BLOCK_BYTES)
         if head:
-            begun = _xor(head[:BLOCK_BYTES], state) + head[BLOCK_BYTES:]
+            begun = xor(head[:BLOCK_BYTES], state) + head[BLOCK_BYTES:]
             chaining = state = chain.update(begun)[-BLOCK_BYTES:]
-        return last.update(_xor(tail, chaining))
+        return last.update(xor(tail, chaining))
+
+    return mac
+
+
+def _cbc_mac(algorithm: BlockCipherAlgorithm, padding_method: int) -> Mac:
+    """Give ISO 9797-1 algorithm 1: the last block of CBC from a zero initial vector."""
+    size = algorithm.block_size // 8
+    cipher = Cipher(algorithm, CBC(bytes(size)))
+
+    def mac(data: bytes) -> bytes:
+        chained = cipher.encryptor().update(_padded(data, padding_method, size))
+        return chained[-size:][:MAC_BYTES]
+
+    return mac
+
+
+def _cmac(algorithm: BlockCipherAlgorithm) -> Mac:
+    """Give CMAC (NIST SP 800-38B), which is ISO 9797-1 algorithm 5."""
+
+    def mac(data: bytes) -> bytes:
+        context = CMAC(algorithm)
+        context.update(data)
+        return context.finalize()[:MAC_BYTES]
 
     return mac
 
 
 def encipher_key(kek: bytes, key: bytes) -> bytes:
     """Encipher a double-length key block by block, as an 0800 brings it: TDES, ECB."""
-    return _ecb(kek).encryptor().update(key)
+    return tdes_ecb(kek).encryptor().update(key)
 
 
 def key_check_value(key: bytes) -> str:
     """Encipher a block of zeros; the first three bytes, six hexadecimal digits."""
-    return _ecb(key).encryptor().update(bytes(BLOCK_BYTES))[:3].hex().upper()
+    return tdes_ecb(key).encryptor().update(bytes(BLOCK_BYTES))[:3].hex().upper()
 
 
-def read_format_1(key: bytes) -> Callable[[bytes], str]:
-    """Give a reader of ISO 9564-1 format 1 blocks: `1 L P…P` and a fill of any nibbles."""
-    decipher = _decipherer(key)
-
-    def read(block: bytes) -> str:
-        return _pin(decipher(block).hex(), "1", fill="0123456789abcdef")
-
-    return read
+def tdes_ecb(key: bytes) -> Cipher[ECB]:
+    """Give TDES in ECB mode, under a key of 8, 16 or 24 bytes."""
+    return Cipher(_tdes(key), ECB())  # noqa: S305 - as the standards have it
 
 
-def read_format_0(key: bytes) -> Callable[[bytes, str], str]:
-    """Give a reader of ISO 9564-1 format 0 blocks: `0 L P…P F…F` XOR the account number field."""
-    decipher = _decipherer(key)
-
-    def read(block: bytes, pan: str) -> str:
-        # Twelve rightmost digits without the check digit (ISO 9564-1, 8.3.3).
-        account = bytes.fromhex("0000" + pan[-13:-1])
-        return _pin(_xor(decipher(block), account).hex(), "0", fill="f")
-
-    return read
+def _tdes(key: bytes) -> TripleDES:
+    """Give TDES under a triple-length key, a double-length one (K1|K2|K1), or DES as K|K|K."""
+    return TripleDES((3 * key)[:_TRIPLE_BYTES])
 
 
-def _decipherer(key: bytes) -> Callable[[bytes], bytes]:
-    """Give the TDES ECB decipherment of one block; raises `BadPinBlock` for another length."""
-    decryptor = _ecb(key).decryptor()
-
-    def decipher(block: bytes) -> bytes:
-        if len(block) != BLOCK_BYTES:
-            raise BadPinBlock
-        return decryptor.update(block)
-
-    return decipher
-
-
-def _ecb(key: bytes) -> Cipher[ECB]:
-    """Give TDES under a double-length key."""
-    first, second = key[:_HALF_BYTES], key[_HALF_BYTES:]
-    return Cipher(TripleDES(first + second + first), ECB())  # noqa: S305 - as the standard has it
-
-
-def _pin(nibbles: str, control: str, fill: str) -> str:
-    """Take the PIN out of 16 nibbles; raises `BadPinBlock`."""
-    length = int(nibbles[1], 16)
-    pin, rest = nibbles[2 : 2 + length], nibbles[2 + length :]
-    if (
-        nibbles[0] != control
-        or not _PIN_DIGITS_MIN <= length <= _PIN_DIGITS_MAX
-        or not pin.isdecimal()
-        or not set(rest) <= set(fill)
-    ):
-        raise BadPinBlock
-    return pin
-
-
-def _padded(data: bytes, method: int) -> bytes:
+def _padded(data: bytes, method: int, block_bytes: int = BLOCK_BYTES) -> bytes:
     """Pad to whole blocks (ISO 9797-1, 6.3): method 1 zeros, method 2 one bit and zeros."""
     if method == 2:  # noqa: PLR2004 - the standard's own number
         data += b"\x80"
-    missing = -len(data) % BLOCK_BYTES if data else BLOCK_BYTES
+    missing = -len(data) % block_bytes if data else block_bytes
     return data + bytes(missing)
 
 
-def _xor(one: bytes, other: bytes) -> bytes:
+def xor(one: bytes, other: bytes) -> bytes:
+    """Combine two blocks of 8 bytes."""
     return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(BLOCK_BYTES)
-
-
-def _digest(pin: str, salt: bytes) -> bytes:
-    return blake2b(pin.encode("ascii"), salt=salt, digest_size=32).digest()

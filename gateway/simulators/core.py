@@ -6,14 +6,12 @@ from datetime import datetime
 from typing import Final
 
 from gateway.iso8583.message import Message
-from gateway.simulators.cipher import BadPinBlock, PinHash
-from gateway.simulators.desk import Outcome, Request, binary, text
+from gateway.simulators.desk import Outcome, Request, text
 from gateway.simulators.links import Link, Links
+from gateway.simulators.pin import BadPinBlock, PinHash
 from gateway.simulators.population import AccountState, Holder, Population
 from gateway.terms.response_codes import ResponseCode
 
-# DE 53: PIN format 2 = with account number, algorithm 6 = double-length TDES (domain.md 4.7).
-_SECURITY_CONTROL: Final = "2600000000000000"
 _PIN_DIGITS: Final = 6  # what Chinese debit cards have
 _NO_SERVICE: Final = "-"
 _APPROVED: Final = ResponseCode.APPROVED
@@ -34,12 +32,12 @@ class AccountRecord:
 
 
 class Core:
-    """Accounts, links and PINs; `read_pin` deciphers a PIN block with its PAN."""
+    """Accounts, links and PINs; `read_pin` gives the PIN of a message with its PAN."""
 
     def __init__(
         self,
         population: Population,
-        read_pin: Callable[[bytes, str], str],
+        read_pin: Callable[[Message, str], str],
         salt: Callable[[], bytes],
     ) -> None:
         self._population = population
@@ -115,7 +113,7 @@ class Core:
         if refusal is not None:
             return refusal
         try:
-            pin = self._pin_of(request.message, account.pan)
+            pin = self._read_pin(request.message, account.pan)
         except BadPinBlock:
             return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_BLOCK")
         if len(pin) != _PIN_DIGITS:
@@ -123,11 +121,6 @@ class Core:
         account.pin, account.state = PinHash.of(pin, self._salt()), AccountState.ACTIVE
         account.services |= set(request.private["SV"]) - {_NO_SERVICE}
         return Outcome(_APPROVED, {"AS": account.state})
-
-    def _pin_of(self, message: Message, pan: str) -> str:
-        if text(message, 53) != _SECURITY_CONTROL:
-            raise BadPinBlock
-        return self._read_pin(binary(message, 52), pan)
 
 
 def _set_active(link: Link, *, active: bool) -> bool:

@@ -10,9 +10,9 @@ from gateway.iso8583.codec import Codec
 from gateway.iso8583.describe import describe
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import PrivateSubfield
+from gateway.simulators.pin import without_pin_block
 
 ENTRIES_MAX: Final = 5_000  # 20 MB at the largest message of 4 KB
-_PIN_BLOCK: Final = 52
 
 
 class Direction(StrEnum):
@@ -55,8 +55,9 @@ class Journal:
         note: str = "",
     ) -> None:
         """Enter a message with the bytes it came or went as; no PIN block is kept."""
-        if _PIN_BLOCK in message.fields:
-            data = self._codec.encode(message.with_fields({_PIN_BLOCK: bytes(8)}))
+        kept = without_pin_block(self._codec, message)
+        if kept is not message:
+            data = self._codec.encode(kept)
         self._add(Entry(0, at, connection, direction, name, note, data))
 
     def event(self, at: datetime, connection: int, note: str) -> None:

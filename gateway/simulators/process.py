@@ -6,7 +6,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,9 +19,10 @@ from gateway.iso8583.dialect import Dialect, parse_dialect
 from gateway.iso8583.message_set import must_fit, parse_message_set
 from gateway.regions.profile import RegionProfile, parse_profile
 from gateway.simulators.bureau import Bureau
-from gateway.simulators.cipher import ZoneKeys, read_format_0, read_format_1
+from gateway.simulators.cipher import PinFormat, ZoneKeys
 from gateway.simulators.core import Core
 from gateway.simulators.host import ECHO_INTERVAL_SECONDS, Host, Wire
+from gateway.simulators.pin import PinZone, zone_of
 from gateway.simulators.population import Population
 from gateway.simulators.server import Ports, listen
 from gateway.simulators.zone_ring import ZoneRing
@@ -87,19 +88,22 @@ def build_host(settings: SimulatorSettings, clock: IReactorTime) -> Host[Any]:
     """Read the files and put the far side together; raises `SpecificationError`."""
     dialect = _dialect(settings.dialect)
     message_set = parse_message_set(_read(settings.message_set), str(settings.message_set))
-    must_fit(message_set, dialect, str(settings.message_set))
+    # A far side says its messages in whatever dialect has the fields for them.
+    must_fit(replace(message_set, dialect=dialect.name), dialect, str(settings.message_set))
     keys = ZoneKeys.parse(_read(settings.keys), str(settings.keys))
     profile = _region(settings)
-    ring = ZoneRing(keys, dialect.mac.padding)
+    ring, codec = ZoneRing(keys, dialect.mac), Codec(dialect)
+    own_format: PinFormat = "iso-1" if profile else "iso-0"
+    zone = zone_of(keys, own_format, codec, ring.reader, str(settings.keys))
     wire = Wire(
-        Codec(dialect),
+        codec,
         message_set,
         ring,
         profile.institutions[0].code if profile else CORE_INSTITUTION,
         settings.echo_interval_seconds,
         ring,
     )
-    return Host(wire, clock, _rules(profile, Population(settings.persons), ring))
+    return Host(wire, clock, _rules(profile, Population(settings.persons), zone))
 
 
 def _dialect(path: Path) -> Dialect:
@@ -122,13 +126,13 @@ def _region(settings: SimulatorSettings) -> RegionProfile | None:
 
 
 def _rules(
-    profile: RegionProfile | None, population: Population, ring: ZoneRing
+    profile: RegionProfile | None, population: Population, zone: PinZone
 ) -> Callable[[], Bureau | Core]:
     """Give the maker of a fresh state."""
     salt = partial(secrets.token_bytes, 16)
     if profile is None:
-        return lambda: Core(population, ring.reader(read_format_0), salt)
-    return lambda: Bureau(profile, population, ring.reader(read_format_1), salt)
+        return lambda: Core(population, zone.pin, salt)
+    return lambda: Bureau(profile, population, zone.pin, salt)
 
 
 def _say_ready(ports: Ports) -> None:

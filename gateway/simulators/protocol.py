@@ -1,16 +1,22 @@
 """One TCP connection to a simulated far side: frames in, answers out, faults on the way."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
-from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.interfaces import IAddress, IConsumer, IPushProducer, ITCPTransport
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from gateway.iso8583 import private_data
-from gateway.iso8583.errors import MacMismatch, MalformedFrame, MalformedMessage
+from gateway.iso8583.errors import (
+    MacMismatch,
+    MalformedFrame,
+    MalformedMessage,
+    UnencodableMessage,
+)
 from gateway.iso8583.framing import Frame, FrameReader
+from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message, answer_mti
 from gateway.iso8583.message_set import MessageKind
 from gateway.simulators.desk import Outcome, Request
@@ -59,8 +65,15 @@ class Connection(Protocol):
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Begin with a connection that nobody has signed on."""
         self.transport.setTcpNoDelay(True)
+        # Whoever does not read its answers is not read either: what waits for it stays bounded.
+        self._consumer.registerProducer(cast("IPushProducer", self.transport), True)
         self._note("connected")
         self._echo.start(self._host.wire.echo_interval_seconds, now=False)
+
+    @property
+    def _consumer(self) -> IConsumer:
+        """The transport as what it is as well: whoever fills it is told to pause."""
+        return cast("IConsumer", self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002, N802
         """Stop; requests that a fault still delays are carried out nevertheless."""
@@ -208,7 +221,13 @@ class Connection(Protocol):
     ) -> None:
         answer = turn.kind.answer(turn.message, outcome.code, outcome.private)
         envelope = self._framing.answer_envelope(turn.envelope)
-        self._send(turn.kind.name, answer, envelope, note, garbled=garbled)
+        try:
+            self._send(turn.kind.name, answer, envelope, note, garbled=garbled)
+        except UnencodableMessage as error:
+            # A plain dialect has no characters for a Chinese name.
+            self._note(f"answer not of this dialect: {error}")
+            refusal = turn.kind.answer(turn.message, ResponseCode.MALFUNCTION)
+            self._send(turn.kind.name, refusal, envelope, note, garbled=garbled)
 
     def _refuse(self, message: Message, envelope: bytes, code: ResponseCode) -> None:
         """Answer a message outside the message set, or with a bad MAC."""
@@ -219,7 +238,8 @@ class Connection(Protocol):
 
     def _close_mid_frame(self, turn: Turn, outcome: Outcome) -> None:
         answer = turn.kind.answer(turn.message, outcome.code, outcome.private)
-        framed = self._framed(self._sealed(answer), self._framing.answer_envelope(turn.envelope))
+        sealed = self._host.wire.codec.encode(answer, self._host.wire.mac)
+        framed = self._framing.frame(sealed, self._framing.answer_envelope(turn.envelope))
         self.transport.write(framed[: len(framed) // 2])
         self._give_up("fault: closed in the middle of the answer")
 
@@ -229,17 +249,10 @@ class Connection(Protocol):
         if not self.is_open:
             self._note("answer not sent: the connection is gone")
             return
-        data = self._sealed(message)
-        if garbled:
-            data = data[:-1] + bytes([data[-1] ^ 0xFF])
+        mac = self._host.wire.mac
+        data = self._host.wire.codec.encode(message, _inverted(mac) if garbled else mac)
         self._enter(Direction.SENT, name, message, data, note)
-        self.transport.write(self._framed(data, envelope))
-
-    def _sealed(self, message: Message) -> bytes:
-        return self._host.wire.codec.encode(message, self._host.wire.mac)
-
-    def _framed(self, data: bytes, envelope: bytes) -> bytes:
-        return self._framing.frame(data, envelope)
+        self.transport.write(self._framing.frame(data, envelope))
 
     # ------------------------------------------------------------ echo
 
@@ -278,6 +291,7 @@ class Connection(Protocol):
             if at_once:
                 self.transport.abortConnection()
             else:
+                self._consumer.unregisterProducer()  # or one that is paused would never close
                 self.transport.loseConnection()
 
     def _note(self, note: str) -> None:
@@ -288,6 +302,11 @@ class Connection(Protocol):
     ) -> None:
         now = self._host.now()
         self._host.journal.message(now, self._number, direction, name, message, data, note)
+
+
+def _inverted(mac: Mac) -> Mac:
+    """Give a MAC that is wrong in every bit, cut or not."""
+    return lambda data: bytes(byte ^ 0xFF for byte in mac(data))
 
 
 class ConnectionFactory(ServerFactory):

@@ -12,8 +12,8 @@ from typing import Final, Literal
 
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.errors import MacMismatch
-from gateway.iso8583.mac import Mac
-from gateway.simulators.cipher import ZoneKeys, encipher_key, key_check_value, retail_mac
+from gateway.iso8583.mac import Mac, MacRule
+from gateway.simulators.cipher import ZoneKeys, encipher_key, key_check_value, mac_of
 
 KEY_BYTES: Final = 16
 KeyName = Literal["pin", "mac"]
@@ -35,13 +35,13 @@ class ZoneRing:
     def __init__(
         self,
         keys: ZoneKeys,
-        padding_method: int,
+        rule: MacRule,
         draw: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._keys = keys
-        self._padding = padding_method
+        self._rule = rule
         self._draw = draw
-        self._mac: Mac = retail_mac(keys.mac, padding_method)
+        self._mac: Mac = mac_of(rule, keys.mac)
         self._previous: Mac | None = None
         self.offered: Offer | None = None
 
@@ -90,7 +90,7 @@ class ZoneRing:
             codec.verify_mac(payload, self._mac)
             self._keys = replace(self._keys, pin=offer.key)
             return True
-        new = retail_mac(offer.key, self._padding)
+        new = mac_of(self._rule, offer.key)
         codec.verify_mac(payload, new)
         self._keys = replace(self._keys, mac=offer.key)
         self._previous, self._mac = self._mac, new

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 from twisted.internet.task import Clock
 
+from gateway.app.specifications import Specifications
+from gateway.hsm.mac import mac_of as module_mac
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import parse_dialect
 from gateway.iso8583.framing import FrameReader
@@ -21,10 +24,11 @@ from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import parse_message_set
 from gateway.regions.profile import parse_profile
 from gateway.simulators.bureau import Bureau
-from gateway.simulators.cipher import read_format_0, read_format_1, retail_mac
+from gateway.simulators.cipher import ZoneKeys, mac_of
 from gateway.simulators.core import Core
 from gateway.simulators.desk import Desk, Request
 from gateway.simulators.host import Host, Wire
+from gateway.simulators.pin import zone_of
 from gateway.simulators.population import Population
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -73,6 +77,12 @@ def encipher(clear: str) -> bytes:
     return cipher.encryptor().update(bytes.fromhex(clear))
 
 
+def pin_reader(format_):
+    """Give what finds and opens the PIN block of a message under the test PIN key."""
+    keys, codec = ZoneKeys(PIN_KEY, MAC_KEY), wire_of("bureau").codec
+    return zone_of(keys, format_, codec, lambda make: make(PIN_KEY), "keys.toml").pin
+
+
 @pytest.fixture
 def caller():
     """Give the wording of one gateway."""
@@ -85,7 +95,7 @@ def make_bureau():
 
     def make(old="", new=""):
         profile = parse_profile(XIAMEN.replace(old, new), "xiamen.toml")
-        return Bureau(profile, Population(PERSONS), read_format_1(PIN_KEY), lambda: bytes(16))
+        return Bureau(profile, Population(PERSONS), pin_reader("iso-1"), lambda: bytes(16))
 
     return make
 
@@ -99,7 +109,7 @@ def bureau(make_bureau):
 @pytest.fixture
 def core():
     """Give the bank's core."""
-    return Core(Population(PERSONS), read_format_0(PIN_KEY), lambda: bytes(16))
+    return Core(Population(PERSONS), pin_reader("iso-0"), lambda: bytes(16))
 
 
 @pytest.fixture
@@ -121,11 +131,36 @@ KEYS = f'zone_pin_key = "{PIN_KEY.hex()}"\nzone_mac_key = "{MAC_KEY.hex()}"\n'
 CHILD = """
 import json, sys
 from pathlib import Path
+from typing import NamedTuple
 from gateway.simulators.process import SimulatorSettings, run_simulator
 given = json.loads(sys.argv[1])
 paths = {name: Path(given.pop(name)) for name in ("dialect", "message_set", "keys", "region")
          if name in given}
 run_simulator(SimulatorSettings(**paths, **given))
+"""
+
+# Several far sides on one reactor: each is a host with ports of its own, as in a process of its
+# own. The system buffers little for them, so that a peer which does not read is soon noticed.
+CHILD_OF_MANY = """
+import json, socket, sys, threading
+from pathlib import Path
+from twisted.internet import reactor, tcp
+from gateway.simulators.process import (
+    SimulatorSettings, _say_ready, _wait_for_end_of_input, build_host)
+from gateway.simulators.server import Ports, listen
+def start(all_settings):
+    for given in all_settings:
+        names = {"dialect", "message_set", "keys", "region"} & given.keys()
+        paths = {name: Path(given.pop(name)) for name in names}
+        host = build_host(SimulatorSettings(**paths, **given), reactor)
+        listen(host, reactor, Ports("127.0.0.1", 0, 0)).addCallback(_say_ready)
+    for port in reactor.getReaders():
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF) if isinstance(port, tcp.Port) else ():
+            port.socket.setsockopt(socket.SOL_SOCKET, buffer, 16_384)  # accepted ones inherit it
+stop = lambda: reactor.callFromThread(reactor.stop)
+reactor.callWhenRunning(start, json.loads(sys.argv[1]))
+threading.Thread(target=_wait_for_end_of_input, args=(stop,), daemon=True).start()
+reactor.run()
 """
 
 
@@ -144,10 +179,10 @@ def settings_of(side: str, keys: Path, **more) -> dict:
     }
 
 
-def start_process(settings: dict) -> subprocess.Popen:
+def start_process(settings: dict | list, script: str = CHILD) -> subprocess.Popen:
     """Start a simulator in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, json.dumps(settings)],
+        [sys.executable, "-c", script, json.dumps(settings)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -158,12 +193,16 @@ def start_process(settings: dict) -> subprocess.Popen:
 class Gateway:
     """One gateway's connection to a simulator, with blocking sockets."""
 
-    def __init__(self, wire: Wire, address: str) -> None:
+    def __init__(self, wire: Wire, address: str, buffer_bytes: int = 0) -> None:
         host, _, port = address.partition(":")
         self._wire = wire
         self._reader = FrameReader(wire.codec.dialect.framing)
         self._frames = []
-        self.socket = socket.create_connection((host, int(port)), timeout=5)
+        self.socket = socket.socket()
+        self.socket.settimeout(5)
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF) if buffer_bytes else ():
+            self.socket.setsockopt(socket.SOL_SOCKET, buffer, buffer_bytes)
+        self.socket.connect((host, int(port)))
 
     def request(self, name, fields=None, **private) -> Message:
         """Word a request; its trace is new."""
@@ -230,15 +269,15 @@ class Gateway:
 class Simulator:
     """A simulator in a process of its own, and its control port."""
 
-    def __init__(self, side: str, keys: Path) -> None:
-        self.process = start_process(settings_of(side, keys))
-        self.ready = json.loads(self.process.stdout.readline())
-        self.wire = wire_of(side)
+    def __init__(self, process: subprocess.Popen, wire: Wire) -> None:
+        self.process = process
+        self.ready = json.loads(process.stdout.readline())
+        self.wire = wire
         self._open = []
 
-    def connect(self) -> Gateway:
-        """Connect without signing on."""
-        gateway = Gateway(self.wire, self.ready["iso8583"])
+    def connect(self, buffer_bytes: int = 0) -> Gateway:
+        """Connect without signing on; `buffer_bytes` is what the gateway's system buffers."""
+        gateway = Gateway(self.wire, self.ready["iso8583"], buffer_bytes)
         self._open.append(gateway)
         return gateway
 
@@ -287,8 +326,65 @@ def wire_of(side: str) -> Wire:
     """Give codec, message set and MAC of one side."""
     dialect = parse_dialect((SPECS / "dialects" / f"{side}.toml").read_text("utf-8"), side)
     text = (SPECS / "messages" / f"{side}.toml").read_text("utf-8")
-    mac = retail_mac(MAC_KEY, dialect.mac.padding)
+    mac = mac_of(dialect.mac, MAC_KEY)
     return Wire(Codec(dialect), parse_message_set(text, side), mac, "99350201")
+
+
+class Tongue(NamedTuple):
+    """How the simulator of one dialect is started: whose side, which message set, which keys."""
+
+    side: str
+    messages: str
+    keys: str = KEYS
+
+
+TONGUES = {
+    "bureau": Tongue("bureau", "bureau"),
+    "bureau-sm4": Tongue("bureau", "bureau"),
+    "institution": Tongue("bureau", "bureau"),
+    "iso8583-1987-ascii": Tongue("bureau", "bureau"),
+    "core": Tongue("core", "core"),
+    "mainframe-core": Tongue("core", "core"),
+    "iso8583-1987-binary": Tongue("core", "core"),
+}
+
+
+def gateway_wire(dialect: str, tongue: Tongue) -> Wire:
+    """Give the gateway's end: its codec, and MACs by the ciphers of its security module."""
+    specifications = Specifications(SPECS)
+    spoken = specifications.dialect(dialect)
+    message_set = parse_message_set(*specifications.text("messages", tongue.messages))
+    return Wire(Codec(spoken), message_set, module_mac(spoken.mac, MAC_KEY), "99350001")
+
+
+@pytest.fixture(scope="session")
+def speakers(tmp_path_factory):
+    """Run a simulator of every shipped dialect, all in one process, by dialect."""
+    directory = tmp_path_factory.mktemp("dialects")
+    settings = []
+    for dialect, tongue in TONGUES.items():
+        keys = directory / f"{dialect}.toml"
+        keys.write_text(tongue.keys)
+        files = {"dialects": dialect, "messages": tongue.messages}
+        paths = [str(SPECS / folder / f"{name}.toml") for folder, name in files.items()]
+        more = {"dialect": paths[0], "message_set": paths[1], "persons": 100_000}
+        settings.append(settings_of(tongue.side, keys, **more))
+    process = start_process(settings, CHILD_OF_MANY)
+    running = {
+        dialect: Simulator(process, gateway_wire(dialect, tongue))
+        for dialect, tongue in TONGUES.items()
+    }
+    yield running
+    for simulator in running.values():
+        simulator.fresh()
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.fixture(params=TONGUES)
+def speaker(request, speakers):
+    """Give the simulator of each dialect in turn, as it was at the beginning."""
+    return speakers[request.param].fresh()
 
 
 @pytest.fixture
@@ -301,8 +397,8 @@ def clocked():
         profile = parse_profile(XIAMEN, "xiamen.toml")
         people, salt = Population(PERSONS), lambda: bytes(16)
         rules = {
-            "bureau": lambda: Bureau(profile, people, read_format_1(PIN_KEY), salt),
-            "core": lambda: Core(people, read_format_0(PIN_KEY), salt),
+            "bureau": lambda: Bureau(profile, people, pin_reader("iso-1"), salt),
+            "core": lambda: Core(people, pin_reader("iso-0"), salt),
         }
         return Host(wire_of(side), clock, rules[side]), clock
 
@@ -342,7 +438,7 @@ def keys_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def bureau_process(keys_file):
     """Run one bureau for all tests."""
-    simulator = Simulator("bureau", keys_file)
+    simulator = Simulator(start_process(settings_of("bureau", keys_file)), wire_of("bureau"))
     yield simulator
     simulator.stop()
 
@@ -350,7 +446,7 @@ def bureau_process(keys_file):
 @pytest.fixture(scope="session")
 def core_process(keys_file):
     """Run one core for all tests."""
-    simulator = Simulator("core", keys_file)
+    simulator = Simulator(start_process(settings_of("core", keys_file)), wire_of("core"))
     yield simulator
     simulator.stop()
 

@@ -1,42 +1,106 @@
 """The far sides' ciphers against published vectors."""
 
 import pytest
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.modes import ECB
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.simulators.cipher import (
-    BadPinBlock,
-    PinHash,
-    ZoneKeys,
-    read_format_0,
-    read_format_1,
-    retail_mac,
-)
+from gateway.hsm import mac as ours
+from gateway.iso8583.mac import MacRule
+from gateway.simulators.cipher import ZoneKeys, mac_of, retail_mac
 from gateway.terms.errors import SpecificationError
 
 MAC_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
-PIN_KEY = bytes.fromhex("0123456789ABCDEF0011223344556677")
+M1 = b"Now is the time for all "
+M2 = b"Now is the time for it"
+A = b"This is the test message for mac"
+B = b"This is the test message "
+SP_800_38B = bytes.fromhex("6BC1BEE22E409F96E93D7E117393172AAE2D8A571E03AC9C9EB76FAC45AF8E51")
+TDES_3_KEY = "0123456789ABCDEF23456789ABCDEF01456789ABCDEF0123"
 
 
-def _enciphered(clear: str) -> bytes:
-    cipher = Cipher(TripleDES(PIN_KEY + PIN_KEY[:8]), ECB())  # noqa: S305 - the standard's mode
-    encryptor = cipher.encryptor()
-    return encryptor.update(bytes.fromhex(clear))
+def _rule(algorithm, padding=0):
+    return MacRule(algorithm, padding, (64, 128))
 
 
 @pytest.mark.parametrize(
-    ("padding", "message", "mac"),
+    ("algorithm", "padding", "key", "message", "mac"),
     [
-        (1, b"Now is the time for all ", "A1C72E74EA3FA9B6"),
-        (1, b"Now is the time for it", "2E2B1428CC78254F"),
-        (2, b"Now is the time for all ", "E9086230CA3BE796"),
-        (2, b"Now is the time for it", "5A692CE64F404145"),
+        # ISO/IEC 9797-1:2011, annex B, and ANSI X9.9
+        ("iso-9797-1-algorithm-1", 1, MAC_KEY[:8], M1, "70A30640CC76DD8B"),
+        ("iso-9797-1-algorithm-1", 1, MAC_KEY[:8], M2, "E45B3AD2B7CC0856"),
+        ("iso-9797-1-algorithm-1", 2, MAC_KEY[:8], M1, "10E1F0F108341B6D"),
+        ("iso-9797-1-algorithm-1", 2, MAC_KEY[:8], M2, "A924C72136149211"),
+        ("iso-9797-1-algorithm-3", 1, MAC_KEY, M1, "A1C72E74EA3FA9B6"),
+        ("iso-9797-1-algorithm-3", 1, MAC_KEY, M2, "2E2B1428CC78254F"),
+        ("iso-9797-1-algorithm-3", 2, MAC_KEY, M1, "E9086230CA3BE796"),
+        ("iso-9797-1-algorithm-3", 2, MAC_KEY, M2, "5A692CE64F404145"),
+        # GB/T 15852.1-2020, annex B, the left half
+        ("sm4-cbc-mac", 1, MAC_KEY, A, "16E02904EFB765B7"),
+        ("sm4-cbc-mac", 1, MAC_KEY, B, "BA89E45FE8ABF242"),
+        ("sm4-cbc-mac", 2, MAC_KEY, A, "4B6553AF3C4E2744"),
+        ("sm4-cbc-mac", 2, MAC_KEY, B, "421AD1690AA152E2"),
     ],
 )
-def test_retail_mac_gives_the_published_values(padding, message, mac):
-    """ISO 9797-1:2011 B.4, algorithm 3 with padding methods 1 and 2."""
-    assert retail_mac(MAC_KEY, padding)(message).hex().upper() == mac
+def test_mac_has_the_published_value(algorithm, padding, key, message, mac):
+    """Each algorithm that a dialect may declare, with and without a rest to pad, twice."""
+    made = mac_of(_rule(algorithm, padding), key)
+
+    assert [made(message).hex().upper() for _ in range(2)] == [mac] * 2
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key", "expected"),
+    [
+        (
+            "cmac-tdes",
+            TDES_3_KEY,
+            {0: "7DB0D37DF936C550", 16: "30239CF1F52E6609", 20: "6C9F3EE4923F6BE2"}
+            | {32: "99429BD0BF7904E5"},
+        ),
+        (
+            "cmac-tdes",
+            TDES_3_KEY[:32],
+            {0: "79CE52A7F786A960", 16: "CC18A0B79AF2413B", 20: "C06D377ECD101969"}
+            | {32: "9CD33580F9B64DFB"},
+        ),
+        (
+            "cmac-aes",
+            "2B7E151628AED2A6ABF7158809CF4F3C",
+            {0: "BB1D6929E9593728", 16: "070A16B46B4D4144", 20: "7D85449EA6EA19C8"},
+        ),
+    ],
+)
+def test_cmac_has_the_published_values(algorithm, key, expected):
+    """The examples of NIST SP 800-38B, by length of the message, cut to 8 bytes."""
+    made = mac_of(_rule(algorithm), bytes.fromhex(key))
+
+    assert {size: made(SP_800_38B[:size]).hex().upper() for size in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "padding"),
+    [
+        ("iso-9797-1-algorithm-1", 1),
+        ("iso-9797-1-algorithm-1", 2),
+        ("iso-9797-1-algorithm-3", 1),
+        ("iso-9797-1-algorithm-3", 2),
+        ("cmac-tdes", 0),
+        ("cmac-aes", 0),
+        ("sm4-cbc-mac", 1),
+        ("sm4-cbc-mac", 2),
+    ],
+)
+@given(
+    key=st.binary(min_size=16, max_size=16),
+    messages=st.lists(st.binary(max_size=70), min_size=1, max_size=3),
+)
+def test_far_side_and_gateway_make_the_same_mac(algorithm, padding, key, messages):
+    """Two programs written apart agree about every algorithm, whatever came before."""
+    rule = _rule(algorithm, padding)
+    theirs, own = mac_of(rule, key), ours.mac_of(rule, key)
+
+    for message in messages:
+        assert theirs(message) == own(message)
 
 
 def test_mac_of_one_block_and_of_nothing_is_eight_bytes():
@@ -44,46 +108,6 @@ def test_mac_of_one_block_and_of_nothing_is_eight_bytes():
     mac = retail_mac(MAC_KEY, 1)
 
     assert len(mac(b"12345678")) == len(mac(b"")) == 8
-
-
-def test_format_1_block_gives_the_pin():
-    """Whatever the fill, the PIN comes out (openemv/pinblock: 1512345EDCBA9876)."""
-    assert read_format_1(PIN_KEY)(_enciphered("1512345EDCBA9876")) == "12345"
-
-
-def test_format_0_block_gives_the_pin_of_its_pan():
-    """The published block of PIN 123456 opens with its PAN and with no other (domain.md 4.7)."""
-    read, block = read_format_0(PIN_KEY), _enciphered("061253DFFEDCBA98")
-
-    assert read(block, "123456789012345678") == "123456"
-    with pytest.raises(BadPinBlock):
-        read(block, "123456789012345688")
-
-
-@pytest.mark.parametrize(
-    "clear",
-    ["06123456FFFFFFFF", "13123EDCBA987654", "1D12345678901234", "161234A6EDCBA987"],
-)
-def test_block_that_is_not_format_1_is_refused(clear):
-    """Another control nibble, a length outside 4 to 12 and a PIN with letters are refused."""
-    with pytest.raises(BadPinBlock):
-        read_format_1(PIN_KEY)(_enciphered(clear))
-
-
-def test_block_of_another_length_is_refused():
-    """Seven bytes are no PIN block."""
-    with pytest.raises(BadPinBlock):
-        read_format_1(PIN_KEY)(b"1234567")
-
-
-def test_pin_is_kept_as_a_salted_hash():
-    """A hash answers for its own PIN only, and equal PINs look different under other salts."""
-    one, other = PinHash.of("246813", b"a" * 16), PinHash.of("246813", b"b" * 16)
-
-    assert one.matches("246813")
-    assert not one.matches("246814")
-    assert one.digest != other.digest
-    assert "246813" not in repr(one)
 
 
 @pytest.mark.parametrize(

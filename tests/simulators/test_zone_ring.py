@@ -3,12 +3,14 @@
 import pytest
 
 from gateway.iso8583.errors import MacMismatch
+from gateway.iso8583.mac import MacRule
 from gateway.simulators.cipher import ZoneKeys, encipher_key, key_check_value, retail_mac
 from gateway.simulators.zone_ring import ZoneRing
 
 PIN, MAC, KEK = (bytes.fromhex(digits * 2) for digits in ("0123456789ABCDEF", "1F" * 8, "2A" * 8))
 DRAWN = bytes.fromhex("F039121BEC83D26B169BDCD5B22AAF8F")  # TR-31:2018 A.7.2.1
 PAYLOAD = b"a message"
+RULE = MacRule("iso-9797-1-algorithm-3", 2, (128,))
 
 
 class Codec:
@@ -24,7 +26,7 @@ class Codec:
 
 @pytest.fixture(name="ring")
 def _ring():
-    return ZoneRing(ZoneKeys(PIN, MAC, KEK), 2, lambda _: DRAWN)
+    return ZoneRing(ZoneKeys(PIN, MAC, KEK), RULE, lambda _: DRAWN)
 
 
 def odd(key):
@@ -78,7 +80,7 @@ def test_new_pin_key_is_what_the_reader_reads_with(ring):
 
 def test_far_side_without_a_kek_offers_nothing():
     """Its keys file may lack one."""
-    assert not ZoneRing(ZoneKeys(PIN, MAC), 1).can_offer
+    assert not ZoneRing(ZoneKeys(PIN, MAC), RULE).can_offer
 
 
 def test_other_mac_is_refused(ring):
