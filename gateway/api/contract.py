@@ -96,6 +96,7 @@ _BUREAU_REFUSALS = (
 )
 _CORE_REFUSALS = (Refusal.CORE_UNAVAILABLE, Refusal.ACCOUNT_NOT_USABLE)
 _PIN_REFUSALS = (
+    Refusal.EARLIER_PIN_OPEN,
     Refusal.SECURITY_MODULE_UNAVAILABLE,
     Refusal.PIN_SESSION_UNUSABLE,
     Refusal.PIN_ENVELOPE,
@@ -205,7 +206,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         (
             Success(
                 HTTPStatus.OK,
-                "The account is active; `ss_account_due_at` says when the SS account follows.",
+                "The account is active; `ss_account` says when the SS account follows.",
                 OperationView,
             ),
             _OPEN,

@@ -24,6 +24,7 @@ from gateway.api.service import (
     PublicKey,
     ReadinessCheck,
     RegionView,
+    SsAccountView,
     TimelineEntry,
 )
 from gateway.linking.link import LinkState
@@ -94,7 +95,7 @@ def _operation(operation_id: str, success: Success) -> OperationView:
         updated_at=_BEGUN + _SECOND,
         link=_LINK,
         response_code=None if is_open else "00",
-        ss_account_due_at=_BEGUN + timedelta(days=1) if is_activation else None,
+        ss_account=SsAccountView(OperationState.PENDING, _BEGUN) if is_activation else None,
         timeline=(
             TimelineEntry(_BEGUN, "accepted"),
             TimelineEntry(_BEGUN, "sent", side, attempt=1),

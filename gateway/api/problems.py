@@ -55,6 +55,8 @@ class Answer:
     retry_after_seconds: int | None = None
 
 
+# The default of message_life_s: how long an old PIN message may still be delivered.
+_MESSAGE_LIFE_SECONDS = 60
 _PAUSE_SECONDS = 1  # an operation that is under way is over within a second, as a rule
 _OUTAGE_SECONDS = 30  # a link that was lost is dialled again within this time
 _PIN_LIMIT_SECONDS = 3600  # PIN attempts are counted by the hour
@@ -77,6 +79,7 @@ ANSWERS: Mapping[Refusal, Answer] = {
     Refusal.IDEMPOTENCY_KEY_MISSING: Answer(HTTPStatus.BAD_REQUEST, _CORRECT),
     Refusal.IDEMPOTENCY_KEY_REUSED: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, _CORRECT),
     Refusal.IN_PROGRESS: Answer(HTTPStatus.CONFLICT, NextAction.REPEAT, _PAUSE_SECONDS),
+    Refusal.EARLIER_PIN_OPEN: Answer(HTTPStatus.CONFLICT, NextAction.REPEAT, _MESSAGE_LIFE_SECONDS),
     Refusal.INTERNAL_ERROR: Answer(HTTPStatus.INTERNAL_SERVER_ERROR, NextAction.REPEAT),
     Refusal.OVERLOADED: _BUSY,
     Refusal.BUREAU_UNAVAILABLE: _OUTAGE,

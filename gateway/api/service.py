@@ -121,6 +121,14 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class SsAccountView:
+    """How far the SS account has followed a financial activation: `succeeded` when it has."""
+
+    state: OperationState
+    due_at: Annotated[datetime, Field(description="When it follows, by the region's rule.")]
+
+
+@dataclass(frozen=True, slots=True)
 class OperationView:
     """A durable operation: what it is, how far it is, how it got there."""
 
@@ -150,9 +158,9 @@ class OperationView:
     response_code: Annotated[
         str | None, Field(description="ISO 8583 response code (DE 39) that settled it.")
     ] = None
-    ss_account_due_at: Annotated[
-        datetime | None,
-        Field(description="After an activation: when the SS account follows, by the region."),
+    ss_account: Annotated[
+        SsAccountView | None,
+        Field(description="After an activation: the SS account, which follows by itself."),
     ] = None
     timeline: tuple[TimelineEntry, ...] = ()
 

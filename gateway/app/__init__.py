@@ -10,6 +10,7 @@ module            holds
 ``dialogue``      drafts to messages and answers to events, in a link's message set
 ``conductor``     decide, record, act: the one place that carries decisions out
 ``service``       what the HTTP room asks of the gateway
+``turns``         one request at a time for a key, one operation for a link
 ``pins``          PINs between the service and the security modules
 ``modules``       a side's security module as a process that `serve` keeps running
 ``logs``          logs as JSON lines, masked by type

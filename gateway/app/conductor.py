@@ -142,6 +142,12 @@ class Conductor:
         """Tell whether an operation on this link must be over before another begins."""
         return link in self._busy
 
+    def is_held(self, link: LinkId) -> bool:
+        """Tell whether an old PIN message may still be delivered, so that a new one must wait."""
+        holder = self._busy.get(link)
+        running = self._running.get(holder) if holder else None
+        return running is not None and running.operation.state is OperationState.UNKNOWN
+
     def open(  # noqa: PLR0913 - all of it stands in the opening transaction
         self,
         operation: OperationId,

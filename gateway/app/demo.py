@@ -178,7 +178,10 @@ class Story:
                 ("the gateway answers 200", answer.status == _OK),
                 ("the core has it active", account["account_state"] == "active"),
                 ("no service was added", account["services"] == []),
-                ("it says when the SS account follows", "ss_account_due_at" in answer.body),
+                (
+                    "it says when the SS account follows",
+                    "due_at" in answer.body.get("ss_account", {}),
+                ),
                 ("the bureau has the SS account active", followed),
             ),
         )

@@ -1,7 +1,7 @@
 """Operations, links and agencies as a caller sees them."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import groupby
 from typing import assert_never
 
@@ -9,7 +9,7 @@ from gateway.api import service as api
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
 from gateway.linking.link import PinSession
 from gateway.operations.exchange import Exchange, ExchangeEvent, move
-from gateway.operations.facts import AnswerSetAside, Fact, Moved, Opened, Settled
+from gateway.operations.facts import AnswerSetAside, Fact, Moved, Opened, OperationState, Settled
 from gateway.operations.operation import Operation
 from gateway.regions.catalogue import Agency
 from gateway.regions.vocabulary import Scene
@@ -17,8 +17,13 @@ from gateway.store.queries import Linked
 from gateway.terms.numbers import AgencyCode
 
 
-def operation_view(operation: Operation, exchanges: tuple[Exchange, ...]) -> api.OperationView:
-    """Show an operation with its timeline; `exchanges` are those of its kind, as planned."""
+def operation_view(
+    operation: Operation, exchanges: tuple[Exchange, ...], followed: Operation | None = None
+) -> api.OperationView:
+    """Show an operation with its timeline; `exchanges` are those of its kind, as planned.
+
+    `followed` is the operation by which the SS account follows an activation, once it is read.
+    """
     return api.OperationView(
         operation=operation.id,
         kind=api.OperationKind(operation.kind.value),
@@ -28,16 +33,17 @@ def operation_view(operation: Operation, exchanges: tuple[Exchange, ...]) -> api
         link=operation.link,
         refusal=operation.refusal,
         response_code=operation.response_code,
-        ss_account_due_at=_ss_account_due_at(operation),
+        ss_account=_ss_account(operation, followed),
         timeline=tuple(_timeline(operation, exchanges)),
     )
 
 
-def _ss_account_due_at(operation: Operation) -> datetime | None:
+def _ss_account(operation: Operation, followed: Operation | None) -> api.SsAccountView | None:
     if operation.follow_up is None:
         return None
     settled = next(fact.at for fact in operation.facts if isinstance(fact, Settled))
-    return settled + timedelta(seconds=int(operation.details.get(SS_FOLLOWS_AFTER_S, "0")))
+    due_at = settled + timedelta(seconds=int(operation.details.get(SS_FOLLOWS_AFTER_S, "0")))
+    return api.SsAccountView(followed.state if followed else OperationState.PENDING, due_at)
 
 
 def _timeline(operation: Operation, planned: tuple[Exchange, ...]) -> Iterator[api.TimelineEntry]:

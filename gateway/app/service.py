@@ -2,10 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Protocol, TypeVar
 
 from gateway.api import service as api
@@ -15,6 +15,7 @@ from gateway.app.clock import LOCAL_ZONE
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S, Cargo, Conductor, Recorder
 from gateway.app.identifiers import Identifiers
 from gateway.app.pins import PinOrder, PinOutcome
+from gateway.app.turns import Reader, Turns
 from gateway.financial import exchanges as core
 from gateway.financial.account import AddedService, FinancialAccount, services_code
 from gateway.linking.kinds import EXCHANGES
@@ -50,13 +51,6 @@ from gateway.terms.sides import PinPurpose, Side
 T = TypeVar("T")
 
 NONCE_BYTES = 16  # 128 bits: never met twice, never guessed
-
-
-class Reader(Protocol):
-    """Runs a query on a reader's thread."""
-
-    def __call__(self, query: Callable[[Queries], T], /) -> Awaitable[T]:
-        """Give what the query gives."""
 
 
 class Pins(Protocol):
@@ -111,8 +105,7 @@ class OnlineBanking:
         self._answer_wait_s = answer_wait_s
         self._session_life = session_life
         self._readiness = readiness
-        self._keys_in_use: set[tuple[str, str]] = set()
-        self._links_in_use: set[LinkId] = set()
+        self._turns = Turns(read, conductor)
 
     # ------------------------------------------------------------------ reading
 
@@ -132,11 +125,11 @@ class OnlineBanking:
 
     async def read_operation(self, caller: Caller, operation: OperationId) -> api.OperationView:
         """Read an operation on a link of the caller's customer."""
-        found = await self._read(lambda queries: queries.operation(operation))
+        found, followed = await self._read(partial(_with_follow_up, operation=operation))
         if found is None or found.kind is OperationKind.SS_ACCOUNT:
             raise RequestRefused(Refusal.NOT_FOUND)
         await self._own(caller, found.link)
-        return _view(found)
+        return rendering.operation_view(found, EXCHANGES[found.kind], followed)
 
     def readiness(self) -> Mapping[str, api.ReadinessCheck]:
         """Say whether each thing the gateway needs is there."""
@@ -150,7 +143,7 @@ class OnlineBanking:
 
     async def link(self, caller: Caller, key: IdempotencyKey, command: api.LinkCommand) -> Reply:
         """Link a card to an account of the caller's customer."""
-        async with self._once(caller, key) as (replayed, _):
+        async with self._turns.once(caller, key) as (replayed, _):
             if replayed is not None:
                 return await self._replay(caller, replayed)
             agency = self._catalogue.agency(command.institution)
@@ -164,14 +157,14 @@ class OnlineBanking:
 
     async def unlink(self, caller: Caller, key: IdempotencyKey, link: LinkId) -> Reply:
         """Remove a link of the caller's customer at both sides."""
-        async with self._once(caller, key, link) as (replayed, found):
+        async with self._turns.once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
             linked = _active(caller, found)
             self._must_be_granted(self._catalogue.agency(linked.link.agency), Business.UNLINK)
             for side in Side:
                 self._must_be_ready(side, linked.link.agency)
-            with self._alone(link):
+            with self._turns.alone(link):
                 opened = Opened(OperationKind.UNLINK, link, self._now())
                 return await self._run(opened, _cargo(linked), (self._used(caller, key),))
 
@@ -179,7 +172,7 @@ class OnlineBanking:
         self, caller: Caller, key: IdempotencyKey, link: LinkId, purpose: PinPurpose
     ) -> api.SessionReply:
         """Open a one-time PIN session on a link of the caller's customer."""
-        async with self._once(caller, key, link) as (replayed, found):
+        async with self._turns.once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay_session(caller, replayed)
             linked = _active(caller, found)
@@ -203,7 +196,7 @@ class OnlineBanking:
         self, caller: Caller, key: IdempotencyKey, link: LinkId, command: api.SetPinCommand
     ) -> Reply:
         """Set the SS PIN without the old one, through an active link of the same customer."""
-        async with self._once(caller, key, link) as (replayed, found):
+        async with self._turns.once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
             linked = _active(caller, found)
@@ -220,7 +213,7 @@ class OnlineBanking:
         self, caller: Caller, key: IdempotencyKey, command: api.ActivateCommand
     ) -> Reply:
         """Activate the account of a link under a new financial PIN."""
-        async with self._once(caller, key, command.link) as (replayed, found):
+        async with self._turns.once(caller, key, command.link) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
             linked = _active(caller, found)
@@ -269,8 +262,10 @@ class OnlineBanking:
             return queries.linked(held) if held else None
 
         linked = await self._read(holder)
-        own = linked is not None and _belongs(linked, caller)
-        return Refusal.ALREADY_LINKED if own else Refusal.NOT_CONFIRMED
+        if linked is None or not _belongs(linked, caller):
+            return Refusal.NOT_CONFIRMED
+        is_open = linked.link.state is LinkState.PENDING
+        return Refusal.IN_PROGRESS if is_open else Refusal.ALREADY_LINKED
 
     async def _run_with_pin(
         self,
@@ -282,7 +277,7 @@ class OnlineBanking:
         body: tuple[PinSessionId, str],
     ) -> Reply:
         session_id, envelope = body
-        with self._alone(linked.link.id):
+        with self._turns.alone(linked.link.id):
             session = await self._session(session_id, linked.link.id, order.purpose)
             self._must_be_ready(order.purpose.side, linked.link.agency)
             outcome = await self._pins.encipher(order.with_envelope(session, envelope))
@@ -361,46 +356,6 @@ class OnlineBanking:
 
     # ------------------------------------------------------------------ once
 
-    @asynccontextmanager
-    async def _once(
-        self, caller: Caller, key: IdempotencyKey, link: LinkId | None = None
-    ) -> AsyncIterator[tuple[str | None, Linked | None]]:
-        """Let one request at a time use a key; gives the resource when it was used before.
-
-        Gives also the link that the request names, read on the same trip to the store. Raises
-        `RequestRefused` (IN_PROGRESS) while the first is being answered, and
-        (IDEMPOTENCY_KEY_REUSED) when the key stands for another request.
-        """
-        name = (caller.channel, key.key)
-        if name in self._keys_in_use:
-            raise RequestRefused(Refusal.IN_PROGRESS)
-        self._keys_in_use.add(name)
-        try:
-            stored, found = await self._read(
-                lambda queries: (queries.key(*name), queries.linked(link) if link else None)
-            )
-            if stored is not None and not secrets.compare_digest(
-                stored.request_digest, key.fingerprint
-            ):
-                raise RequestRefused(Refusal.IDEMPOTENCY_KEY_REUSED)
-            yield stored.resource if stored else None, found
-        finally:
-            self._keys_in_use.discard(name)
-
-    @contextmanager
-    def _alone(self, link: LinkId) -> Iterator[None]:
-        """Let one operation at a time change what a link leads to.
-
-        An older message that may still be delivered must not overtake a newer one.
-        """
-        if link in self._links_in_use or self._conductor.is_busy(link):
-            raise RequestRefused(Refusal.IN_PROGRESS)
-        self._links_in_use.add(link)
-        try:
-            yield
-        finally:
-            self._links_in_use.discard(link)
-
     async def _replay(self, caller: Caller, resource: str) -> Reply:
         view = await self.read_operation(caller, OperationId(resource))
         return Reply(view, replayed=True)
@@ -446,6 +401,14 @@ _SERVICES = {
 }
 
 
+def _with_follow_up(
+    queries: Queries, operation: OperationId
+) -> tuple[Operation | None, Operation | None]:
+    found = queries.operation(operation)
+    follow_up = found.follow_up if found else None
+    return found, queries.operation(follow_up) if follow_up else None
+
+
 def _view(operation: Operation) -> api.OperationView:
     return rendering.operation_view(operation, EXCHANGES[operation.kind])
 
@@ -468,6 +431,8 @@ def _owned(caller: Caller, linked: Linked | None) -> Linked:
 
 def _active(caller: Caller, linked: Linked | None) -> Linked:
     own = _owned(caller, linked)
+    if own.link.state is LinkState.PENDING:
+        raise RequestRefused(Refusal.IN_PROGRESS)
     if own.link.state is not LinkState.ACTIVE:
         raise RequestRefused(Refusal.NOT_FOUND)
     return own

@@ -59,6 +59,12 @@ class Refusal(Enum):
         "幂等键已用于其他请求。",
         "The Idempotency-Key was used with another request.",
     )
+    EARLIER_PIN_OPEN = (
+        "EARLIER_PIN_OPEN",
+        "上一次密码设置的结果尚未确定,请约一分钟后再试。",
+        "The outcome of the last PIN setting is open; try again in about a minute.",
+        True,
+    )
     IN_PROGRESS = (
         "IN_PROGRESS",
         "该请求正在处理中,请稍候。",

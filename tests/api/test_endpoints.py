@@ -13,6 +13,7 @@ from gateway.api.service import (
     OperationKind,
     ReadinessCheck,
     SetPinCommand,
+    SsAccountView,
     TimelineEntry,
 )
 from gateway.operations.facts import OperationState
@@ -119,11 +120,16 @@ def test_activation_adds_only_the_services_listed(client, gateway, activate_body
 
 def test_activation_says_when_the_ss_account_follows(client, gateway, activate_body):
     """The region's delay is answered as an instant in RFC 3339."""
-    gateway.outcome["ss_account_due_at"] = CREATED + timedelta(days=1)
+    gateway.outcome["ss_account"] = SsAccountView(
+        OperationState.PENDING, CREATED + timedelta(days=1)
+    )
 
     response = client.send("POST", "/v1/activations", json=activate_body)
 
-    assert response.json()["ss_account_due_at"] == "2026-11-24T09:30:00Z"
+    assert response.json()["ss_account"] == {
+        "state": "pending",
+        "due_at": "2026-11-24T09:30:00Z",
+    }
 
 
 @pytest.mark.parametrize("purpose", list(PinPurpose))

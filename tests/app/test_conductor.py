@@ -319,11 +319,13 @@ def test_unknown_outcome_holds_the_link_for_a_message_life(stage):
     state = stage.operation(identity).state
 
     stage.timers.step(59)
-    before = stage.conductor.is_busy(stage.link)
+    before = stage.conductor.is_busy(stage.link), stage.conductor.is_held(stage.link)
     stage.timers.step(1)
 
     assert state is S.UNKNOWN
-    assert (before, stage.conductor.is_busy(stage.link)) == (True, False)
+    assert before == (True, True)
+    assert not stage.conductor.is_busy(stage.link)
+    assert not stage.conductor.is_held(stage.link)
     assert stage.conductor.running_count == 1
 
 

@@ -61,14 +61,15 @@ def test_timeline_counts_a_reversal_from_one(stage):
 def test_only_a_follow_up_has_a_due_time(stage):
     """An activation tells when the SS account follows, counted from its own success."""
     identity = stage.open(K.ACTIVATE, details={SS_FOLLOWS_AFTER_S: "86400"})
-    before = view_of(stage, identity).ss_account_due_at
+    before = view_of(stage, identity).ss_account
     stage.timers.step(5)
     stage.answer(identity, "core-activate")
 
     view = view_of(stage, identity)
 
     assert before is None
-    assert view.ss_account_due_at == view.updated_at + timedelta(days=1)
+    assert view.ss_account.due_at == view.updated_at + timedelta(days=1)
+    assert view.ss_account.state is OperationState.PENDING
 
 
 def test_link_and_session_show_what_was_recorded(stage):

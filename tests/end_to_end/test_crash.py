@@ -84,7 +84,7 @@ class Client:
         return view if view["state"] != "pending" else None
 
 
-_BUSY = {"IN_PROGRESS", "OVERLOADED"}
+_BUSY = {"IN_PROGRESS", "EARLIER_PIN_OPEN", "OVERLOADED"}
 # Nothing was changed: begin again with a key, a session and an envelope of its own.
 _AGAIN = {
     "BUREAU_UNAVAILABLE",

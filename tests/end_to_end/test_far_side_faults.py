@@ -287,7 +287,7 @@ def test_new_pin_waits_until_the_old_attempt_cannot_arrive_any_more(citizen, bur
     second = eventually(lambda: _unless_busy(citizen.send_pin(body)))
 
     assert (first.status, first.body["state"]) == (202, "unknown")
-    assert (held.status, held.body["code"]) == (409, "IN_PROGRESS")
+    assert (held.status, held.body["code"]) == (409, "EARLIER_PIN_OPEN")
     assert second.status == 200
     assert bureau.accepts(citizen.who, "516047")
     assert not bureau.accepts(citizen.who, "738291")

@@ -1,0 +1,74 @@
+"""Whose turn it is: one request at a time for an Idempotency-Key, one operation for a link."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol, TypeVar
+
+from gateway.api.service import Caller, IdempotencyKey
+from gateway.app.conductor import Conductor
+from gateway.store.queries import Linked, Queries
+from gateway.terms.errors import RequestRefused
+from gateway.terms.numbers import LinkId
+from gateway.terms.refusals import Refusal
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """Runs a query on a reader's thread."""
+
+    def __call__(self, query: Callable[[Queries], T], /) -> Awaitable[T]:
+        """Give what the query gives."""
+
+
+class Turns:
+    """What is in use in this process now; what was used before is read from the store."""
+
+    def __init__(self, read: Reader, conductor: Conductor) -> None:
+        self._read = read
+        self._conductor = conductor
+        self._keys_in_use: set[tuple[str, str]] = set()
+        self._links_in_use: set[LinkId] = set()
+
+    @asynccontextmanager
+    async def once(
+        self, caller: Caller, key: IdempotencyKey, link: LinkId | None = None
+    ) -> AsyncIterator[tuple[str | None, Linked | None]]:
+        """Let one request at a time use a key; gives the resource when it was used before.
+
+        Gives also the link that the request names, read on the same trip to the store. Raises
+        `RequestRefused` (IN_PROGRESS) while the first is being answered, and
+        (IDEMPOTENCY_KEY_REUSED) when the key stands for another request.
+        """
+        name = (caller.channel, key.key)
+        if name in self._keys_in_use:
+            raise RequestRefused(Refusal.IN_PROGRESS)
+        self._keys_in_use.add(name)
+        try:
+            stored, found = await self._read(
+                lambda queries: (queries.key(*name), queries.linked(link) if link else None)
+            )
+            if stored is not None and not secrets.compare_digest(
+                stored.request_digest, key.fingerprint
+            ):
+                raise RequestRefused(Refusal.IDEMPOTENCY_KEY_REUSED)
+            yield stored.resource if stored else None, found
+        finally:
+            self._keys_in_use.discard(name)
+
+    @contextmanager
+    def alone(self, link: LinkId) -> Iterator[None]:
+        """Let one operation at a time change what a link leads to.
+
+        An older message that may still be delivered must not overtake a newer one.
+        """
+        if self._conductor.is_held(link):
+            raise RequestRefused(Refusal.EARLIER_PIN_OPEN)
+        if link in self._links_in_use or self._conductor.is_busy(link):
+            raise RequestRefused(Refusal.IN_PROGRESS)
+        self._links_in_use.add(link)
+        try:
+            yield
+        finally:
+            self._links_in_use.discard(link)
