@@ -51,8 +51,8 @@ class ZoneRing:
 
     @property
     def can_offer(self) -> bool:
-        """Tell whether there is a key to encipher new ones under."""
-        return self._keys.kek is not None
+        """Tell whether there is a key to encipher new ones under, which go out under TDES only."""
+        return self._keys.kek is not None and self._rule.algorithm != "sm4-cbc-mac"
 
     def reader(self, make: Callable[[bytes], Callable[..., str]]) -> Callable[..., str]:
         """Give a reader of PIN blocks that follows the PIN key."""

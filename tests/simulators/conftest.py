@@ -330,6 +330,12 @@ def wire_of(side: str) -> Wire:
     return Wire(Codec(dialect), parse_message_set(text, side), mac, "99350201")
 
 
+SM4_KEYS = f"""{KEYS}
+zone_pin_format = "sm4-no-pan"
+zone_security_control = "1000000000000000"
+"""
+
+
 class Tongue(NamedTuple):
     """How the simulator of one dialect is started: whose side, which message set, which keys."""
 
@@ -340,7 +346,7 @@ class Tongue(NamedTuple):
 
 TONGUES = {
     "bureau": Tongue("bureau", "bureau"),
-    "bureau-sm4": Tongue("bureau", "bureau"),
+    "bureau-sm4": Tongue("bureau", "bureau-sm4", SM4_KEYS),
     "institution": Tongue("bureau", "bureau"),
     "iso8583-1987-ascii": Tongue("bureau", "bureau"),
     "core": Tongue("core", "core"),
@@ -355,6 +361,12 @@ def gateway_wire(dialect: str, tongue: Tongue) -> Wire:
     spoken = specifications.dialect(dialect)
     message_set = parse_message_set(*specifications.text("messages", tongue.messages))
     return Wire(Codec(spoken), message_set, module_mac(spoken.mac, MAC_KEY), "99350001")
+
+
+@pytest.fixture
+def sm4_codec():
+    """Give the codec of the dialect that has its PIN blocks in DE 63."""
+    return Codec(Specifications(SPECS).dialect("bureau-sm4"))
 
 
 @pytest.fixture(scope="session")
@@ -379,6 +391,26 @@ def speakers(tmp_path_factory):
         simulator.fresh()
     _, errors = process.communicate(timeout=10)
     assert (process.returncode, errors) == (0, "")
+
+
+@pytest.fixture
+def commanded(tmp_path):
+    """Give a starter of one dialect's simulator by the command line, as an integrator does it."""
+    started = []
+
+    def start(dialect):
+        tongue, keys = TONGUES[dialect], tmp_path / "keys.toml"
+        keys.write_text(tongue.keys)
+        command = [sys.executable, "-m", "gateway", "simulate", tongue.side, "--embedded"]
+        options = ["--dialect", dialect, "--messages", tongue.messages, "--keys", str(keys)]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        process = subprocess.Popen([*command, *options], text=True, **pipes)
+        started.append(Simulator(process, gateway_wire(dialect, tongue)))
+        return started[-1]
+
+    yield start
+    for simulator in started:
+        simulator.stop()
 
 
 @pytest.fixture(params=TONGUES)

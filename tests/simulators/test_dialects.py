@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from gateway.hsm.ciphers import tdes
+from gateway.hsm.ciphers import sm4, tdes
 from gateway.iso8583 import private_data
 from gateway.iso8583.errors import MacMismatch
 from gateway.pinblock.formats import PinBlockFormat, encipher
@@ -32,7 +32,8 @@ class Talk:
 
     def __init__(self, simulator, asked=None):
         self.is_bureau = "card-inquiry" in (k.name for k in simulator.wire.message_set.messages)
-        is_plain = simulator.wire.codec.dialect.name.startswith("iso8583-1987")
+        self.codec = simulator.wire.codec
+        is_plain = self.codec.dialect.name.startswith("iso8583-1987")
         self.asked = person(asked or (19 if is_plain else 18))
         self.linked = self.asked if self.is_bureau else person(20)
 
@@ -55,6 +56,10 @@ class Talk:
     def pin(self, key=PIN_KEY):
         """Set the SS PIN at a bureau, activate the account with its PIN at a core."""
         fields = self._of(self.linked)
+        if self.codec.dialect.name == "bureau-sm4":
+            block = encipher(PinBlockFormat.SM4_NO_PAN, sm4(key), PIN, "", FILL)
+            fields |= {53: "1000000000000000", 63: self.codec.pack(63, {"SM": block})}
+            return "pin-set", fields, {"IN": "99350201", "LK": LINK}
         if self.is_bureau:
             block = encipher(PinBlockFormat.ISO_1, tdes(key), PIN, "", FILL)
             fields |= {52: block, 53: "1600000000000000"}
@@ -101,6 +106,16 @@ def test_conversation_is_understood(speaker):
 
     assert (refused, code, linked, set_, off) == ("91", "00", "00", "00", "00")
     assert (told["NM"], told["ID"]) == (talk.asked.at_bank.name, talk.asked.at_bank.citizen_id)
+
+
+def test_command_line_starts_a_simulator_of_a_dialect(commanded):
+    """`gateway simulate bureau --dialect NAME --messages NAME` speaks and reads PINs as asked."""
+    simulator = commanded("bureau-sm4")
+    gateway, talk = simulator.gateway(), Talk(simulator)
+
+    codes = [_ask(gateway, what)[0] for what in (talk.inquiry, talk.registration, talk.pin())]
+
+    assert codes == ["00"] * 3
 
 
 def test_far_side_opens_the_pin_block(speaker):
@@ -171,6 +186,34 @@ def test_answer_that_a_dialect_has_no_characters_for_is_a_malfunction(speakers, 
     assert (code, told) == ("96", {})
     assert any(note.startswith("answer not of this dialect") for note in speaker.notes())
     assert _ask(gateway, Talk(speaker).inquiry)[0] == "00"
+
+
+def test_sm4_block_is_in_no_journal(speakers):
+    """Not even enciphered: the control port shows DE 63 without it."""
+    speaker = speakers["bureau-sm4"].fresh()
+    gateway, talk = speaker.gateway(), Talk(speaker)
+    _ask(gateway, talk.registration)
+    name, fields, private = talk.pin()
+
+    _ask(gateway, (name, fields, private))
+
+    entries = str(speaker.control("GET", "journal")[1])
+    assert "pin-set" in entries
+    assert fields[63][5:].hex() not in entries.lower()
+
+
+def test_sm4_messages_are_those_of_the_bureau_but_for_the_pin_block(speakers):
+    """Two files say the same of everything else: a change in one belongs into both."""
+    sets = [speakers[name].wire.message_set for name in ("bureau", "bureau-sm4")]
+    plain, under_sm4 = ({kind.name: kind for kind in each.messages} for each in sets)
+
+    differing = {name for name in plain if plain[name] != under_sm4.get(name)}
+
+    assert plain.keys() == under_sm4.keys()
+    assert differing == {"pin-set"}
+    moved = {52} ^ set(plain["pin-set"].request_mandatory) ^ {63}
+    assert moved == set(under_sm4["pin-set"].request_mandatory)
+    assert sets[0].private_subfields == sets[1].private_subfields
 
 
 # ---------------------------------------------------------------- what a network does

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from gateway.iso8583.message import Message
-from gateway.simulators.journal import ENTRIES_MAX, Direction
+from gateway.simulators.journal import ENTRIES_MAX, Direction, Journal
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 
@@ -19,6 +19,18 @@ def test_no_pin_block_is_kept(clocked):
     assert b"PINBLOCK" in data
     assert b"PINBLOCK" not in host.journal._entries[0].data
     assert host.journal.read()[0]["fields"][2]["value"] == "****"
+
+
+def test_no_sm4_pin_block_is_kept(sm4_codec):
+    """Nor the one of 16 bytes in DE 63."""
+    journal, block = Journal(sm4_codec, {}), bytes(range(16))
+    message = Message("0100", {11: "000001", 63: sm4_codec.pack(63, {"SM": block}), 128: bytes(8)})
+    data = sm4_codec.encode(message)
+
+    journal.message(NOW, 1, Direction.RECEIVED, "pin-set", message, data)
+
+    assert block in data
+    assert b"SM016" + bytes(16) in journal._entries[0].data
 
 
 def test_journal_is_bounded_and_its_sequence_goes_on(clocked):

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from gateway.hsm.ciphers import sm4
 from gateway.pinblock.formats import PinBlockFormat, encipher
+from gateway.simulators.cipher import ZoneKeys
 from gateway.simulators.pin import (
     BadPinBlock,
     PinHash,
     read_format_0,
     read_format_1,
     read_sm4,
+    zone_of,
 )
+from gateway.terms.errors import SpecificationError
 
 PIN_KEY = bytes.fromhex("0123456789ABCDEF0011223344556677")
 
@@ -101,3 +104,30 @@ def test_sm4_block_of_another_form_is_refused(clear):
     """A length that is no BCD or no PIN's, a fill that is none, a letter in the PIN."""
     with pytest.raises(BadPinBlock):
         read_sm4(PIN_KEY)(_enciphered_sm4(clear))
+
+
+@pytest.mark.parametrize(
+    ("agreed", "side", "key"),
+    [
+        ({"pin_format": "sm4-no-pan"}, "iso-1", "zone_security_control"),
+        ({"pin_format": "sm4-no-pan", "security_control": "1" * 16}, "iso-0", "zone_pin_format"),
+        ({"pin_format": "iso-0"}, "iso-1", "zone_pin_format"),
+    ],
+)
+def test_zone_that_cannot_be_is_refused(sm4_codec, agreed, side, key):
+    """SM4 without DE 53, SM4 where an account is bound, and the other side's format."""
+    keys = ZoneKeys(PIN_KEY, b"another key 16 b", **agreed)
+
+    with pytest.raises(SpecificationError) as refused:
+        zone_of(keys, side, sm4_codec, lambda make: make(PIN_KEY), "keys.toml")
+
+    assert (refused.value.file, refused.value.key) == ("keys.toml", key)
+
+
+def test_sm4_needs_a_dialect_that_has_a_place_for_it(clocked):
+    """DE 52 has 8 bytes; without DE 63 usage SM there is nowhere to put 16."""
+    codec = clocked()[0].wire.codec
+    keys = ZoneKeys(PIN_KEY, b"another key 16 b", None, "sm4-no-pan", "1" * 16)
+
+    with pytest.raises(SpecificationError, match="DE 63"):
+        zone_of(keys, "iso-1", codec, lambda make: make(PIN_KEY), "keys.toml")

@@ -83,6 +83,13 @@ def test_far_side_without_a_kek_offers_nothing():
     assert not ZoneRing(ZoneKeys(PIN, MAC), RULE).can_offer
 
 
+def test_far_side_under_sm4_offers_nothing():
+    """How an SM4 key is sent is not agreed; TDES with parity bits would be another key."""
+    rule = MacRule("sm4-cbc-mac", 2, (128,))
+
+    assert not ZoneRing(ZoneKeys(PIN, MAC, KEK), rule).can_offer
+
+
 def test_other_mac_is_refused(ring):
     """Before any change there is one key."""
     with pytest.raises(MacMismatch):
