@@ -23,7 +23,7 @@ from pydantic import (
 from gateway.operations.recovery import Limits
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
-from gateway.terms.specification import parse_toml
+from gateway.terms.specification import broken_rule, parse_toml
 from gateway.wire.addresses import is_endpoint_string
 
 
@@ -249,10 +249,7 @@ def load_settings(file: Path) -> Settings:
     try:
         settings = Settings.model_validate(values, context=str(file))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        rule = first["msg"].removeprefix("Value error, ")
-        raise SpecificationError(str(file), key, rule) from None
+        raise broken_rule(error, str(file)) from None
     return _resolved(settings, file.resolve().parent)
 
 

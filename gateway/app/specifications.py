@@ -29,6 +29,10 @@ class Specifications:
         file = self.directory / folder / f"{name}.toml"
         try:
             return file.read_text(encoding="utf-8"), str(file)
+        except FileNotFoundError:
+            known = ", ".join(sorted(other.stem for other in file.parent.glob("*.toml")))
+            rule = f"is not there; {folder} there are: {known or 'none'}"
+            raise SpecificationError(str(file), "", rule) from None
         except OSError as error:
             raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:

@@ -155,5 +155,7 @@ def _wait_for_end_of_input(stop: Callable[[], None]) -> None:
 def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise SpecificationError(str(path), "", "cannot be read as UTF-8 text") from None
+    except OSError as error:
+        raise SpecificationError(str(path), "", f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SpecificationError(str(path), "", "is not UTF-8 text") from None

@@ -28,7 +28,19 @@ def structure(type_: type[T], values: Mapping[str, Any], file: str) -> T:
     try:
         return TypeAdapter(type_).validate_python(values)
     except ValidationError as error:
-        # The rule and the place only: pydantic would repeat the value in `input`.
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SpecificationError(file, key, first["msg"]) from None
+        raise broken_rule(error, file) from None
+
+
+def broken_rule(error: ValidationError, file: str) -> SpecificationError:
+    """Name the first rule that a file breaks, and where, in words of our own."""
+    # The rule and the place only: pydantic would repeat the value in `input`.
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    return SpecificationError(file, key, _WORDS.get(first["type"], said))
+
+
+_WORDS = {
+    "extra_forbidden": "there is no such key here; see the documents for those there are",
+    "missing": "is missing; add it",
+}

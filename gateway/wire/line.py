@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple, Protocol, assert_never
 
 import structlog
@@ -101,6 +102,7 @@ class Line:
         own = framing.own_envelope
         self._own_envelope = b"" if speech.dials else framing.answer_envelope(own)
         self._asked: dict[str, _Asked] = {}  # by STAN
+        self._unmade = count()
         self._connection: MessageConnection | None = None
         self._heard_at = 0.0
         self._watch: IDelayedCall | None = None
@@ -285,7 +287,8 @@ class Line:
         except Unavailable as error:
             log.warning("network-message-unavailable", link=self._speech.name, reason=str(error))
             request = None
-        stan = request.text(11) if request is not None else ""
+        # One without a STAN is answered by nobody, but its time must end like any other's.
+        stan = request.text(11) if request is not None else f"none-{next(self._unmade)}"
 
         def unanswered() -> None:
             del self._asked[stan]

@@ -6,9 +6,16 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 from twisted.application.internet import ClientService, backoffPolicy
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.key_change import (
@@ -94,7 +101,7 @@ class OutboundLink(Generic[Token]):
             plan.name, plan.codec, plan.message_set, self._mac, plan.network_message, dials=True
         )
         self._lines = {
-            line: _Dialler(line, address.place, reactor)
+            line: _Dialler(line, address.place, reactor, self.unreachable)
             for line, address in (
                 (Line(speech, self, self.tally, reactor), address) for address in plan.addresses
             )
@@ -198,6 +205,12 @@ class OutboundLink(Generic[Token]):
         self.since = self._reactor.seconds()
         self.reason = reason
         self._plan.became(best)
+
+    def unreachable(self, why: str) -> None:
+        """Hear why an attempt to connect failed; it is said once, not at every attempt."""
+        if self._state is State.CLOSED and why != self.reason:
+            self.reason = why
+            log.warning("link-unreachable", link=self.name, why=why)
 
     def answered(self, message: Message) -> None:
         """Take an answer to a request."""
@@ -329,10 +342,16 @@ class Answers(Generic[Token]):
 class _Dialler:
     """Dials one address again and again, with pauses that grow up to a maximum."""
 
-    def __init__(self, line: Line, place: str, reactor: Any) -> None:  # noqa: ANN401 - Twisted's
+    def __init__(
+        self,
+        line: Line,
+        place: str,
+        reactor: Any,  # noqa: ANN401 - Twisted's
+        unreachable: Callable[[str], None],
+    ) -> None:
         self._pause = backoffPolicy(RECONNECT_SECONDS_FIRST, RECONNECT_SECONDS_MAX)
         self._fruitless = 0  # connections and attempts since the last accepted sign-on
-        endpoint = client_endpoint(reactor, place)
+        endpoint = _Attempts(client_endpoint(reactor, place), place, unreachable)
         self._service = ClientService(endpoint, _Connections(line), self._back_off, reactor)
         self._is_retiring = False
         self.is_retired = False
@@ -365,6 +384,26 @@ class _Dialler:
         """
         self._fruitless += 1
         return self._pause(self._fruitless)
+
+
+@implementer(IStreamClientEndpoint)
+class _Attempts:
+    """An endpoint that tells why an attempt to connect failed; Twisted's service keeps it quiet."""
+
+    def __init__(self, endpoint: Any, place: str, failed: Callable[[str], None]) -> None:  # noqa: ANN401 - Twisted's
+        self._endpoint = endpoint
+        self._place = place
+        self._failed = failed
+
+    def connect(self, factory: IProtocolFactory) -> "Deferred[IProtocol]":
+        """Try to connect."""
+        attempt: Deferred[IProtocol] = self._endpoint.connect(factory)
+        return attempt.addErrback(self._tell)
+
+    def _tell(self, failure: Failure) -> Failure:
+        if not failure.check(CancelledError):
+            self._failed(f"{self._place}: {failure.getErrorMessage()}")
+        return failure
 
 
 class _Connections(Factory[MessageConnection]):

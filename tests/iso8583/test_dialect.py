@@ -44,7 +44,7 @@ def test_shipped_dialects_are_good_specifications_for_pyiso8583(dialects):
     ("old", "new", "key", "rule"),
     [
         ('name = "small"', 'name = "small', "", "not valid TOML"),
-        ('title = "Small"', "", "title", "Field required"),
+        ('title = "Small"', "", "title", "is missing"),
         ('title = "Small"', 'title = "Small"\nspeed = 1', "speed", "nexpected"),
         ('numeric = "bcd"', 'numeric = "roman"', "numeric", "ascii"),
         ('odd_digits_pad = "right"', "", "odd_digits_pad", "needed for bcd"),
@@ -88,7 +88,12 @@ def test_shipped_dialects_are_good_specifications_for_pyiso8583(dialects):
         ('"n 6"', '"ans 6", charset = "gb18030"', "fields.11.charset", "variable"),
         ('"n 6"', '"n 6", sensitive = "yes"', "fields.11.sensitive", "mask"),
         ('"n 6"', '"n 6", charset = "utf-8"', "fields.11.charset", "gbk"),
-        ('"n 6"', '"n 6", subfields = { layout = "tlv" }', "fields.11.subfields.parts", "required"),
+        (
+            '"n 6"',
+            '"n 6", subfields = { layout = "tlv" }',
+            "fields.11.subfields.parts",
+            "is missing",
+        ),
         ("11 = {", "1 = {", "fields.1", "2 to 64"),
         ("11 = {", "65 = {", "fields.65", "66 to 192"),
         ("11 = {", "193 = {", "fields.193", "66 to 192"),

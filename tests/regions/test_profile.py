@@ -149,7 +149,7 @@ def test_every_value_has_a_source():
 @pytest.mark.parametrize(
     ("old", "new", "key", "rule"),
     [
-        ('region = "xiamen"', "", "region", "required"),
+        ('region = "xiamen"', "", "region", "is missing"),
         ('code = "350200"', 'code = "3502"', "code", "pattern"),
         ('code = "99350201"', 'code = "9935020"', "institutions.0.code", "pattern"),
         ("value = 6", "value = 3", "pin.length.0.value", "greater than or equal to 4"),
