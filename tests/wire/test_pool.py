@@ -1,6 +1,7 @@
 """A link with several connections: turns by weight, and one loss that is not everybody's."""
 
 import pytest
+import structlog
 from twisted.internet import error
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
@@ -123,6 +124,21 @@ def test_address_that_refuses_is_dialled_while_the_other_works(pool_of):
     assert over == [1, 1, 1]
     assert pool.ask()[1] in {0, 1}
     assert pool.link.connections_up == 2
+
+
+def test_link_says_once_why_nobody_can_be_reached(pool_of):
+    """The reason is kept for whoever asks, and logged when it is new, not at every attempt."""
+    pool = pool_of(1)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            attempt = pool.reactor.tcpClients[-1]
+            attempt[2].clientConnectionFailed(None, Failure(error.ConnectionRefusedError()))
+            pool.reactor.advance(60)
+
+    said = [line["why"] for line in logs if line["event"] == "link-unreachable"]
+    assert pool.link.reason.startswith("10.0.0.0:")
+    assert "refused" in pool.link.reason
+    assert said == [pool.link.reason]
 
 
 def test_answer_may_come_over_another_connection(pool_of):
