@@ -17,8 +17,11 @@ module                 holds
 ``contract``           the table of endpoints: what each takes and answers
 ``openapi``            the contract as an OpenAPI 3.1 document
 ``openapi_texts``      the prose of that document
+``vocabulary``         stable words of answers, and what each means
 ``examples``           the examples in it
 ``docs_page``          the same document as one HTML page
+``docs_fields``        the tables of members on that page
+``docs_style``         how that page looks
 ``refusal_catalogue``  ``docs/refusals.md``
 ``application``        the ASGI application
 =====================  ============================================================

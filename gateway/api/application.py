@@ -4,20 +4,22 @@ Plain ASGI throughout: the guard costs one closure for each request, and no
 task or stream of its own.
 """
 
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 
 import structlog
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from gateway.api.authentication import Channels
 from gateway.api.contract import Endpoint, by_path
-from gateway.api.docs_page import CONTENT_SECURITY_POLICY, render_page
+from gateway.api.docs_page import CONTENT_SECURITY_POLICY, at_address, render_page
 from gateway.api.openapi import document, render_document
 from gateway.api.problems import problem, problem_response, refused
 from gateway.api.request_reading import (
@@ -67,13 +69,14 @@ def create_application(
 
 
 @cache
-def _pages() -> Mapping[str, "_Page"]:
+def _pages() -> Mapping[str, ASGIApp]:
     """Draw the pages once for the process: they depend on nothing but the contract."""
     description = document()
     page_headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
     return {
+        "/": _Redirect("/docs"),
         "/openapi.json": _Page(render_document(description), "application/json", {}),
-        "/docs": _Page(render_page(description), "text/html", page_headers),
+        "/docs": _Page(render_page(description), "text/html", page_headers, names_address=True),
     }
 
 
@@ -127,18 +130,49 @@ class _PathEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A page that never changes while the process lives."""
+    """A page that never changes while the process lives, but for the address it is asked at."""
 
     content: bytes
     media_type: str
     headers: Mapping[str, str]
+    names_address: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in {"GET", "HEAD"}:
-            response = Response(self.content, 200, self.headers, self.media_type)
+            content = self.content
+            if self.names_address:
+                content = at_address(content, _address(scope))
+            response = Response(content, 200, self.headers, self.media_type)
         else:
             response = _method_not_allowed(("GET",), scope)
         await response(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class _Redirect:
+    """Leads whoever opens one path to another."""
+
+    path: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response: Response = RedirectResponse(self.path, HTTPStatus.TEMPORARY_REDIRECT)
+        if scope["method"] not in {"GET", "HEAD"}:
+            response = _method_not_allowed(("GET",), scope)
+        await response(scope, receive, send)
+
+
+# A registered name, an IPv4 or an IPv6 address, with or without a port (RFC 3986, 3.2.2): nothing
+# that means anything to a shell or to HTML.
+_HOST = re.compile(r"([0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_ADDRESS_UNTOLD = "http://127.0.0.1:8080"  # where docs/configuration.md has it listen
+
+
+def _address(scope: Scope) -> str:
+    """Give the address under which the caller knows the gateway."""
+    hosts = [str(value, "latin-1") for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        return _ADDRESS_UNTOLD
+    return f"{scope.get('scheme', 'http')}://{hosts[0]}"
 
 
 def _method_not_allowed(allowed: Sequence[str], scope: Scope) -> Response:

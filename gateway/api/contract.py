@@ -110,7 +110,7 @@ _PIN_REFUSALS = (
 _DONE = Success(HTTPStatus.OK, "Done on both sides, for good.", OperationView)
 _OPEN = Success(
     HTTPStatus.ACCEPTED,
-    "Not settled yet (pending, unknown or manual): read the operation until it is.",
+    "Taken on, not settled: `pending`, `unknown` or `manual`; see [Outcomes](/docs#outcomes).",
     OperationView,
     location="the operation",
 )

@@ -3,6 +3,8 @@
 Answers are rendered from views by the code that renders the real ones, so they cannot go stale.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -27,8 +29,12 @@ from gateway.api.service import (
     SsAccountView,
     TimelineEntry,
 )
+from gateway.api.vocabulary import WEAK_PIN_RULES
+from gateway.financial import exchanges as core
 from gateway.linking.link import LinkState
+from gateway.operations.exchange import Exchange, ExchangeEvent, Recovery
 from gateway.operations.facts import OperationState
+from gateway.social import exchanges as bureau
 from gateway.terms.numbers import (
     AgencyCode,
     LinkId,
@@ -37,21 +43,25 @@ from gateway.terms.numbers import (
     PinSessionId,
     SsCardNumber,
 )
-from gateway.terms.sides import PinPurpose, Side
+from gateway.terms.response_codes import ResponseCode
+from gateway.terms.sides import PinPurpose
 
 _LINK = LinkId("lnk_01kb3m8y7v2d9q4n6t0s5r1c2e")
 _OPERATION = OperationId("op_01kb3m8y7v2d9q4n6t0s5r1c2f")
 _SESSION = PinSessionId("pse_01kb3m8y7v2d9q4n6t0s5r1c2g")
-_KID = "social-2026-11"
+# The first person of the simulators, so that requests can be copied.
+_INSTITUTION = AgencyCode("99350201")
+_CARD = SsCardNumber("T00000001")
+_ACCOUNT = Pan("6200000000000000018")
 _JWE = "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTI1NkdDTSIsImtpZCI6Ii4uLiJ9..aXY.Y3Q.dGFn"
 _BEGUN = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
+_STEP = timedelta(milliseconds=40)
 
 REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
     LinkBody: {
-        "institution": "99350201",
-        "ss_card_number": "T00000019",
-        "account": "6200000000000005",
+        "institution": _INSTITUTION.value,
+        "ss_card_number": _CARD.value,
+        "account": _ACCOUNT.value,
         "mobile": "15400000001",
         "contact_address": "测试路1号",
     },
@@ -68,85 +78,137 @@ REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
 
 def success_example(operation_id: str, success: Success, view_type: type) -> object:
     """Give the example of one answer, a `view_type`, as JSON values."""
-    view = _VIEWS[operation_id] if operation_id in _VIEWS else _operation(operation_id, success)
     adapter: TypeAdapter[object] = TypeAdapter(view_type)
-    return adapter.dump_python(view, mode="json", exclude_none=True)
+    return adapter.dump_python(_view(operation_id, success), mode="json", exclude_none=True)
 
 
-_KINDS = {
-    "link": OperationKind.LINK,
-    "unlink": OperationKind.UNLINK,
-    "set_ss_pin": OperationKind.SET_SS_PIN,
-    "activate": OperationKind.ACTIVATE,
-    "read_operation": OperationKind.SET_SS_PIN,
+def _view(operation_id: str, success: Success) -> object:
+    if operation_id == "readiness":
+        return _readiness(ready=success.status is HTTPStatus.OK)
+    return _VIEWS.get(operation_id) or _operation(operation_id, success)
+
+
+_OPERATIONS: dict[str, tuple[OperationKind, tuple[Exchange, ...]]] = {
+    "link": (
+        OperationKind.LINK,
+        (core.ACCOUNT_INQUIRY, bureau.CARD_INQUIRY, core.REGISTER, bureau.REGISTER),
+    ),
+    "unlink": (OperationKind.UNLINK, (bureau.REMOVE, core.REMOVE)),
+    "set_ss_pin": (OperationKind.SET_SS_PIN, (bureau.SET_PIN,)),
+    "activate": (OperationKind.ACTIVATE, (core.ACTIVATE,)),
+    "read_operation": (OperationKind.SET_SS_PIN, (bureau.SET_PIN,)),
 }
 
 
 def _operation(operation_id: str, success: Success) -> OperationView:
-    kind = _KINDS[operation_id]
+    kind, exchanges = _OPERATIONS[operation_id]
     is_open = success.status is HTTPStatus.ACCEPTED
     is_activation = kind is OperationKind.ACTIVATE and not is_open
-    side = Side.FINANCIAL if kind is OperationKind.ACTIVATE else Side.SOCIAL
+    timeline = tuple(_open(exchanges) if is_open else _done(exchanges))
+    last = timeline[-1]
+    settled = {state.value: state for state in OperationState}
     return OperationView(
         operation=_OPERATION,
         kind=kind,
-        state=OperationState.UNKNOWN if is_open else OperationState.SUCCEEDED,
+        state=settled.get(last.what, OperationState.PENDING),
         created_at=_BEGUN,
-        updated_at=_BEGUN + _SECOND,
+        updated_at=last.at,
         link=_LINK,
-        response_code=None if is_open else "00",
-        ss_account=SsAccountView(OperationState.PENDING, _BEGUN) if is_activation else None,
-        timeline=(
-            TimelineEntry(_BEGUN, "accepted"),
-            TimelineEntry(_BEGUN, "sent", side, attempt=1),
-        ),
+        response_code=last.response_code,
+        ss_account=SsAccountView(OperationState.PENDING, last.at) if is_activation else None,
+        timeline=timeline,
     )
 
 
+def _done(exchanges: tuple[Exchange, ...]) -> Iterator[TimelineEntry]:
+    """Tell of exchanges that are approved one after the other."""
+    approved = ResponseCode.APPROVED
+    at = _BEGUN
+    yield TimelineEntry(at, "opened")
+    for each in exchanges:
+        yield TimelineEntry(at, ExchangeEvent.SEND, each.side, each.message, attempt=1)
+        at += _STEP
+        answer = TimelineEntry(at, ExchangeEvent.APPROVE, each.side, each.message)
+        yield replace(answer, response_code=approved)
+    yield TimelineEntry(at, OperationState.SUCCEEDED, response_code=approved)
+
+
+def _open(exchanges: tuple[Exchange, ...]) -> Iterator[TimelineEntry]:
+    """Tell of an answer that does not come; what is sent at most once is given up."""
+    first, *_ = exchanges
+    yield TimelineEntry(_BEGUN, "opened")
+    yield TimelineEntry(_BEGUN, ExchangeEvent.SEND, first.side, first.message, attempt=1)
+    again = _BEGUN + timedelta(seconds=15)
+    yield TimelineEntry(again, ExchangeEvent.REPEAT, first.side, first.message, attempt=2)
+    if first.recovery is Recovery.AT_MOST_ONCE:
+        end = again + timedelta(seconds=15)
+        yield TimelineEntry(end, ExchangeEvent.LOSE_TRACK, first.side, first.message)
+        yield TimelineEntry(end, OperationState.UNKNOWN)
+
+
+def _readiness(*, ready: bool) -> Readiness:
+    bureau_link = "signed-on: sign-on-accepted" if ready else "closed: ConnectionLost"
+    return Readiness(
+        ready,
+        {
+            "security-module-social": ReadinessCheck(ready=True),
+            "security-module-financial": ReadinessCheck(ready=True),
+            "link-bureau": ReadinessCheck(ready, bureau_link),
+            "link-core": ReadinessCheck(ready=True, detail="signed-on: sign-on-accepted"),
+        },
+    )
+
+
+_OFFERED = ("activate-financial", "link", "set-ss-pin", "unlink")
+# The sample keys of RFC 7517, A.1, and RFC 7515, A.3.1; each `kid` is the thumbprint (RFC 7638).
+_SOCIAL_KEY = PublicKey(
+    kty="EC",
+    crv="P-256",
+    x="MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    y="4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    kid="cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s",
+    use="enc",
+    alg="ECDH-ES",
+    purpose=PinPurpose.SS_PIN,
+    not_after=datetime(2026, 12, 23, 23, 59, 59, tzinfo=UTC),
+)
+_FINANCIAL_KEY = replace(
+    _SOCIAL_KEY,
+    x="f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    y="x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    kid="oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U",
+    purpose=PinPurpose.FINANCIAL_PIN,
+)
 _VIEWS: dict[str, object] = {
     "agencies": Agencies(
         (
             AgencyView(
-                institution=AgencyCode("99350201"),
-                name=NameView("厦门市社会保险管理中心", "Xiamen Social Insurance Centre"),
+                institution=_INSTITUTION,
+                name=NameView(
+                    "厦门市社会保险管理中心", "Xiamen Social Insurance Management Centre"
+                ),
                 region=RegionView("350200", NameView("厦门", "Xiamen")),
-                operations={"online-banking": ("link", "unlink", "set-ss-pin", "activate")},
-                ss_pin=PinRulesView(6, ("same-digit", "run", "birth-date"), ("payment",)),
+                operations={"counter": _OFFERED, "online-bank": _OFFERED},
+                ss_pin=PinRulesView(6, tuple(sorted(WEAK_PIN_RULES)), ("pharmacy",)),
                 activation=ActivationRulesView(ss_account_follows=True),
             ),
         )
     ),
-    "public_keys": PublicKeys(
-        (
-            PublicKey(
-                kty="EC",
-                crv="P-256",
-                # The sample key of RFC 7517, A.1.
-                x="MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-                y="4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-                kid=_KID,
-                use="enc",
-                alg="ECDH-ES",
-                purpose=PinPurpose.SS_PIN,
-                not_after=datetime(2027, 5, 31, tzinfo=UTC),
-            ),
-        )
-    ),
+    "public_keys": PublicKeys((_SOCIAL_KEY, _FINANCIAL_KEY)),
     "read_link": LinkView(
         link=_LINK,
         state=LinkState.ACTIVE,
-        institution=AgencyCode("99350201"),
-        ss_card_number=SsCardNumber("T00000019"),
-        account=Pan("6200000000000005"),
+        institution=_INSTITUTION,
+        ss_card_number=_CARD,
+        account=_ACCOUNT,
         created_at=_BEGUN,
     ),
     "open_pin_session": PinSessionView(
         pin_session=_SESSION,
         purpose=PinPurpose.SS_PIN,
         nonce="pN2x0m1wq0s6y2Jb9V3aXw",
-        kid=_KID,
+        kid=_SOCIAL_KEY.kid,
         expires_at=_BEGUN + timedelta(minutes=5),
     ),
     "liveness": Liveness(alive=True),
-    "readiness": Readiness(ready=True, checks={"journal": ReadinessCheck(ready=True)}),
 }

@@ -78,8 +78,10 @@ class _Masked(_Text):
         }
 
 
-_SS_CARD_EXAMPLE = "T00000019"  # prefix T: no region prints it
-_PAN_EXAMPLE = "6200000000000005"  # a published test number
+# Card, account and mobile of the simulators' first person: no region prints a T, 620000 is a
+# test range, and 154 is assigned to nobody.
+_SS_CARD_EXAMPLE = "T00000001"
+_PAN_EXAMPLE = "6200000000000000018"
 
 AgencyCodeText = Annotated[
     AgencyCode, _Text(AgencyCode, "Code of the social-security institution", "99350201")

@@ -14,7 +14,8 @@ from gateway.api.contract import ENDPOINTS, Endpoint, Success, by_path
 from gateway.api.examples import REQUEST_EXAMPLES, success_example
 from gateway.api.fields import JsonObject
 from gateway.api.openapi_texts import DESCRIPTION, HEADERS, PARAMETERS
-from gateway.api.problems import ANSWERS, PROBLEM_MEDIA_TYPE, Problem, problem
+from gateway.api.problems import ANSWERS, PROBLEM_MEDIA_TYPE, NextAction, Problem, problem
+from gateway.api.vocabulary import explained
 from gateway.terms.refusals import Refusal
 
 _REF_TEMPLATE = "#/components/schemas/{model}"
@@ -52,7 +53,7 @@ def document() -> JsonObject:
             "description": DESCRIPTION,
         },
         "servers": [{"url": "/"}],
-        "paths": {path: _path_item(endpoints) for path, endpoints in by_path().items()},
+        "paths": {path: _path_item(by_path()[path]) for path in sorted(by_path(), key=_order)},
         "components": {
             "securitySchemes": {"channel": {"type": "http", "scheme": "bearer"}},
             "parameters": PARAMETERS,
@@ -68,6 +69,26 @@ def render_document(described: JsonObject) -> bytes:
     return json.dumps(described, ensure_ascii=False, indent=1).encode()
 
 
+# As a client meets them; the table has them as routes are looked for.
+_READING_ORDER = (
+    "/v1/agencies",
+    "/v1/jwks.json",
+    "/v1/links",
+    "/v1/links/{link}",
+    "/v1/links/{link}/pin-sessions",
+    "/v1/links/{link}/ss-pin",
+    "/v1/activations",
+    "/v1/operations/{operation}",
+    "/livez",
+    "/readyz",
+    "/metrics",
+)
+
+
+def _order(path: str) -> int:
+    return _READING_ORDER.index(path)
+
+
 def _schemas() -> JsonObject:
     modes: dict[type, JsonSchemaMode] = {Problem: "serialization"}
     for endpoint in ENDPOINTS:
@@ -81,6 +102,9 @@ def _schemas() -> JsonObject:
         schema_generator=_Plain,
     )
     definitions: JsonObject = schemas["$defs"]
+    actions = {action.value: action.meaning for action in NextAction}
+    next_action = definitions[NextAction.__name__]
+    next_action["description"] = explained(next_action["description"], actions)
     return definitions
 
 

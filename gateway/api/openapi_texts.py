@@ -38,14 +38,25 @@ path or customer 422 `IDEMPOTENCY_KEY_REUSED`; no key 400 `IDEMPOTENCY_KEY_MISSI
 
 ## Outcomes
 
-- **200, 201**: done, for good.
-- **202** with `Location`: not settled yet. `pending` is under way; `unknown` means that a far side
-  may or may not have carried it out and the gateway is finding out; `manual` that the bank's staff
-  has to. Read the operation until its state is `succeeded` or `failed`. Never treat 202 as a
-  failure.
-- **4xx, 5xx** as `application/problem+json` (RFC 9457): not done. Programs decide by `code` and
-  `next_action`; `user_message` is ready to show to the customer in Chinese and English; `errors`
-  lists places and rules, never values.
+- **200, 201**: done. After an activation the financial account is active; the SS account follows
+  by itself, and `ss_account` in the operation says when and how far it is.
+- **202** with `Location`: taken on, not settled. It is neither a failure nor to be asked for anew
+  under another key. Read the operation there; what to do follows from its `state`:
+  - `pending`: under way. Read it again after a second.
+  - `unknown` (an SS PIN only): the bureau's answer was lost, so the old or the new PIN may be in
+    force, and the gateway cannot ask which. Only a late answer still settles it, so do not wait:
+    open a new PIN session and let the customer set the PIN again. For about a minute, while the
+    earlier message may still be delivered, that is answered 409 `EARLIER_PIN_OPEN`; `Retry-After`
+    says when to go on.
+  - `manual`: the bank's staff has to find out. The gateway does nothing more about it.
+  - `succeeded`, `failed`: settled for good; a failed one has its `refusal`.
+- **4xx, 5xx** as `application/problem+json` (RFC 9457): not done, and what was begun is undone,
+  but for two: 409 `IN_PROGRESS` (the same request, or another change of the link, is under way)
+  and 500 `INTERNAL_ERROR` (how far it came is not known). Repeat either under the same key, and it
+  is carried out once.
+
+Programs decide by `code` and `next_action`; `user_message` is ready to show to the customer in
+Chinese and English; `errors` lists places and rules, never values.
 
 ## Encrypting a PIN
 
@@ -105,7 +116,7 @@ PARAMETERS: JsonObject = {
         "header",
         "Customer-Number",
         "The bank's own number of the customer for whom the channel asks.",
-        {"pattern": f"^{CustomerNumber.pattern.pattern}$", "examples": ["C00000001"]},
+        {"pattern": f"^{CustomerNumber.pattern.pattern}$", "examples": ["C000000001"]},
     ),
     "Idempotency-Key": _parameter(
         "header",

@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
+from gateway.api.vocabulary import ADVICE, explained
 from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
@@ -147,7 +148,12 @@ class RefusalView:
 class AdviceView:
     """What the customer had better do, though the request is carried out."""
 
-    code: Annotated[str, Field(description="Stable code, see the catalogue at /docs.")]
+    code: Annotated[
+        str,
+        Field(
+            description=explained("Stable code:", ADVICE), json_schema_extra={"enum": list(ADVICE)}
+        ),
+    ]
     user_message: UserMessageView
 
 
@@ -201,7 +207,7 @@ def problem(
     response_code: str | None = None,
 ) -> Problem:
     """Describe a refusal as problem details."""
-    places = [f"{e.pointer if e.header is None else e.header}: {e.rule}" for e in errors]
+    places = [": ".join(filter(None, (e.header or e.pointer, e.rule))) for e in errors]
     return Problem(
         type=f"/docs#{refusal.value}",
         title=title(refusal),

@@ -22,6 +22,7 @@ from gateway.api.fields import (
     SsCardNumberMasked,
 )
 from gateway.api.problems import AdviceView, RefusalView, advice_view, refusal_view
+from gateway.api.vocabulary import TIMELINE_WORDS, WEAK_PIN_RULES, explained
 from gateway.linking.link import LinkState
 from gateway.operations.facts import OperationState
 from gateway.terms.advice import Advice
@@ -113,7 +114,13 @@ class TimelineEntry:
     """One step of an operation, masked."""
 
     at: datetime
-    what: Annotated[str, Field(description="What happened, a stable word.")]
+    what: Annotated[
+        str,
+        Field(
+            description=explained("What happened, a stable word:", TIMELINE_WORDS),
+            json_schema_extra={"enum": list(TIMELINE_WORDS)},
+        ),
+    ]
     side: Side | None = None
     message: Annotated[str | None, Field(description="Name of the ISO 8583 message.")] = None
     attempt: Annotated[int | None, Field(description="1 for the first sending.")] = None
@@ -228,7 +235,14 @@ class PinRulesView:
 
     digits: Annotated[int, Field(description="How many digits the PIN has.")]
     weak_pin_rules: Annotated[
-        tuple[str, ...], Field(description="Names of the rules a new PIN must not fall under.")
+        tuple[str, ...],
+        Field(
+            description=explained(
+                "Names of the rules a new PIN must not fall under, each refused with "
+                "`PIN_TRIVIAL` or `PIN_PERSONAL`:",
+                WEAK_PIN_RULES,
+            )
+        ),
     ]
     required_for: Annotated[
         tuple[str, ...], Field(description="Scenes in which the region asks for the SS PIN.")
@@ -238,7 +252,10 @@ class PinRulesView:
     ] = False
     advised_pin_rules: Annotated[
         tuple[str, ...],
-        Field(description="Names of the rules a new PIN had better not fall under."),
+        Field(
+            description="Names of the rules a new PIN had better not fall under; it is taken, "
+            "and the answer has an `advice`."
+        ),
     ] = ()
 
 

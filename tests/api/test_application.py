@@ -61,7 +61,7 @@ def test_request_id_of_another_form_is_replaced(client, request_id):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v1/", "/v1/links/", f"/v1/links/{LINK}/", "/V1/links", "/v1/links/a/b", "//"],
+    ["/v1", "/v1/", "/v1/links/", f"/v1/links/{LINK}/", "/V1/links", "/v1/links/a/b", "/v1//links"],
 )
 def test_unknown_path_is_answered_as_a_problem(client, path):
     """No redirect and no guess: 404, and the path is not repeated."""
@@ -77,6 +77,7 @@ def test_unknown_path_is_answered_as_a_problem(client, path):
         (f"/v1/links/{LINK}", "GET, DELETE, HEAD"),
         (f"/v1/links/{LINK}/ss-pin", "PUT"),
         ("/livez", "GET, HEAD"),
+        ("/", "GET, HEAD"),
         ("/docs", "GET, HEAD"),
         ("/openapi.json", "GET, HEAD"),
     ],
@@ -88,6 +89,68 @@ def test_other_methods_are_answered_with_those_allowed(client, gateway, path, al
     assert (response.status_code, response.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert response.headers["Allow"] == allowed
     assert gateway.calls == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_bare_address_leads_to_the_documentation(client, method):
+    """Whoever opens the gateway in a browser finds out what it is, and the path is not absolute."""
+    response = client.send(method, "/", {"Authorization": None})
+
+    assert (response.status_code, response.headers["Location"]) == (307, "/docs")
+    assert response.content == b""
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["gateway", "gateway.bank.test:8443", "10.0.0.1", "127.0.0.1:35325", "[::1]:8080"],
+)
+def test_documentation_uses_the_address_it_is_asked_at(client, host):
+    """A command of the page goes to the gateway that showed it."""
+    page = client.send("GET", "/docs", {"Host": host}).text
+
+    assert f"curl -X GET &quot;http://{host}/v1/agencies&quot;" in page
+    assert "127.0.0.1:8080" not in page.replace(f"http://{host}/", "")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "gateway$(id)",
+        "a b",
+        "a'b",
+        'a"b',
+        "<b>",
+        "a/b",
+        "a@b",
+        "a:b",
+        "a:123456",
+        "[::1",
+        "a" * 254,
+        b"\xe6\xb5\x8b",
+    ],
+)
+def test_documentation_repeats_no_other_host(client, host):
+    """What is not the form of an address, or would mean something to a shell, is left out."""
+    page = client.send("GET", "/docs", {"Host": host}).text
+
+    assert "curl -X GET &quot;http://127.0.0.1:8080/v1/agencies&quot;" in page
+
+
+def test_documentation_repeats_no_host_that_is_sent_twice(application):
+    """Which of the two is meant is not guessed."""
+    sent = []
+
+    async def send(event):
+        sent.append(event)
+
+    hosts = [(b"host", b"one.test"), (b"host", b"two.test")]
+    scope = {"type": "http", "method": "GET", "path": "/docs", "headers": hosts}
+    asyncio.run(application({**scope, "query_string": b""}, None, send))
+
+    page = sent[1]["body"]
+    assert b"http://127.0.0.1:8080/" in page
+    assert b".test" not in page
 
 
 @pytest.mark.parametrize("path", ["/livez", "/docs"])

@@ -93,6 +93,17 @@ def test_refusal_of_the_gateway_keeps_its_place():
     assert '"errors":[{"rule":"an institution served here","pointer":"/institution"}]' in content
 
 
+def test_rule_without_a_place_stands_alone():
+    """What concerns the whole request is said without a pointer before it."""
+    error = InvalidRequest(
+        FieldError("no query parameters", pointer=""), FieldError("a rule without a place")
+    )
+
+    content = bytes(refused(error, "req_1").body).decode()
+
+    assert '"detail":"no query parameters; a rule without a place"' in content
+
+
 def test_title_is_the_code_in_words():
     """Abbreviations stay capitals."""
     assert title(Refusal.PIN_SESSION_UNUSABLE) == "PIN session unusable"
