@@ -193,6 +193,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         changes_state=True,
         own_refusals=(
             Refusal.NOT_FOUND,
+            Refusal.EARLIER_PIN_OPEN,
             Refusal.REGISTRATION_UNDONE,
             *_BUREAU_REFUSALS,
             *_CORE_REFUSALS,

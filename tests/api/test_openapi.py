@@ -11,7 +11,8 @@ from gateway.api.bodies import ENCRYPTED_PIN_CHARACTERS_MAX, validate
 from gateway.api.contract import ENDPOINTS, by_path
 from gateway.api.examples import REQUEST_EXAMPLES
 from gateway.api.openapi import document, render_document
-from gateway.api.problems import ANSWERS
+from gateway.api.problems import ANSWERS, NextAction
+from gateway.operations.facts import OperationState
 from gateway.terms.numbers import Address, AgencyCode, LinkId, Mobile, OperationId, SsCardNumber
 from gateway.terms.refusals import Refusal
 
@@ -197,3 +198,38 @@ def test_documented_recipe_makes_an_envelope_that_opens():
     assert set(opened.protected) == {"alg", "enc", "kid", "epk"}
     assert envelope.split(".")[1] == ""
     assert len(envelope) <= ENCRYPTED_PIN_CHARACTERS_MAX
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "`unknown` (an SS PIN only)",
+        "`EARLIER_PIN_OPEN`",
+        "`Retry-After`",
+        "`IN_PROGRESS`",
+        "`INTERNAL_ERROR`",
+        "`ss_account`",
+        *(f"`{state}`" for state in OperationState),
+    ],
+)
+def test_description_says_what_follows_from_each_outcome(words):
+    """Every state, and every problem that does not mean 'not done', has its sentence."""
+    outcomes = DOCUMENT["info"]["description"].partition("## Outcomes")[2].partition("\n## ")[0]
+
+    assert words in outcomes
+
+
+def test_paths_stand_in_the_order_of_use():
+    """Institutions and keys come first, then links, PINs, activation, operations, health."""
+    paths = list(DOCUMENT["paths"])
+
+    assert paths[:3] == ["/v1/agencies", "/v1/jwks.json", "/v1/links"]
+    assert paths[-4:] == ["/v1/operations/{operation}", "/livez", "/readyz", "/metrics"]
+
+
+def test_next_actions_are_explained():
+    """The schema has a line for every word."""
+    described = DOCUMENT["components"]["schemas"]["NextAction"]
+
+    for action in NextAction:
+        assert f"- `{action}`: {action.meaning}" in described["description"]

@@ -50,6 +50,7 @@ PLANTED = [
     Violation("api", "twisted.internet", "one door: Twisted"),
     Violation("store", "twisted.internet", "one door: Twisted"),
     Violation("wire", "starlette.requests", "one door: Starlette"),
+    Violation("app", "markdown_it", "one door: Markdown"),
     Violation("simulators", "uvicorn", "one door: what runs a process"),
     Violation("store", "structlog", "one door: only shell rooms write a log"),
     Violation("social", "stdnum.luhn", "one door: check digits"),
