@@ -18,7 +18,8 @@ _ADDRESS: Final = "address-of-this-gateway"
 _TRYING = """\
 Commands are for a shell. Set `TOKEN` to the channel's token, and `LINK` and `OPERATION` to the ids
 that the answers give. Card, account, mobile and customer are those of the first person of
-`gateway run`, which also prints a token; an `encrypted_pin` is yours to make.
+`gateway run`, which also prints a token, and other people: the account of the first is active
+already, that of the second is not. An `encrypted_pin` is yours to make.
 """
 _PROBLEMS = """\
 Every problem has a stable `code`, which says the rest. The messages are ready to show to the
@@ -115,7 +116,7 @@ def _command(method: str, path: str, operation: JsonObject) -> str:
     lines = [f'curl -X {method} "{_ADDRESS}{path}"']
     lines += ['-H "Authorization: Bearer $TOKEN"'] if operation["security"] else []
     lines += ["-H 'Customer-Number: C000000001'"] if "Customer-Number" in names else []
-    lines += ['-H "Idempotency-Key: $(uuidgen)"'] if "Idempotency-Key" in names else []
+    lines += ['-H "Idempotency-Key: $(date +%s)-$RANDOM"'] if "Idempotency-Key" in names else []
     if "requestBody" in operation:
         example = operation["requestBody"]["content"]["application/json"]["example"]
         lines += ["-H 'Content-Type: application/json'", f"-d '{_pretty(example)}'"]

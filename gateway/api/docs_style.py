@@ -20,6 +20,7 @@ pre code{padding:0;overflow-wrap:normal}
 table{border-collapse:collapse;width:100%;margin:.6em 0}
 td,th{border:1px solid var(--line);padding:.35em .6em;text-align:left;vertical-align:top}
 th{background:var(--soft)}
+td[title] code{white-space:nowrap}
 td p,td ul,dd p{margin:0}td ul,dd ul{padding-left:1.2em}
 .fields th:nth-child(1){width:22%}.fields th:nth-child(2){width:30%}
 dl{display:grid;grid-template-columns:3em minmax(0,1fr);gap:.35em .5em}

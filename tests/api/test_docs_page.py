@@ -30,6 +30,10 @@ def shown(page):
     return unescape(re.sub(r"<style>.*?</style>|<[^>]+>", "", page.text, flags=re.DOTALL))
 
 
+def _in_shell(path):
+    return path.replace("{link}", "$LINK").replace("{operation}", "$OPERATION")
+
+
 def test_page_loads_nothing_from_elsewhere(page):
     """No script, no font, no image; the policy forbids them too."""
     own = page.text.replace(ADDRESS, "")
@@ -68,10 +72,20 @@ def test_introduction_is_rendered(page, shown):
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: e.operation_id)
 def test_page_shows_every_endpoint(page, shown, endpoint):
     """Each endpoint has a heading, and a command to try it with ids from the environment."""
-    path = endpoint.path.replace("{link}", "$LINK").replace("{operation}", "$OPERATION")
-
     assert f"<code>{endpoint.method} {endpoint.path}</code>" in page.text
-    assert f'curl -X {endpoint.method} "{ADDRESS}{path}"' in shown
+    assert f'curl -X {endpoint.method} "{ADDRESS}{_in_shell(endpoint.path)}"' in shown
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: e.operation_id)
+def test_command_sends_what_its_endpoint_demands(shown, endpoint):
+    """Token, customer, key and body are there where they are needed, and only there."""
+    first_line = re.escape(f'curl -X {endpoint.method} "{ADDRESS}{_in_shell(endpoint.path)}"')
+    command = re.search(rf"^{first_line}.*?(?<!\\)$", shown, re.MULTILINE | re.DOTALL)[0]
+
+    assert ("Authorization: Bearer $TOKEN" in command) == endpoint.authenticated
+    assert ("Customer-Number: C000000001" in command) == endpoint.for_customer
+    assert ("Idempotency-Key: $(date +%s)-$RANDOM" in command) == endpoint.changes_state
+    assert ("-d '{" in command) == (endpoint.body is not None)
 
 
 def test_endpoints_stand_in_the_order_of_use(page):
