@@ -195,9 +195,7 @@ def bench(
     """Measure on this machine, in about two minutes, and print a Markdown table."""
     from gateway.app.bench import codec, links, module, operations  # noqa: PLC0415
     from gateway.app.bench.figures import Figure, to_json, to_markdown  # noqa: PLC0415
-    from gateway.app.logs import configure  # noqa: PLC0415
 
-    configure("warning")  # the table is what is wanted on the screen
     measures: dict[BenchName, Callable[[], list[Figure]]] = {
         BenchName.CODEC: codec.measure,
         BenchName.LINKS: links.measure,
