@@ -79,9 +79,10 @@ def peer():
         return f"127.0.0.1:{listening.getsockname()[1]}"
 
     yield listen
-    listening.close()
+    # A connection that was made is still to be accepted when nobody waited for its answer.
     for thread in threads:
         thread.join(10)
+    listening.close()
 
 
 @pytest.fixture
