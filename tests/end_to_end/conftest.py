@@ -147,6 +147,10 @@ class Wire:
         sink.close()
 
 
+def _is_new_request(mti: str) -> bool:
+    return mti[1] != "8" and mti[-1] == "0"
+
+
 def _append(records: list[bytearray]) -> bytearray:
     records.append(bytearray())
     return records[-1]
@@ -184,11 +188,14 @@ class Peer:
         ]
 
     def begun(self, after: int) -> list[str]:
-        """Name the requests that came behind a mark, repeats of earlier ones left out."""
+        """Name the requests that came behind a mark, without repeats of earlier ones.
+
+        Network management is left out: an idle link asks for an echo whenever its time has come.
+        """
         return [
             entry["message"]
             for entry in self.entries(after)
-            if entry["direction"] == "received" and entry["fields"][0]["value"][-1] == "0"
+            if entry["direction"] == "received" and _is_new_request(entry["fields"][0]["value"])
         ]
 
     def state(self, who: Person) -> Mapping[str, Any]:
