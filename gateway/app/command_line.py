@@ -48,6 +48,9 @@ app = typer.Typer(
 app.add_typer(message_app, name="message")
 app.add_typer(keys_app, name="keys")
 
+store_app = typer.Typer(help="The database.", no_args_is_help=True)
+app.add_typer(store_app, name="store")
+
 regions_app = typer.Typer(help="Region profiles.", no_args_is_help=True)
 app.add_typer(regions_app, name="regions")
 
@@ -87,6 +90,17 @@ def security_module(
     loop = uvloop.new_event_loop
     with _errors():
         run(key_store, socket, side, embedded=embedded, pin_list=pin_list, loop_factory=loop)
+
+
+@store_app.command()
+def upgrade(config: Annotated[Path, typer.Option(help="The configuration file, TOML.")]) -> None:
+    """Bring the database of an older release up to this one; make a copy of it first."""
+    from gateway.app.settings import load_settings  # noqa: PLC0415
+    from gateway.store.engine import upgrade as run  # noqa: PLC0415
+
+    with _errors():
+        before, after = run(load_settings(config).store.path)
+        typer.echo(f"schema {before or 'of an empty database'} to {after}")
 
 
 @regions_app.command()

@@ -13,5 +13,8 @@ module       holds
 ``journal``  the writer thread: many units, one transaction
 ``reader``   the reader thread: many queries, one way back
 ``queries``  what is read back
+``schema``   makes, checks and upgrades the schema
 ===========  ====================================================================
+
+``migrations`` holds the revisions of the schema.
 """

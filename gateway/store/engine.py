@@ -1,14 +1,15 @@
 """Opens the database, and refuses a second process on the same file."""
 
 import fcntl
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from gateway.store.tables import metadata
+from gateway.store import schema
 from gateway.terms.errors import SpecificationError
 
 _CONNECTIONS = 2  # the journal's and the reader's
@@ -23,19 +24,33 @@ class Database:
     when it cannot be opened as a database.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, take: Callable[[Engine, str], object] = schema.ensure) -> None:
         self._lock = _lock(path)
         try:
-            self.engine = _open(path)
+            self.engine = _opened(path)
+            take(self.engine, str(path))
         except (OSError, SQLAlchemyError):
             self._lock.close()
             rule = "cannot be opened as a database of this gateway; name a writable file"
             raise SpecificationError(str(path), "store.path", rule) from None
+        except SpecificationError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close every connection and let another process have the file."""
         self.engine.dispose()
         self._lock.close()
+
+
+def upgrade(path: Path) -> tuple[str | None, str]:
+    """Bring a database file up to this release; gives the revisions before and after.
+
+    Raises `SpecificationError` as `Database` does, and when it is of a newer release.
+    """
+    revisions: list[tuple[str | None, str]] = []
+    Database(path, lambda engine, place: revisions.append(schema.upgrade(engine, place))).close()
+    return revisions[0]
 
 
 def _lock(path: Path) -> IO[str]:
@@ -54,7 +69,7 @@ def _lock(path: Path) -> IO[str]:
     return lock
 
 
-def _open(path: Path) -> Engine:
+def _opened(path: Path) -> Engine:
     # SQLite gives its WAL the permissions of the file: they are set before there is one.
     path.touch(mode=0o600)
     path.chmod(0o600)
@@ -66,12 +81,19 @@ def _open(path: Path) -> Engine:
         connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000},
     )
     event.listen(engine, "connect", _prepare)
-    metadata.create_all(engine)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
 def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection
+    # The driver would begin a transaction at the first change of a row only, so that a change of
+    # the schema would stand outside of it.
+    connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

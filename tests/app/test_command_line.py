@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -124,6 +125,22 @@ def test_serve_ends_with_the_gateways_status(run, monkeypatch, tmp_path, status)
 
     assert result.exit_code == status
     assert given == [("settings of gateway.toml", True)]
+
+
+def test_store_upgrade_tells_the_revisions(run, monkeypatch, tmp_path):
+    """From which to which, and a repeated command changes nothing."""
+    from gateway.app import settings
+    from gateway.store import schema
+
+    store = settings.StoreSettings(path=tmp_path / "gateway.db")
+    monkeypatch.setattr(settings, "load_settings", lambda _file: SimpleNamespace(store=store))
+
+    outputs = [run("store", "upgrade", "--config", "gateway.toml").output for _ in range(2)]
+
+    assert outputs == [
+        f"schema of an empty database to {schema.HEAD}\n",
+        f"schema {schema.HEAD} to {schema.HEAD}\n",
+    ]
 
 
 @pytest.mark.parametrize(("name", "has_region"), [("bureau", True), ("core", False)])

@@ -44,6 +44,7 @@ PLANTED = [
     Violation("pinblock", "secrets", PURE),
     Violation("app", "sqlalchemy", "one door: SQLAlchemy"),
     Violation("api", "sqlalchemy.exc", "one door: SQLAlchemy"),
+    Violation("app", "alembic", "one door: alembic"),
     Violation("store", "cryptography.fernet", "one door: ciphers"),
     Violation("app", "cryptography.hazmat", "one door: ciphers"),
     Violation("api", "joserfc.jwe", "one door: envelopes"),
