@@ -32,12 +32,13 @@ from gateway.app.modules import ModuleProcess
 from gateway.app.pins import SecurityModules
 from gateway.app.reactor import run_in_reactor
 from gateway.app.service import OnlineBanking, Readiness
-from gateway.app.settings import LinkSettings, ListenerSettings, Settings
+from gateway.app.settings import LinkSettings, ListenerSettings, Settings, TlsSettings
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.app.traces import TraceNumbers
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
 from gateway.hsm.mac import mac_of
+from gateway.hsm.private_files import read_private
 from gateway.hsm.protocol import BadRequest
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect
@@ -58,6 +59,7 @@ from gateway.wire.exchange_link import ExchangeLink
 from gateway.wire.inbound_link import InboundLink, InboundPlan, not_supported
 from gateway.wire.line import SESSION_MESSAGES
 from gateway.wire.outbound_link import Address, LinkPlan, OutboundLink
+from gateway.wire.tls import Certificates
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -300,13 +302,15 @@ class Gateway:
             handler=not_supported(message_set),
             connections_max=settings.connections_max,
             connections_per_peer_max=settings.connections_per_peer_max,
+            tls=_certificates(settings.tls) if settings.tls else None,
         )
         link = InboundLink(plan, self._reactor)
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
         try:
             port = await link.start().asFuture(self._loop)
         except (ValueError, CannotListenError) as error:
-            raise self._bad_address(f"listeners.{name}.listen", error) from None
+            key = "tls" if settings.tls and isinstance(error, ValueError) else "listen"
+            raise self._bad_address(f"listeners.{name}.{key}", error) from None
         self._listeners[name] = link
         log.info("listening", listener=name, port=port)
 
@@ -434,6 +438,20 @@ class Gateway:
 
 
 _MODULE_LOOK_SECONDS = 2.0
+
+
+def _certificates(settings: TlsSettings) -> Certificates:
+    """Name the files of a listener's TLS; raises `SpecificationError` where one is not as it must.
+
+    The private key must be ours alone, like a key store.
+    """
+    read_private(settings.private_key)
+    for file in (settings.certificate, settings.trust):
+        if not os.access(file, os.R_OK):
+            raise SpecificationError(str(file), "", "cannot be read")
+    return Certificates(
+        settings.certificate, settings.private_key, settings.trust, settings.subjects
+    )
 
 
 class LoopTimers:

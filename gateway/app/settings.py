@@ -99,6 +99,8 @@ def _network(value: str) -> str:
 Network = Annotated[str, AfterValidator(_network)]
 # Host and port, or a Twisted endpoint string such as ``tls:host=…:port=…``.
 Place = Annotated[str, AfterValidator(_place)]
+# Of a certificate's subject, by its short name (RFC 4514, section 3).
+Attribute = Annotated[str, Field(pattern=r"^(CN|O|OU|L|ST|C)$")]
 Weight = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -135,6 +137,18 @@ class LinkSettings(_Strict):
         return tuple(zip(self.address, self.weights or (1,) * len(self.address), strict=True))
 
 
+class TlsSettings(_Strict):
+    """A listener's certificate, and those that far sides must show; files in PEM.
+
+    `subjects` names attributes of subjects that may connect; none: whoever `trust` signed for.
+    """
+
+    certificate: Path
+    private_key: Path
+    trust: Path
+    subjects: tuple[Annotated[dict[Attribute, str], Field(min_length=1)], ...] = ()
+
+
 class ListenerSettings(_Strict):
     """One inbound ISO 8583 listener: who may connect, and what is spoken."""
 
@@ -146,6 +160,13 @@ class ListenerSettings(_Strict):
     zone: Name
     connections_max: Annotated[int, Field(ge=1, le=1024)] = 64
     connections_per_peer_max: Annotated[int, Field(ge=1, le=1024)] = 4
+    tls: TlsSettings | None = None
+
+    @model_validator(mode="after")
+    def _tls_once(self) -> Self:
+        if self.tls is not None and is_endpoint_string(self.listen):
+            raise ValueError("listen must be host:port where there is a table tls")
+        return self
 
     @property
     def has_session(self) -> bool:
@@ -262,11 +283,21 @@ def _resolved(settings: Settings, base: Path) -> Settings:
         }
         return of.model_copy(update=paths)
 
+    def listener(of: ListenerSettings) -> ListenerSettings:
+        if of.tls is None:
+            return of
+        files = {name: base / getattr(of.tls, name) for name in _TLS_FILES}
+        return of.model_copy(update={"tls": of.tls.model_copy(update=files)})
+
     return settings.model_copy(
         update={
+            "listeners": {name: listener(each) for name, each in settings.listeners.items()},
             "store": settings.store.model_copy(update={"path": base / settings.store.path}),
             "social": module(settings.social),
             "financial": module(settings.financial),
             "specifications": settings.specifications and base / settings.specifications,
         }
     )
+
+
+_TLS_FILES = ("certificate", "private_key", "trust")

@@ -13,5 +13,6 @@ module               holds
 ``exchange_link``    a link that we dial for each request anew
 ``inbound_link``     a link that far sides dial
 ``tally``            what is counted of a link
+``tls``              certificates that a listener demands, the socket beneath, why TLS failed
 ===================  ============================================================
 """

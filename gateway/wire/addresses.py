@@ -15,7 +15,7 @@ CONNECT_SECONDS_MAX = 5.0  # domain.md 4.9; within a bank's network a connection
 
 def is_endpoint_string(address: str) -> bool:
     """Tell an endpoint string, such as ``tls:host=…:port=…``, from ``host:port``."""
-    return re.match(r"(tcp|tcp6|tls|ssl|unix):[^:]*[=:/]", address) is not None
+    return re.match(r"(tcp|tcp6|tls|ssl):[^:]*[=:/]", address) is not None
 
 
 def client_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twisted's are untyped

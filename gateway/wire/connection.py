@@ -14,11 +14,13 @@ from gateway.iso8583.framing import Frame, FrameReader
 from gateway.iso8583.message import Message
 from gateway.wire.link_mac import LinkMac
 from gateway.wire.tally import Tally
+from gateway.wire.tls import socket_transport, why_lost
 
 log = structlog.get_logger()
 
 USER_TIMEOUT_MS = 30_000  # unacknowledged bytes for this long: the peer's host is gone
 FRAME_SECONDS_MAX = 5.0  # the rest of a frame is on its way already; else its length was a lie
+HANG_UP_SECONDS_MAX = 5.0  # one 0810 and TLS's goodbye; a far side that reads has them in less
 UNSENT_BYTES_MAX = 1 << 20  # a peer that does not read for a megabyte is cut off
 
 
@@ -66,17 +68,17 @@ class MessageConnection(protocol.Protocol):
         self._reader = FrameReader(self._framing)
         self._clock = clock
         self._unfinished: IDelayedCall | None = None
+        self._hanging_up: IDelayedCall | None = None
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Set the socket's options and tell the link."""
-        transport: Any = self.transport
-        transport.setTcpNoDelay(True)
-        transport.setTcpKeepAlive(True)
-        transport.getHandle().setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS
-        )
-        transport.bufferSize = UNSENT_BYTES_MAX  # Twisted's 64 KiB is less than one burst
-        transport.registerProducer(_Impatient(transport), True)
+        tcp = socket_transport(self.transport)
+        tcp.setTcpNoDelay(True)
+        tcp.setTcpKeepAlive(True)
+        tcp.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+        tcp.bufferSize = UNSENT_BYTES_MAX  # Twisted's 64 KiB is less than one burst
+        # Not of TLS: it would pause us while it shakes hands.
+        tcp.registerProducer(_Impatient(self.transport), True)
         self._listener.connected(self)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
@@ -96,7 +98,9 @@ class MessageConnection(protocol.Protocol):
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802
         """Tell the link that the connection is gone."""
         self._forget_rest()
-        self._listener.lost(reason.type.__name__ if reason.type else "unknown")
+        if self._hanging_up is not None and self._hanging_up.active():
+            self._hanging_up.cancel()
+        self._listener.lost(why_lost(reason))
 
     def send(self, message: Message, envelope: bytes = b"") -> None:
         """Write a message with its MAC; raises `UnencodableMessage`, our own mistake.
@@ -115,8 +119,12 @@ class MessageConnection(protocol.Protocol):
             transport.abortConnection()
 
     def hang_up(self) -> None:
-        """Close the connection once everything written has left."""
+        """Close the connection once everything written has left, or soon without that.
+
+        Under TLS the far side has to agree, and it may not.
+        """
         transport: Any = self.transport
+        self._hanging_up = self._clock.callLater(HANG_UP_SECONDS_MAX, self.disconnect)
         transport.loseConnection()
 
     def _take(self, frame: Frame) -> None:

@@ -27,6 +27,7 @@ from gateway.wire.outbound_link import (
 )
 from gateway.wire.rotation import Rotation
 from gateway.wire.tally import Tally
+from gateway.wire.tls import why_lost
 
 log = structlog.get_logger()
 
@@ -216,7 +217,7 @@ class _Exchange(Generic[Token]):
         """Connect; the request is written as soon as there is a connection."""
 
         def failed(failure: Failure) -> None:
-            self._link.missed(place, failure.type.__name__ if failure.type else "unknown")
+            self._link.missed(place, why_lost(failure))
             self._over()
 
         def reached(_: object) -> None:

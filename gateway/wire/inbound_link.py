@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import structlog
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.protocol import Factory
+from twisted.internet.endpoints import wrapServerTLS
+from twisted.internet.protocol import Factory, Protocol
 
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.mac import Mac
@@ -21,6 +22,7 @@ from gateway.wire.connection import MessageConnection
 from gateway.wire.line import Line, Speech
 from gateway.wire.link_mac import LinkMac
 from gateway.wire.tally import Tally
+from gateway.wire.tls import Certificates, DemandingTls
 
 log = structlog.get_logger()
 
@@ -33,6 +35,7 @@ class InboundPlan:
 
     Far sides are the gateway of the message set, and we are its peer. `handler` answers requests
     that are in the set and no 08xx, or gives None; `peers` are the networks that may connect.
+    With `tls` each far side must show a certificate.
     """
 
     name: str
@@ -45,6 +48,7 @@ class InboundPlan:
     handler: Handler
     connections_max: int
     connections_per_peer_max: int
+    tls: Certificates | None = None
 
 
 class InboundLink:
@@ -86,13 +90,19 @@ class InboundLink:
         return Counter(line.state for line in self._lines)
 
     def start(self) -> "Deferred[int]":
-        """Listen; gives the port, or fails as Twisted's endpoint does."""
+        """Listen; gives the port, or fails as Twisted's endpoint does.
+
+        Raises `ValueError` for a bad address or certificate.
+        """
 
         def listening(port: Any) -> int:  # noqa: ANN401 - Twisted's
             self._port = port
-            return int(getattr(port.getHost(), "port", 0))  # a Unix socket has none
+            return int(port.getHost().port)
 
         endpoint = server_endpoint(self._reactor, self._plan.address)
+        if self._plan.tls is not None:
+            tls = DemandingTls(self._plan.tls, self._refuse_subject)
+            endpoint = wrapServerTLS(tls, endpoint, self._reactor)
         opened: Deferred[int] = endpoint.listen(_Accepting(self)).addCallback(listening)
         return opened
 
@@ -116,15 +126,24 @@ class InboundLink:
         """Make the protocol for a far side that connects; None for one that may not."""
         refusal = self._refusal(peer)
         if refusal:
-            self.turned_away += 1
-            log.warning("connection-refused", link=self.name, peer=peer, reason=refusal)
+            self._turn_away(refusal, peer=peer)
             return None
         line = Line(self._speech, self, self.tally, self._reactor)
         self._lines[line] = peer
         return line.connection()
 
+    def _turn_away(self, reason: str, **who: str) -> None:
+        self.turned_away += 1
+        log.warning("connection-refused", link=self.name, reason=reason, **who)
+
+    def _refuse_subject(self, subject: str) -> None:
+        self._turn_away("not an allowed certificate", subject=subject)
+
     def _refusal(self, peer: str) -> str:
-        if not any(ip_address(peer) in network for network in self._plan.peers):
+        address = ip_address(peer)
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address  # as a socket for both kinds gives it
+        if not any(address in network for network in self._plan.peers):
             return "not an allowed peer"
         if len(self._lines) >= self._plan.connections_max:
             return "too many connections"
@@ -175,12 +194,21 @@ def not_supported(message_set: MessageSet) -> Handler:
     return handle
 
 
-class _Accepting(Factory[MessageConnection]):
+class _Accepting(Factory[Protocol]):
     noisy = False
 
     def __init__(self, link: InboundLink) -> None:
         self._link = link
 
-    def buildProtocol(self, addr: Any) -> MessageConnection | None:  # noqa: ANN401, N802 - Twisted's
-        """Make the protocol of a new connection, or refuse it."""
-        return self._link.accept(addr.host)
+    def buildProtocol(self, addr: Any) -> Protocol:  # noqa: ANN401, N802 - Twisted's
+        """Make the protocol of a new connection, or of one that is refused."""
+        return self._link.accept(addr.host) or _TurnedAway()
+
+
+class _TurnedAway(Protocol):
+    """Ends its connection at once. No protocol at all would do, but not under Twisted's TLS."""
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Disconnect before a byte is read."""
+        transport: Any = self.transport
+        transport.abortConnection()

@@ -1,5 +1,6 @@
 """The configuration: checked as a whole, every error naming file and key."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -104,6 +105,44 @@ def test_listener_says_who_may_connect(load):
 
     assert [str(network) for network in listener.peers] == ["10.0.0.0/8"]
     assert (listener.connections_max, listener.connections_per_peer_max) == (64, 4)
+
+
+TLS = """[listeners.core-in.tls]
+certificate = "tls/gateway.pem"
+private_key = "/etc/gateway/key.pem"
+trust = "tls/authorities.pem"
+subjects = [{ CN = "core-1", O = "Test Bank" }]
+[social]"""
+
+
+def test_listener_demands_certificates(load, tmp_path):
+    """Files relative to the configuration, and whose certificates may connect."""
+    tls = load("[social]", LISTENER.replace("[social]", TLS)).listeners["core-in"].tls
+
+    assert (tls.certificate, tls.trust) == (
+        tmp_path / "tls/gateway.pem",
+        tmp_path / "tls/authorities.pem",
+    )
+    assert str(tls.private_key) == "/etc/gateway/key.pem"
+    assert tls.subjects == ({"CN": "core-1", "O": "Test Bank"},)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("{ CN", "{ SN", "listeners.core-in.tls.subjects.0"),
+        ('{ CN = "core-1", O = "Test Bank" }', "{}", "listeners.core-in.tls.subjects.0"),
+        ('trust = "tls/authorities.pem"\n', "", "listeners.core-in.tls.trust"),
+        ("127.0.0.1:8590", "ssl:8590:privateKey=key.pem", "listeners.core-in"),
+    ],
+)
+def test_certificates_that_make_no_sense_are_refused(load, old, new, key):
+    """Unknown attributes, an entry that means nobody, no authority, TLS twice."""
+    text = LISTENER.replace("[social]", TLS)
+    assert old in text
+
+    with pytest.raises(SpecificationError, match=re.escape(key)):
+        load("[social]", text.replace(old, new))
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ PLANTED = [
     Violation("api", "joserfc.jwe", "one door: envelopes"),
     Violation("api", "twisted.internet", "one door: Twisted"),
     Violation("store", "twisted.internet", "one door: Twisted"),
+    Violation("hsm", "OpenSSL.crypto", "one door: OpenSSL"),
+    Violation("app", "service_identity", "one door: OpenSSL"),
     Violation("wire", "starlette.requests", "one door: Starlette"),
     Violation("app", "markdown_it", "one door: Markdown"),
     Violation("simulators", "uvicorn", "one door: what runs a process"),
