@@ -23,6 +23,8 @@ _EVENTS: Final[Mapping[ExchangeEvent, str]] = {
     ExchangeEvent.REVERSE: "the far side was told to undo it, if it had carried it out",
     ExchangeEvent.CONFIRM_REVERSAL: "the far side confirmed that nothing of it stands",
     ExchangeEvent.EXPIRE: "nothing more is sent; the bank's staff has to find out",
+    ExchangeEvent.FIND_DONE: "the bank's staff found that the far side has carried it out",
+    ExchangeEvent.FIND_NOT_DONE: "the bank's staff found that the far side has not carried it out",
 }
 _STATES: Final[Mapping[OperationState, str]] = {
     OperationState.SUCCEEDED: "the operation is carried out",
@@ -34,6 +36,8 @@ TIMELINE_WORDS: Final[Mapping[str, str]] = {
     "opened": "the operation was begun and is on record",
     **{event.value: _EVENTS[event] for event in ExchangeEvent},
     "answer-set-aside": "an answer came that decides nothing: late, repeated, or without outcome",
+    "resolution-proposed": "one of the bank's staff has said what became of the operation",
+    "resolution-approved": "another of the bank's staff has agreed",
     # Every operation begins pending, so this is nothing that happens to it.
     **{state.value: _STATES[state] for state in OperationState if state != OperationState.PENDING},
 }

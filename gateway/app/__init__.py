@@ -28,6 +28,8 @@ module            holds
 ``documents``     the pages of ``docs/`` that are generated
 ``message_tools`` describes, encodes, sends and dissects single messages and captures
 ``control``       the running gateway's own socket, for its operator
+``manual_desk``   operations that wait for a person, at that socket
+``operations_command``  the command for them
 ``key_changes``   a far side's new key, from its link to the security module
 ``keys_command``  what a key store's custodians do: `gateway keys`
 ``ceremony``      components of keys, from their custodians or a file

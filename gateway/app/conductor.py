@@ -125,6 +125,7 @@ class Conductor:
         self._running: dict[OperationId, _Running] = {}
         self._busy: dict[LinkId, OperationId] = {}
         self.settled_total: dict[tuple[OperationKind, OperationState], int] = {}
+        self.manual_count = 0  # operations that wait for a person, as the journal has them
 
     # ------------------------------------------------------------------ from the service
 
@@ -206,6 +207,26 @@ class Conductor:
             self._hold(running)
             return
         self._take(running, life.Resumed())
+
+    def resolve(
+        self,
+        operation: Operation,
+        cargo: Cargo,
+        event: life.Resolved,
+        done: Callable[[Operation | Exception], None],
+    ) -> None:
+        """Go on with an operation at rest from what a person found out about it.
+
+        `done` is called as by `open`. Raises `Unavailable` as it does.
+        """
+        running = _Running(operation, cargo, recorded=len(operation.facts))
+        decision = self._decide(running, event)
+        self._admit(running)
+        try:
+            self._record(running, decision, done)
+        except Unavailable:
+            self._dismiss(running)
+            raise
 
     def watch(
         self, operation: OperationId, watcher: Callable[[Operation], None]
@@ -343,6 +364,7 @@ class Conductor:
             self._perform(running, effect)
         if running.operation.state is not before.state:
             self._count(running.operation)
+            self._count_manual(before.state, running.operation)
         if decision.facts:
             for watcher in tuple(running.watchers):
                 watcher(running.operation)
@@ -441,6 +463,14 @@ class Conductor:
         for name in tuple(running.timers):
             self._cancel(running, name)
         running.pins.clear()
+
+    def _count_manual(self, before: OperationState, operation: Operation) -> None:
+        """Raise the alarm for an operation that needs a person, and end it when one has looked."""
+        if operation.state is OperationState.MANUAL:
+            self.manual_count += 1
+            log.error("operation-manual", operation=str(operation.id), kind=operation.kind.value)
+        elif before is OperationState.MANUAL:
+            self.manual_count -= 1
 
     def _count(self, operation: Operation) -> None:
         key = (operation.kind, operation.state)

@@ -1,30 +1,58 @@
-"""The running gateway's own socket, for its operator: asks a far side for a new key.
+"""The running gateway's own socket, for its operator: one question a connection, JSON each way.
 
-One question a connection, one line of JSON each way. The socket lies beside the database, has mode
-0600 and is the operator's alone; what it is asked for changes nothing by itself.
+The socket lies beside the database, has mode 0600 and is the operator's alone.
 """
 
 import asyncio
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from gateway.app.key_changes import KeyedLink
 from gateway.iso8583.key_change import ChangedKey
 from gateway.terms.errors import LocalError, SpecificationError, Unavailable
 
 SUFFIX = ".control"
-LINE_BYTES_MAX = 1_024
+QUESTION_BYTES_MAX = 8_192  # a reason of 500 characters, each written as an escape of six bytes
+ANSWER_BYTES_MAX = 4 * 1024 * 1024  # a page of operations, each with its whole history
 ANSWER_SECONDS_MAX = 20.0  # a far side answers within ten
 KEYS = {"pin": ChangedKey.PIN, "mac": ChangedKey.MAC}
+
+Question = Mapping[str, Any]
+Answer = Mapping[str, object]
+Desk = Callable[[Question], Awaitable[Answer]]
+"""Answers one kind of question; raises `LocalError` or `Unavailable` in words for the operator."""
 
 
 def control_path(database: Path) -> Path:
     """Give where the gateway of a database listens for its operator."""
     return database.with_name(database.name + SUFFIX)
+
+
+def ask(database: Path, desk: str, question: Question) -> dict[str, Any]:
+    """Ask a desk of the gateway that runs on this database.
+
+    Raises `Unavailable` when no gateway runs or no answer came, and `LocalError` with the
+    gateway's words when it refuses.
+    """
+    line = json.dumps({"ask": desk, **question}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(ANSWER_SECONDS_MAX)
+        try:
+            connection.connect(str(control_path(database)))
+            connection.sendall(line)
+            answer = json.loads(connection.makefile("rb").readline(ANSWER_BYTES_MAX))
+        except (OSError, ValueError):
+            raise Unavailable("no gateway with this configuration answers") from None
+    if "refused" in answer:
+        raise LocalError(str(answer["refused"]))
+    if "unavailable" in answer:
+        raise Unavailable(str(answer["unavailable"]))
+    return dict(answer)
 
 
 def ask_for_key(database: Path, link: str, key: str) -> str:
@@ -33,26 +61,32 @@ def ask_for_key(database: Path, link: str, key: str) -> str:
     Raises `Unavailable` when no gateway runs, or no answer came, and `LocalError` for a link that
     there is not.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_SECONDS_MAX)
+    return str(ask(database, "key", {"link": link, "key": key})["response_code"])
+
+
+def key_desk(links: Mapping[str, KeyedLink]) -> Desk:
+    """Make the desk that asks far sides for new keys."""
+
+    async def desk(question: Question) -> Answer:
         try:
-            connection.connect(str(control_path(database)))
-            connection.sendall(json.dumps({"link": link, "key": key}).encode() + b"\n")
-            answer = json.loads(connection.makefile("rb").readline(LINE_BYTES_MAX))
-        except (OSError, ValueError):
-            raise Unavailable("no gateway with this configuration answers") from None
-    if "unknown" in answer:
-        raise LocalError("the gateway has no such link, or the link no such key")
-    if not answer.get("response_code"):
-        raise Unavailable("the far side did not answer, or the link is down")
-    return str(answer["response_code"])
+            link, key = links[question["link"]], KEYS[question["key"]]
+        except (KeyError, TypeError):
+            raise LocalError("the gateway has no such link, or the link no such key") from None
+        heard: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        link.request_key(key, heard.set_result)
+        code = await heard
+        if not code:
+            raise Unavailable("the far side did not answer, or the link is down")
+        return {"response_code": code}
+
+    return desk
 
 
 class Control:
     """Listens for the operator of one gateway."""
 
-    def __init__(self, links: Mapping[str, KeyedLink]) -> None:
-        self._links = links
+    def __init__(self, desks: Mapping[str, Desk]) -> None:
+        self._desks = desks
 
     async def listen(self, path: Path) -> asyncio.Server:
         """Open the socket; one that a killed gateway left is replaced.
@@ -60,7 +94,8 @@ class Control:
         The database beside it is held by one gateway only, hence so is the socket. Raises
         `SpecificationError` when the path cannot be used.
         """
-        return await asyncio.start_unix_server(self._serve, sock=_bound(path), limit=LINE_BYTES_MAX)
+        sock = _bound(path)
+        return await asyncio.start_unix_server(self._serve, sock=sock, limit=QUESTION_BYTES_MAX)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError):
@@ -69,18 +104,18 @@ class Control:
             await writer.drain()
         writer.close()
 
-    async def _answer(self, line: bytes) -> Mapping[str, object]:
+    async def _answer(self, line: bytes) -> Answer:
         try:
             question = json.loads(line)
-            link, key = self._links[question["link"]], KEYS[question["key"]]
+            desk = self._desks[question["ask"]]
         except (KeyError, TypeError, ValueError):
-            return {"unknown": True}
-        heard: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            return {"refused": "the gateway does not know this question"}
         try:
-            link.request_key(key, heard.set_result)
-        except Unavailable:
-            return {"response_code": ""}
-        return {"response_code": await heard}
+            return await desk(question)
+        except LocalError as error:
+            return {"refused": str(error)}
+        except Unavailable as error:
+            return {"unavailable": str(error)}
 
 
 def _bound(path: Path) -> socket.socket:

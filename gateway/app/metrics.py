@@ -77,6 +77,11 @@ class GatewayCollector(Collector):
             "Operations that are not at rest.",
             value=self._conductor.running_count,
         )
+        yield GaugeMetricFamily(
+            "ssgw_operations_manual",
+            "Operations that wait for a person: gateway operations list --state manual.",
+            value=self._conductor.manual_count,
+        )
         operations = CounterMetricFamily(
             "ssgw_operations", "Operations by kind and state reached.", labels=["kind", "state"]
         )

@@ -9,7 +9,16 @@ from gateway.api import service as api
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
 from gateway.linking.link import PinSession
 from gateway.operations.exchange import Exchange, ExchangeEvent, move
-from gateway.operations.facts import AnswerSetAside, Fact, Moved, Opened, OperationState, Settled
+from gateway.operations.facts import (
+    AnswerSetAside,
+    Fact,
+    Moved,
+    Opened,
+    OperationState,
+    ResolutionApproved,
+    ResolutionProposed,
+    Settled,
+)
 from gateway.operations.operation import Operation
 from gateway.regions.catalogue import Agency
 from gateway.regions.vocabulary import Scene
@@ -83,6 +92,11 @@ def _entry(fact: Fact, exchanges: dict[str, Exchange]) -> api.TimelineEntry:
             )
         case Settled():
             return api.TimelineEntry(fact.at, fact.state.value, response_code=fact.response_code)
+        # Who it was and why is for the bank's own staff.
+        case ResolutionProposed():
+            return api.TimelineEntry(fact.at, "resolution-proposed")
+        case ResolutionApproved():
+            return api.TimelineEntry(fact.at, "resolution-approved")
         case _:
             assert_never(fact)
 

@@ -21,12 +21,13 @@ from gateway.api.authentication import Channels
 from gateway.api.service import ReadinessCheck
 from gateway.app.clock import utc_now
 from gateway.app.conductor import Cancel, Cargo, Conductor
-from gateway.app.control import Control, control_path
+from gateway.app.control import Control, control_path, key_desk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
 from gateway.app.key_changes import KeyChanges
 from gateway.app.logs import configure
+from gateway.app.manual_desk import ManualDesk
 from gateway.app.metrics import GatewayCollector, exposition
 from gateway.app.modules import ModuleProcess
 from gateway.app.pins import SecurityModules
@@ -113,7 +114,7 @@ class Gateway:
             await self._resume(conductor)
             await self._start_http(stack, self._application(conductor, table, sealer))
             self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
-            await self._start_control(stack)
+            await self._start_control(stack, conductor)
             renewing = asyncio.create_task(self._renew_keys())
             watching = asyncio.create_task(self._watch_modules())
             await self._stop.wait()
@@ -183,9 +184,11 @@ class Gateway:
                     self._module_is_ready[side] = False
             await asyncio.sleep(_MODULE_LOOK_SECONDS)
 
-    async def _start_control(self, stack: AsyncExitStack) -> None:
+    async def _start_control(self, stack: AsyncExitStack, conductor: Conductor) -> None:
         path = control_path(self._settings.store.path)
-        control = await Control(self._links).listen(path)
+        manual = ManualDesk(conductor, self._journal, self._read, utc_now)
+        desks = {"key": key_desk(self._links), "manual": manual.answer}
+        control = await Control(desks).listen(path)
         stack.callback(path.unlink, missing_ok=True)
         stack.callback(control.close)
 
@@ -355,6 +358,7 @@ class Gateway:
         life = self._settings.social_limits.limits().message_life
         since = utc_now() - life
         unfinished = await self._read(lambda queries: queries.unfinished(since))
+        conductor.manual_count = await self._read(Queries.manual_count)
         for operation in unfinished:
             linked = await self._read(partial(Queries.linked, link=operation.link))
             if linked is not None:

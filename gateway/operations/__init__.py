@@ -11,6 +11,7 @@ module         holds
 ``recovery``   what each kind of exchange does when its answer is overdue
 ``facts``      what is recorded, and its form in the journal
 ``operation``  the operation as folded from its facts
+``resolution`` what a person may say of an operation that the gateway gave up
 ``life``       decides: event in, facts and effects out, following the operation's plan
 =============  =====================================================================
 """

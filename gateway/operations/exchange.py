@@ -28,7 +28,7 @@ class ExchangeState(StrEnum):
     REVERSED = "reversed"  # final: the far side confirmed that nothing of it stands
     UNANSWERED = "unanswered"  # final: a question without effect stayed unanswered
     UNKNOWN = "unknown"  # a late answer may still settle it; we can do no more
-    MANUAL = "manual"  # final for us: a person must find out
+    MANUAL = "manual"  # nothing more is sent: a person must find out
 
 
 class ExchangeEvent(StrEnum):
@@ -45,6 +45,8 @@ class ExchangeEvent(StrEnum):
     REVERSE = "reverse"
     CONFIRM_REVERSAL = "confirm-reversal"
     EXPIRE = "expire"
+    FIND_DONE = "find-done"  # by a person, with the far side
+    FIND_NOT_DONE = "find-not-done"
 
 
 _S, _E = ExchangeState, ExchangeEvent
@@ -78,7 +80,7 @@ TRANSITIONS: dict[ExchangeState, dict[ExchangeEvent, ExchangeState]] = {
     _S.REVERSED: {},
     _S.UNANSWERED: {},
     _S.UNKNOWN: {_E.APPROVE: _S.APPROVED, _E.DECLINE: _S.DECLINED},
-    _S.MANUAL: {},
+    _S.MANUAL: {_E.FIND_DONE: _S.APPROVED, _E.FIND_NOT_DONE: _S.DECLINED},
 }
 
 WITHOUT_EFFECT = frozenset({_S.NOT_SENT, _S.DECLINED, _S.REVERSED, _S.UNANSWERED})
@@ -180,6 +182,9 @@ def move(exchange: Exchange, step: Move) -> Exchange:
     changes: dict[str, Any] = {"state": state}
     if step.response_code is not None:
         changes |= {"response_code": step.response_code, "reason": step.reason}
+    if step.event is _E.FIND_NOT_DONE:
+        # What the far side once answered is not why nothing stands.
+        changes |= {"response_code": None, "reason": None}
     if step.event in _SENDING:
         again = state is exchange.state
         changes["attempts"] = exchange.attempts + 1 if again else 1

@@ -31,7 +31,7 @@ class OperationState(StrEnum):
     """How far an operation is, as a caller is told.
 
     `pending`: under way. `unknown`: the far side may or may not have carried it out, and a late
-    answer may still tell. `manual`: the bank's staff has to find out.
+    answer may still tell. `manual`: the bank's staff has to find out, and says so in the end.
     """
 
     PENDING = "pending"
@@ -43,7 +43,12 @@ class OperationState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Tell whether the state never changes again."""
-        return self in {OperationState.SUCCEEDED, OperationState.FAILED, OperationState.MANUAL}
+        return self in {OperationState.SUCCEEDED, OperationState.FAILED}
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Tell whether the gateway does no more by itself: it is over, or a person must look."""
+        return self.is_final or self is OperationState.MANUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,25 @@ class Settled:
     follow_up: OperationId | None = None
 
 
-Fact = Opened | Moved | AnswerSetAside | Settled
+@dataclass(frozen=True, slots=True)
+class ResolutionProposed:
+    """Somebody of the bank's staff says what became of an operation that is manual, and why."""
+
+    outcome: OperationState
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResolutionApproved:
+    """Somebody else agrees with what was proposed."""
+
+    by: str
+    at: datetime
+
+
+Fact = Opened | Moved | AnswerSetAside | Settled | ResolutionProposed | ResolutionApproved
 
 
 def to_json(fact: Fact) -> dict[str, Any]:
@@ -105,6 +128,8 @@ _NAMES = {
     Moved: "moved",
     AnswerSetAside: "answer-set-aside",
     Settled: "settled",
+    ResolutionProposed: "resolution-proposed",
+    ResolutionApproved: "resolution-approved",
 }
 
 
@@ -135,6 +160,10 @@ def _members(fact: Fact) -> dict[str, Any]:
                 "response_code": fact.response_code,
                 "follow_up": fact.follow_up and fact.follow_up.value,
             }
+        case ResolutionProposed():
+            return {"outcome": fact.outcome, "by": fact.by, "reason": fact.reason}
+        case ResolutionApproved():
+            return {"by": fact.by}
         case _:
             assert_never(fact)
 
@@ -162,6 +191,11 @@ def _read(body: Mapping[str, Any]) -> Fact:
             return AnswerSetAside(body["exchange"], at, ResponseCode(body["response_code"]))
         case "settled":
             return _settled(body, at)
+        case "resolution-proposed":
+            outcome = OperationState(body["outcome"])
+            return ResolutionProposed(outcome, body["by"], body["reason"], at)
+        case "resolution-approved":
+            return ResolutionApproved(body["by"], at)
         case _:
             raise ValueError("a kind of fact")
 

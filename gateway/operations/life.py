@@ -26,10 +26,12 @@ from gateway.operations.facts import (
     Moved,
     OperationKind,
     OperationState,
+    ResolutionApproved,
     Settled,
 )
 from gateway.operations.operation import Operation, evolve
 from gateway.operations.recovery import Limits, answered, overdue, pause
+from gateway.operations.resolution import OutcomeOf, findings_of
 from gateway.terms.numbers import OperationId
 from gateway.terms.refusals import Refusal
 from gateway.terms.response_codes import ResponseCode
@@ -71,7 +73,14 @@ class Woken:
     """The time that the operation waited for has come."""
 
 
-Event = Begun | Answered | Overdue | Resumed | Woken
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Somebody approved what another had proposed of an operation that was manual."""
+
+    by: str
+
+
+Event = Begun | Answered | Overdue | Resumed | Woken | Resolved
 
 # ------------------------------------------------------------------ what a plan may ask for
 
@@ -188,6 +197,21 @@ def decide(operation: Operation, event: Event, now: datetime, around: Surroundin
     return decision
 
 
+def outcome_by(plan: Plan) -> OutcomeOf:
+    """Tell where a plan leads from here: what it settles, FAILED where it takes back first."""
+
+    def outcome_of(operation: Operation, now: datetime) -> OperationState | None:
+        match plan(operation, now):
+            case Settle(state=state):
+                return state
+            case Undo():
+                return OperationState.FAILED
+            case _:
+                return None
+
+    return outcome_of
+
+
 def _settles_anything(event: Event, decision: Decision) -> bool:
     return isinstance(event, Begun | Woken) or bool(decision.facts)
 
@@ -203,13 +227,27 @@ def _take_in(decision: Decision, event: Event, now: datetime, around: Surroundin
             if exchange.state not in AWAITING:
                 return decision
             return _after_silence(decision, exchange, now, around, resumed=False)
+        case Resolved(by=by):
+            return _take_resolution(decision, by, now)
         case Resumed():
-            for exchange in decision.operation.exchanges.values():
-                if exchange.state in AWAITING:
-                    decision = _after_silence(decision, exchange, now, around, resumed=True)
-            return decision
+            return _take_over(decision, now, around)
         case _:
             assert_never(event)
+
+
+def _take_resolution(decision: Decision, by: str, now: datetime) -> Decision:
+    found = findings_of(decision.operation, now)
+    decision = _record(decision, ResolutionApproved(by, now))
+    for fact in found:
+        decision = _record(decision, fact)
+    return decision
+
+
+def _take_over(decision: Decision, now: datetime, around: Surroundings) -> Decision:
+    for exchange in decision.operation.exchanges.values():
+        if exchange.state in AWAITING:
+            decision = _after_silence(decision, exchange, now, around, resumed=True)
+    return decision
 
 
 def _take_answer(decision: Decision, event: Answered, now: datetime) -> Decision:

@@ -13,6 +13,8 @@ from gateway.operations.facts import (
     Opened,
     OperationKind,
     OperationState,
+    ResolutionApproved,
+    ResolutionProposed,
     Settled,
 )
 from gateway.terms.errors import LocalError
@@ -42,13 +44,14 @@ class Operation:
     refusal: Refusal | None = None
     response_code: ResponseCode | None = None
     follow_up: OperationId | None = None
+    proposal: ResolutionProposed | None = None
     facts: tuple[Fact, ...] = ()
     findings: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_at_rest(self) -> bool:
         """Tell whether nothing is out and nothing is planned for it any more."""
-        return self.state.is_final and not any(
+        return self.state.is_left_alone and not any(
             exchange.state in AWAITING for exchange in self.exchanges.values()
         )
 
@@ -88,6 +91,10 @@ def _changes(operation: Operation, fact: Fact) -> dict[str, Any]:
             return {"exchanges": {**operation.exchanges, name: moved}}
         case AnswerSetAside():
             return {}
+        case ResolutionProposed():
+            return {"proposal": fact}
+        case ResolutionApproved():
+            return {"proposal": None}
         case Settled():
             return {
                 "state": fact.state,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 
 from gateway.financial.account import FinancialAccount
 from gateway.linking.link import Link, LinkState, PinSession
@@ -102,6 +102,17 @@ class Queries:
         found = (self.operation(OperationId(identifier)) for identifier in identifiers)
         return [operation for operation in found if operation is not None]
 
+    def manual(self, after: OperationId | None, count_max: int) -> list[Operation]:
+        """Fold the operations that wait for a person, oldest first, beginning after one of them."""
+        values = {"after": after.value if after else "", "most": count_max}
+        identifiers = self._connection.execute(_MANUAL, values).scalars().all()
+        found = (self.operation(OperationId(identifier)) for identifier in identifiers)
+        return [operation for operation in found if operation is not None]
+
+    def manual_count(self) -> int:
+        """Count the operations that wait for a person."""
+        return int(self._connection.execute(_MANUAL_COUNT).scalar_one())
+
     def counter(self, name: str) -> int:
         """Read a counter, beginning it at zero when it is new."""
         row = self._one(_COUNTER, name=name)
@@ -136,6 +147,14 @@ _NEWEST_SESSION = (
     .order_by(tables.pin_sessions.c.id.desc())
     .limit(1)
 )
+_IS_MANUAL = tables.operations.c.state == OperationState.MANUAL.value
+_MANUAL = (
+    select(tables.operations.c.id)
+    .where(_IS_MANUAL, tables.operations.c.id > bindparam("after"))
+    .order_by(tables.operations.c.id)
+    .limit(bindparam("most"))
+)
+_MANUAL_COUNT = select(func.count(tables.operations.c.id)).where(_IS_MANUAL)
 _FACTS = (
     select(tables.facts.c.body)
     .where(tables.facts.c.operation == bindparam("operation"))

@@ -176,7 +176,7 @@ def is_at_rest(operation: Operation) -> bool:
     states = {exchange.state for exchange in operation.exchanges.values()}
     if operation.state is OperationState.UNKNOWN:
         return ExchangeState.UNKNOWN in states
-    return operation.state.is_final and AWAITING.isdisjoint(states)
+    return operation.state.is_left_alone and AWAITING.isdisjoint(states)
 
 
 # Built once: putting a statement together costs more than running it.

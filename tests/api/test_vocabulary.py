@@ -11,10 +11,11 @@ from gateway.terms.advice import Advice
 
 
 def test_timeline_has_a_word_for_whatever_happens():
-    """Every event of an exchange and every state but the first is a word, and two facts beside."""
+    """Every event of an exchange and every state but the first is a word, and four facts beside."""
     states = set(OperationState) - {OperationState.PENDING}
 
-    assert set(TIMELINE_WORDS) == {"opened", "answer-set-aside", *ExchangeEvent, *states}
+    facts = {"opened", "answer-set-aside", "resolution-proposed", "resolution-approved"}
+    assert set(TIMELINE_WORDS) == {*facts, *ExchangeEvent, *states}
 
 
 def test_every_rule_and_advice_has_its_meaning():

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.app.control import Control, ask_for_key, control_path
+from gateway.app.control import Control, ask, ask_for_key, control_path, key_desk
 from gateway.iso8583.key_change import ChangedKey
 from gateway.terms.errors import LocalError, SpecificationError, Unavailable
 
@@ -24,7 +24,7 @@ class Link:
 
 async def asked(database, links, *question):
     """Ask a gateway with these links."""
-    server = await Control(links).listen(control_path(database))
+    server = await Control({"key": key_desk(links)}).listen(control_path(database))
     mode = control_path(database).stat().st_mode & 0o777
     try:
         return mode, await asyncio.to_thread(ask_for_key, database, *question)
@@ -54,6 +54,20 @@ def test_question_that_cannot_be_asked_is_refused(tmp_path, code, question, erro
     """A link that is down or silent may be tried again; one that is not there may not."""
     with pytest.raises(error):
         asyncio.run(asked(tmp_path / "gateway.db", {"bureau": Link(code)}, *question))
+
+
+def test_question_for_no_desk_is_refused(tmp_path):
+    """What the gateway does not know is refused, whatever it is."""
+
+    async def asked_elsewhere():
+        server = await Control({}).listen(control_path(tmp_path / "gateway.db"))
+        try:
+            await asyncio.to_thread(ask, tmp_path / "gateway.db", "weather", {})
+        finally:
+            server.close()
+
+    with pytest.raises(LocalError, match="does not know this question"):
+        asyncio.run(asked_elsewhere())
 
 
 def test_no_gateway_is_told(tmp_path):

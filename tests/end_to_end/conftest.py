@@ -369,6 +369,15 @@ class Citizen:
 
         return wait_for(look, "a final state")
 
+    def settled_as(self, answer: Answer, state: str) -> Mapping[str, Any]:
+        """Wait until the operation that an answer named has one state."""
+
+        def look() -> Mapping[str, Any] | None:
+            view = self.operation(answer)
+            return view if view["state"] == state else None
+
+        return wait_for(look, f"the state {state}")
+
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:

@@ -14,6 +14,8 @@ from gateway.operations.facts import (
     Opened,
     OperationKind,
     OperationState,
+    ResolutionApproved,
+    ResolutionProposed,
     Settled,
     from_json,
     to_json,
@@ -61,6 +63,8 @@ facts = st.one_of(
         st.none() | st.sampled_from(ResponseCode),
         st.none() | operation_ids,
     ),
+    st.builds(ResolutionProposed, st.sampled_from(OperationState), words, words, instants),
+    st.builds(ResolutionApproved, words, instants),
 )
 
 
@@ -103,6 +107,9 @@ def test_a_fact_that_cannot_be_read_is_our_own_fault_and_is_not_repeated(change)
 
 
 @pytest.mark.parametrize("state", sorted(OperationState))
-def test_only_pending_and_unknown_may_change(state):
-    """A caller that was told a final state is never told another."""
-    assert state.is_final == (state not in {OperationState.PENDING, OperationState.UNKNOWN})
+def test_what_is_told_to_be_over_never_changes(state):
+    """A caller that was told a final state is never told another; a person may settle the rest."""
+    over = {OperationState.SUCCEEDED, OperationState.FAILED}
+
+    assert state.is_final == (state in over)
+    assert state.is_left_alone == (state in over | {OperationState.MANUAL})

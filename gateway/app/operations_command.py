@@ -1,0 +1,95 @@
+"""The command `gateway operations`: what waits for a person, and how two persons resolve it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.terms.errors import GatewayError
+
+app = typer.Typer(help="Operations that wait for a person.", no_args_is_help=True)
+
+
+class ListedState(StrEnum):
+    """A state whose operations are listed."""
+
+    MANUAL = "manual"
+
+
+class Outcome(StrEnum):
+    """What became of an operation, as a person found out."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+_Config = Annotated[Path, typer.Option(help="The configuration of the gateway that runs.")]
+_Operation = Annotated[str, typer.Argument(help="Its reference, op_….")]
+_As = Annotated[Outcome, typer.Option("--as", help="What became of it at the far side.")]
+_By = Annotated[str, typer.Option(help="Who you are, for the record.")]
+
+
+@app.command(name="list")
+def list_operations(
+    config: _Config,
+    state: Annotated[ListedState, typer.Option(help="Which ones.")] = ListedState.MANUAL,
+    after: Annotated[str, typer.Option(help="Begin after this one, for the next page.")] = "",
+) -> None:
+    """List what waits for a person, oldest first, each with its history."""
+    del state  # the only one there is to list
+    with _errors():
+        found = _ask(config, {"do": "list", "after": after})["operations"]
+        for operation in found:
+            _tell(operation)
+        typer.echo(f"{len(found)} listed")
+
+
+@app.command()
+def resolve(
+    config: _Config,
+    operation: _Operation,
+    outcome: _As,
+    by: _By,
+    reason: Annotated[str, typer.Option(help="How you know: the far side's letter, no numbers.")],
+) -> None:
+    """Propose what became of an operation; nothing happens before another person approves."""
+    with _errors():
+        said = {"operation": operation, "as": outcome.value, "by": by, "reason": reason}
+        _tell(_ask(config, {"do": "propose", **said}))
+        typer.echo("proposed; another person approves it: gateway operations approve")
+
+
+@app.command()
+def approve(config: _Config, operation: _Operation, outcome: _As, by: _By) -> None:
+    """Approve what another person proposed; the operation then goes on from there."""
+    with _errors():
+        said = {"operation": operation, "as": outcome.value, "by": by}
+        _tell(_ask(config, {"do": "approve", **said}))
+
+
+def _ask(config: Path, question: Mapping[str, str]) -> dict[str, Any]:
+    from gateway.app.control import ask  # noqa: PLC0415 - it brings a reactor along
+    from gateway.app.settings import load_settings  # noqa: PLC0415
+
+    return ask(load_settings(config).store.path, "manual", question)
+
+
+def _tell(operation: Mapping[str, Any]) -> None:
+    typer.echo("{operation} {kind} {state}".format_map(operation))
+    for fact in operation["facts"]:
+        rest = {name: value for name, value in fact.items() if name not in {"at", "fact", "trace"}}
+        said = " ".join(f"{name}={value}" for name, value in rest.items())
+        typer.echo(f"  {fact['at']} {fact['fact']} {said}".rstrip())
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Print an error on purpose as one line; anything else is a defect and keeps its traceback."""
+    try:
+        yield
+    except GatewayError as error:
+        typer.echo(f"gateway operations: {error}", err=True)
+        raise typer.Exit(2) from None
