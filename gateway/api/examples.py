@@ -159,7 +159,10 @@ def _readiness(*, ready: bool) -> Readiness:
     )
 
 
-_OFFERED = ("activate-financial", "link", "set-ss-pin", "unlink")
+_ONLINE = (
+    "activate", "bind-mobile", "change-mobile", "financial-loss-temporary", "link", "query-link",
+    "ss-pin-first-set", "ss-pin-set", "ss-pin-state", "unlink",
+)  # fmt: skip
 # The sample keys of RFC 7517, A.1, and RFC 7515, A.3.1; each `kid` is the thumbprint (RFC 7638).
 _SOCIAL_KEY = PublicKey(
     kty="EC",
@@ -188,8 +191,8 @@ _VIEWS: dict[str, object] = {
                     "厦门市社会保险管理中心", "Xiamen Social Insurance Management Centre"
                 ),
                 region=RegionView("350200", NameView("厦门", "Xiamen")),
-                operations={"counter": _OFFERED, "online-bank": _OFFERED},
-                ss_pin=PinRulesView(6, tuple(sorted(WEAK_PIN_RULES)), ("pharmacy",)),
+                operations={"online-bank": _ONLINE},
+                ss_pin=PinRulesView(6, tuple(sorted(WEAK_PIN_RULES)), ("pharmacy", "self-service")),
                 activation=ActivationRulesView(ss_account_follows=True),
             ),
         )

@@ -122,7 +122,7 @@ def pins(
         agencies = Specifications(shipped_directory()).catalogue().agencies.values()
         profiles = {agency.profile.region: agency.profile for agency in agencies}
         for region, profile in profiles.items():
-            counted = share(profile.pin_rules(today).policy, PinHolder(), operators)
+            counted = share(profile.rules(today).pin.policy, PinHolder(), operators)
             typer.echo(
                 f"{region}: refuses {counted.refused:,} of {counted.all:,} PINs "
                 f"({100 * counted.refused / counted.all:.2f} %), advises against "

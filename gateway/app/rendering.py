@@ -21,7 +21,7 @@ from gateway.operations.facts import (
 )
 from gateway.operations.operation import Operation
 from gateway.regions.catalogue import Agency
-from gateway.regions.vocabulary import Scene
+from gateway.regions.vocabulary import PinDemand, Scene
 from gateway.store.queries import Linked
 from gateway.terms.numbers import AgencyCode
 
@@ -123,22 +123,27 @@ def session_view(session: PinSession) -> api.PinSessionView:
 def agency_view(agency: Agency, on: date) -> api.AgencyView:
     """Show an institution and its region's rules as they are on a day."""
     institution, profile = agency.institution, agency.profile
-    rules, activation = profile.pin_rules(on), profile.activation_rules(on)
-    offered = sorted((grant.channel.value, grant.operation.value) for grant in profile.offered(on))
+    rules = profile.rules(on)
+    pin, activation = rules.pin, rules.activation
+    offered = sorted((channel.value, business.value) for channel, business in rules.matrix.cells)
     return api.AgencyView(
         institution=AgencyCode(institution.code),
         name=api.NameView(institution.name.zh, institution.name.en),
-        region=api.RegionView(profile.code, api.NameView(profile.name.zh, profile.name.en)),
+        region=api.RegionView(
+            profile.file.code, api.NameView(profile.file.name.zh, profile.file.name.en)
+        ),
         operations={
-            channel: tuple(dict.fromkeys(operation for _, operation in grants))
-            for channel, grants in groupby(offered, key=lambda each: each[0])
+            channel: tuple(business for _, business in cells)
+            for channel, cells in groupby(offered, key=lambda each: each[0])
         },
         ss_pin=api.PinRulesView(
-            digits=rules.policy.length,
-            weak_pin_rules=tuple(sorted(rule.value for rule in rules.policy.rules)),
-            required_for=tuple(s.value for s in Scene if profile.pin_required(s, on)),
-            old_pin_required=not rules.set_without_old_pin,
-            advised_pin_rules=tuple(sorted(rule.value for rule in rules.policy.advised)),
+            digits=pin.policy.length,
+            weak_pin_rules=tuple(sorted(rule.value for rule in pin.policy.rules)),
+            required_for=tuple(
+                scene.value for scene in Scene if pin.demand(scene) is PinDemand.MANDATORY
+            ),
+            old_pin_required=not pin.set_without_old_pin,
+            advised_pin_rules=tuple(sorted(rule.value for rule in pin.policy.advised)),
         ),
         activation=api.ActivationRulesView(
             ss_account_follows=True,

@@ -30,8 +30,7 @@ from gateway.linking.plans import REQUEST
 from gateway.operations.facts import Opened, OperationKind, OperationState
 from gateway.operations.operation import Operation
 from gateway.regions.catalogue import Agency, Catalogue
-from gateway.regions.vocabulary import Channel
-from gateway.regions.vocabulary import Operation as Business
+from gateway.regions.vocabulary import Business, Channel
 from gateway.social import exchanges as bureau
 from gateway.social.card import SocialCard
 from gateway.store.journal import Conflict
@@ -176,9 +175,9 @@ class OnlineBanking:
             if replayed is not None:
                 return await self._replay_session(caller, replayed)
             linked = _active(caller, found)
-            business = Business.SET_SS_PIN
+            business = Business.SS_PIN_SET
             if purpose is PinPurpose.FINANCIAL_PIN:
-                business = Business.ACTIVATE_FINANCIAL
+                business = Business.ACTIVATE
             self._must_be_granted(self._catalogue.agency(linked.link.agency), business)
             session = PinSession(
                 self._identifiers.pin_session(),
@@ -201,8 +200,8 @@ class OnlineBanking:
                 return await self._replay(caller, replayed)
             linked = _active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
-            self._must_be_granted(agency, Business.SET_SS_PIN)
-            rules = agency.profile.pin_rules(self._today())
+            self._must_be_granted(agency, Business.SS_PIN_SET)
+            rules = agency.profile.rules(self._today()).pin
             zone = self._zone(Side.SOCIAL, linked.link.agency)
             order = PinOrder.for_card(linked.card, zone, rules.policy)
             opened = Opened(OperationKind.SET_SS_PIN, link, self._now())
@@ -218,8 +217,8 @@ class OnlineBanking:
                 return await self._replay(caller, replayed)
             linked = _active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
-            self._must_be_granted(agency, Business.ACTIVATE_FINANCIAL)
-            follows = agency.profile.activation_rules(self._today()).ss_follows_after
+            self._must_be_granted(agency, Business.ACTIVATE)
+            follows = agency.profile.rules(self._today()).activation.ss_follows_after
             details = {
                 "services": services_code(_SERVICES[each] for each in command.added_services),
                 SS_FOLLOWS_AFTER_S: str(int(follows.total_seconds())),
@@ -377,7 +376,8 @@ class OnlineBanking:
         return _owned(caller, await self._read(lambda queries: queries.linked(link)))
 
     def _must_be_granted(self, agency: Agency, business: Business) -> None:
-        if not agency.profile.grants(business, Channel.ONLINE_BANK, self._today()):
+        matrix = agency.profile.rules(self._today()).matrix
+        if not matrix.offers(Channel.ONLINE_BANK, business):
             raise RequestRefused(Refusal.NOT_OFFERED)
 
     def _must_be_ready(self, side: Side, agency: AgencyCode) -> None:

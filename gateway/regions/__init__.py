@@ -1,12 +1,17 @@
 """Region profiles: what a bureau allows, effective-dated, each value with its source.
 
-==============  =====================================================================
-module          holds
-==============  =====================================================================
-``vocabulary``  the words of a profile: operations, channels, proofs, scenes
-``profile``     one region's profile, parsed and asked as of a date
-``catalogue``   the profiles of all regions, found by institution code
-==============  =====================================================================
+================  ===========================================================================
+module            holds
+================  ===========================================================================
+``vocabulary``    the words of a profile: businesses, channels, proofs, scenes, states
+``dated``         values that hold from a date on, each with its source
+``notice``        the one-time notice: reason, what is missing, procedure, time limit
+``matrix``        what is granted, by channel, business and proofs
+``profile_file``  a profile as its file has it
+``rules``         what holds on one day, as values that are asked
+``profile``       one region's profile, parsed and asked as of a date
+``catalogue``     the profiles of all regions, found by institution code
+================  ===========================================================================
 
 A profile is data (``specs/regions/*.toml``): a new region is a new file.
 """

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.regions.profile import Institution, RegionProfile, parse_profile
+from gateway.regions.profile import RegionProfile, parse_profile
+from gateway.regions.profile_file import Institution
 from gateway.terms.errors import RequestRefused, SpecificationError
 from gateway.terms.numbers import AgencyCode
 from gateway.terms.refusals import Refusal

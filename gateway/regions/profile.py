@@ -1,240 +1,174 @@
-"""One region's profile: parsed from a specification file and asked as of a date.
+"""One region's profile: parsed from its file, and asked what holds on a day.
 
-Every value names its source: a seed document and its phrase, or ``default: …`` where the
-documents are silent. Facts and phrases: ``reference/domain.md`` 1.1 (Xiamen).
+A profile changes on few days. What holds between two of them is drawn up once, when the file is
+parsed, so that a request costs a look-up. Facts and phrases: ``reference/domain.md`` 1.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
-from typing import Annotated, Final, Generic, TypeVar
-
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, with_config
+from typing import Final, Protocol, TypeVar
 
 from gateway.pinblock.policy import DATE_DIGITS, PinPolicy, PinRule
+from gateway.regions.dated import Dated, in_force, must_ascend, must_begin
+from gateway.regions.matrix import Granted, Matrix, NotGranted, NoticeRules, Reason
+from gateway.regions.profile_file import Institution, ProfileFile
+from gateway.regions.rules import (
+    ActivationRules,
+    EcardRules,
+    LossRules,
+    PinRules,
+    ReplacementRules,
+    Rules,
+    VoucherRules,
+)
 from gateway.regions.vocabulary import (
+    NEVER_GRANTED,
+    Area,
+    Business,
     Channel,
-    Operation,
-    PinDemand,
+    PinState,
     PinStore,
     Proof,
     RuleForce,
-    Scene,
 )
 from gateway.terms.errors import SpecificationError
 from gateway.terms.numbers import SsCardNumber
 from gateway.terms.specification import parse_toml, structure
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-K = TypeVar("K")
+K_co = TypeVar("K_co", covariant=True)
+V_co = TypeVar("V_co", covariant=True)
 
-_STRICT: Final = ConfigDict(extra="forbid")
-# A value without a traceable source is an invention (a seed's file number, or an open default).
-_SOURCE: Final = r"^(seeds/00[0-9]: .+|default: .+)$"
-_FOLLOW_DELAY_SECONDS_MAX: Final = 30 * 24 * 3600  # longer than any known rule by a factor of 30
-
-Source = Annotated[str, StringConstraints(pattern=_SOURCE)]
-_Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,12}$")]
-Since = Annotated[date, Field(alias="from")]
+_DAY: Final = timedelta(days=1)
 
 
-def _compiles(pattern: str) -> str:
-    """Accept a regular expression only."""
-    try:
-        re.compile(pattern)
-    except re.error:
-        raise ValueError("must be a regular expression") from None
-    return pattern
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class Dated(Generic[T_co]):
-    """A value that holds from a date on, until a later one replaces it."""
-
-    value: T_co
-    source: Source
-    since: Since = date.min
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name in both languages."""
-
-    zh: Annotated[str, Field(min_length=1)]
-    en: Annotated[str, Field(min_length=1)]
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class Institution:
-    """A social-security institution: its code, and the route (link) that leads to its bureau."""
-
-    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{8}$")]
-    name: Name
-    link: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-    source: Source
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """Whether a scene asks for the PIN from a date on."""
-
-    scene: Scene
-    value: PinDemand
-    source: Source
-    since: Since = date.min
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """One operation on one channel, and the proofs that are asked for together."""
-
-    operation: Operation
-    channel: Channel
-    proofs: Annotated[frozenset[Proof], Field(min_length=1)]
-    source: Source
-    since: Since = date.min
-    until: date | None = None
-
-    def holds(self, on: date) -> bool:
-        """Tell whether the grant is in force; the last day is included."""
-        return self.since <= on and (self.until is None or on <= self.until)
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class _Pin:
-    """The file's `pin` table."""
-
-    length: tuple[Dated[Annotated[int, Field(ge=4, le=12)]], ...]  # ISO 9564-1, 8.1: 4 to 12
-    initial: tuple[Dated[Annotated[str, StringConstraints(pattern=r"^(none|[0-9]{4,12})$")]], ...]
-    store: tuple[Dated[PinStore], ...]
-    set_without_old_pin: tuple[Dated[bool], ...]
-    weak: tuple[Dated[dict[PinRule, RuleForce]], ...]
-    listed: tuple[Dated[tuple[_Digits, ...]], ...]
-    demands: tuple[Demand, ...]
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class _Activation:
-    """The file's `activation` table."""
-
-    ss_follows_after_seconds: tuple[
-        Dated[Annotated[int, Field(ge=0, le=_FOLLOW_DELAY_SECONDS_MAX)]], ...
-    ]
-    added_services_opt_in: tuple[Dated[bool], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PinRules:
-    """The SS PIN's rules on one day; `policy` says which PINs are too simple."""
-
-    policy: PinPolicy
-    initial: str | None
-    store: PinStore
-    set_without_old_pin: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ActivationRules:
-    """What follows the activation of a financial account, on one day."""
-
-    ss_follows_after: timedelta
-    added_services_opt_in: bool
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RegionProfile:
-    """A region: its institutions, its PIN rules, what it grants and how activation goes."""
+    """A region; `spans` has the rules that begin on each of `days`, which ascend."""
 
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,32}$")]
-    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
-    name: Name
-    source: Source
-    institutions: Annotated[tuple[Institution, ...], Field(min_length=1)]
-    card_number: tuple[Dated[Annotated[str, AfterValidator(_compiles)]], ...]
-    pin: _Pin
-    activation: _Activation
-    grants_: Annotated[tuple[Grant, ...], Field(alias="grants", min_length=1)]
+    file: ProfileFile
+    days: tuple[date, ...]
+    spans: tuple[Rules, ...]
 
-    def grants(self, operation: Operation, channel: Channel, on: date) -> tuple[Grant, ...]:
-        """Give the grants in force, each with its proofs; none means refused."""
-        return tuple(
-            grant
-            for grant in self.grants_
-            if grant.operation is operation and grant.channel is channel and grant.holds(on)
-        )
+    @property
+    def region(self) -> str:
+        """The region's name in files and commands."""
+        return self.file.region
 
-    def offered(self, on: date) -> tuple[Grant, ...]:
-        """Give every grant in force."""
-        return tuple(grant for grant in self.grants_ if grant.holds(on))
+    @property
+    def institutions(self) -> tuple[Institution, ...]:
+        """The institutions of the region."""
+        return self.file.institutions
+
+    def rules(self, on: date) -> Rules:
+        """Give everything that holds on a day."""
+        return self.spans[bisect_right(self.days, on) - 1]
+
+    def decide(
+        self, channel: Channel, business: Business, proofs: frozenset[Proof], on: date
+    ) -> Granted | NotGranted:
+        """Say whether the region grants a business here on these proofs, or what is needed."""
+        return self.rules(on).matrix.decide(channel, business, proofs)
 
     def card_number_fits(self, card: SsCardNumber, on: date) -> bool:
         """Tell whether an SS card number has the region's form."""
-        return re.fullmatch(_in_force(self.card_number, on), card.value) is not None
-
-    def pin_rules(self, on: date) -> PinRules:
-        """Give the rules of the SS PIN."""
-        initial = _in_force(self.pin.initial, on)
-        forces = _in_force(self.pin.weak, on)
-        return PinRules(
-            policy=PinPolicy(
-                length=_in_force(self.pin.length, on),
-                rules=_with_force(forces, RuleForce.REFUSE),
-                listed=_in_force(self.pin.listed, on),
-                advised=_with_force(forces, RuleForce.ADVISE),
-                initial="" if initial == "none" else initial,
-            ),
-            initial=None if initial == "none" else initial,
-            store=_in_force(self.pin.store, on),
-            set_without_old_pin=_in_force(self.pin.set_without_old_pin, on),
-        )
-
-    def pin_demand(self, scene: Scene, on: date) -> PinDemand:
-        """Tell whether a scene asks for the SS PIN; one without a rule does not."""
-        demands = [d for d in self.pin.demands if d.scene is scene and d.since <= on]
-        return demands[-1].value if demands else PinDemand.NOT_ASKED
-
-    def pin_required(self, scene: Scene, on: date) -> bool:
-        """Tell whether a scene refuses a card that has no SS PIN."""
-        return self.pin_demand(scene, on) is PinDemand.MANDATORY
-
-    def activation_rules(self, on: date) -> ActivationRules:
-        """Give what follows the activation of a financial account."""
-        return ActivationRules(
-            timedelta(seconds=_in_force(self.activation.ss_follows_after_seconds, on)),
-            _in_force(self.activation.added_services_opt_in, on),
-        )
+        return self.rules(on).card_number.fullmatch(card.value) is not None
 
 
 def parse_profile(text: str, file: str) -> RegionProfile:
     """Parse a region profile; raises `SpecificationError` naming file, key and rule."""
-    profile = structure(RegionProfile, parse_toml(text, file), file)
-    for key, values in _dated_values(profile):
-        _check_first_day(key, values, file)
-        _check_order(key, [value.since for value in values], file)
-    for scene in Scene:
-        days = [demand.since for demand in profile.pin.demands if demand.scene is scene]
-        _check_order(f"pin.demands ({scene})", days, file)
-    _check_distinct("institutions", profile.institutions, lambda each: each.code, file)
-    for grant in profile.grants_:
-        _check_span(grant, file)
-    _check_pin_policies(profile, file)
-    return profile
+    parsed = structure(ProfileFile, parse_toml(text, file), file)
+    for key, values in parsed.settings().items():
+        must_begin(key, values, file)
+        must_ascend(key, [value.since for value in values], file)
+    for key, rules in parsed.keyed().items():
+        must_ascend(key, [rule.since for rule in rules], file)
+    _check_institutions(parsed, file)
+    _check_grants(parsed, file)
+    days = tuple(sorted(set(_turning_days(parsed))))
+    spans = tuple(_rules(parsed, day) for day in days)
+    for span in spans:
+        _check_span(span, file)
+    return RegionProfile(parsed, days, spans)
 
 
-def _in_force(values: Sequence[Dated[T]], on: date) -> T:
-    """Give the latest value that has begun; parsing made sure that there is one."""
-    return [dated.value for dated in values if dated.since <= on][-1]
+def _turning_days(parsed: ProfileFile) -> Iterator[date]:
+    """Give the days on which anything in the profile changes."""
+    yield date.min
+    for values in (*parsed.settings().values(), *parsed.keyed().values()):
+        yield from (value.since for value in values)
+    for grant in parsed.grants:
+        yield grant.since
+        if grant.until is not None:
+            yield grant.until + _DAY
+
+
+class _Keyed(Protocol[K_co, V_co]):
+    """A dated value that is for one scene, item or business."""
+
+    @property
+    def key(self) -> K_co: ...
+    @property
+    def value(self) -> V_co: ...
+    @property
+    def since(self) -> date: ...
+
+
+def _by_key(rules: Sequence[_Keyed[K_co, V_co]], on: date) -> dict[K_co, V_co]:
+    """Give the value in force for each key: rules of a key ascend, so the last one begun wins."""
+    return {rule.key: rule.value for rule in rules if rule.since <= on}
+
+
+def _now(values: Sequence[Dated[T]], on: date) -> T:
+    return in_force(values, on).value
+
+
+def _rules(parsed: ProfileFile, on: date) -> Rules:
+    working_days = _by_key(parsed.terms, on)
+    pin = _pin_rules(parsed, on)
+    withheld = {Business.SS_PIN_SET: Reason.CHIP_PIN} if pin.store is PinStore.CHIP else {}
+    enquiries = _now(parsed.notice.enquiries, on)
+    notices = NoticeRules(enquiries, working_days, _now(parsed.notice.otherwise, on))
+    return Rules(
+        card_number=re.compile(_now(parsed.card_number, on)),
+        matrix=Matrix.of(parsed.grants, on, notices, withheld),
+        mobile_equals_core=_now(parsed.linking.mobile_equals_core, on),
+        pin=pin,
+        activation=_activation_rules(parsed, on),
+        loss=_loss_rules(parsed, on),
+        replacement=_replacement_rules(parsed, on),
+        vouchers=_voucher_rules(parsed, on),
+        ecard=_ecard_rules(parsed, on),
+        fees=_by_key(parsed.fees, on),
+        working_days=working_days,
+    )
+
+
+def _pin_rules(parsed: ProfileFile, on: date) -> PinRules:
+    pin = parsed.pin
+    initial = _now(pin.initial, on)
+    lock_after = _now(pin.lock_after, on)
+    known = None if initial in {"none", "unknown"} else initial
+    return PinRules(
+        policy=PinPolicy(
+            length=_now(pin.length, on),
+            rules=_with_force(_now(pin.weak, on), RuleForce.REFUSE),
+            listed=_now(pin.listed, on),
+            advised=_with_force(_now(pin.weak, on), RuleForce.ADVISE),
+            initial=known or "",
+        ),
+        starts=_now(pin.starts, on),
+        initial=known,
+        initial_is_asked=_now(pin.initial_is_asked, on),
+        store=_now(pin.store, on),
+        set_without_old_pin=_now(pin.set_without_old_pin, on),
+        opt_out=_now(pin.opt_out, on),
+        lock_after=None if lock_after == "bureau" else lock_after,
+        demands=_by_key(pin.demands, on),
+    )
 
 
 def _with_force(forces: Mapping[PinRule, RuleForce], wanted: RuleForce) -> frozenset[PinRule]:
@@ -242,52 +176,108 @@ def _with_force(forces: Mapping[PinRule, RuleForce], wanted: RuleForce) -> froze
     return frozenset(rule for rule, force in forces.items() if force is wanted)
 
 
-def _dated_values(profile: RegionProfile) -> list[tuple[str, Sequence[Dated[object]]]]:
-    """List the dated values of a profile with their keys in the file."""
-    pin, activation = profile.pin, profile.activation
-    return [
-        ("card_number", profile.card_number),
-        ("pin.length", pin.length),
-        ("pin.initial", pin.initial),
-        ("pin.store", pin.store),
-        ("pin.set_without_old_pin", pin.set_without_old_pin),
-        ("pin.weak", pin.weak),
-        ("pin.listed", pin.listed),
-        ("activation.ss_follows_after_seconds", activation.ss_follows_after_seconds),
-        ("activation.added_services_opt_in", activation.added_services_opt_in),
-    ]
+def _activation_rules(parsed: ProfileFile, on: date) -> ActivationRules:
+    activation = parsed.activation
+    return ActivationRules(
+        _now(activation.order, on),
+        timedelta(seconds=_now(activation.ss_follows_after_seconds, on)),
+        _now(activation.loss_stops_following, on),
+        _now(activation.added_services_opt_in, on),
+    )
 
 
-def _check_first_day(key: str, values: Sequence[Dated[object]], file: str) -> None:
-    """Refuse values that leave a day without one."""
-    if not values or values[0].since != date.min:
-        raise SpecificationError(file, key, "the first value must have no `from`")
+def _loss_rules(parsed: ProfileFile, on: date) -> LossRules:
+    loss = parsed.loss
+    days = _now(loss.temporary_lasts_days, on)
+    return LossRules(
+        None if days == "until-cancelled" else timedelta(days=days),
+        _now(loss.cancel_before_replacement_only, on),
+        _now(loss.formal_can_be_cancelled, on),
+        _now(loss.formal_with_replacement, on),
+        _now(loss.allowed_meanwhile, on),
+    )
 
 
-def _check_order(key: str, days: Sequence[date], file: str) -> None:
-    """Refuse days that do not ascend: the later line must be the later rule."""
-    if any(later <= earlier for earlier, later in pairwise(days)):
-        raise SpecificationError(file, key, "`from` must ascend, each day once")
+def _replacement_rules(parsed: ProfileFile, on: date) -> ReplacementRules:
+    replacement = parsed.replacement
+    return ReplacementRules(
+        _now(replacement.ss_pin, on), _now(replacement.links, on), _now(replacement.mobile, on)
+    )
 
 
-def _check_distinct(key: str, items: Iterable[T], of: Callable[[T], K], file: str) -> None:
-    """Refuse a repeated value."""
-    seen = [of(item) for item in items]
-    if len(set(seen)) != len(seen):
-        raise SpecificationError(file, key, "each code must occur once")
+def _voucher_rules(parsed: ProfileFile, on: date) -> VoucherRules:
+    vouchers = parsed.vouchers
+    return VoucherRules(
+        _now(vouchers.every_business, on),
+        _now(vouchers.one_time_notice, on),
+        _now(vouchers.collection_receipt, on),
+    )
 
 
-def _check_pin_policies(profile: RegionProfile, file: str) -> None:
-    """Refuse a rule that would silently say nothing of PINs of the length in force."""
-    for day in {dated.since for dated in (*profile.pin.weak, *profile.pin.length)}:
-        policy = profile.pin_rules(day).policy
+def _ecard_rules(parsed: ProfileFile, on: date) -> EcardRules | None:
+    ecard = parsed.ecard
+    if ecard is None:
+        return None
+    forces = _now(ecard.pin_weak, on)
+    return EcardRules(
+        PinPolicy(
+            length=_now(ecard.pin_length, on),
+            rules=_with_force(forces, RuleForce.REFUSE),
+            listed=(),
+            advised=_with_force(forces, RuleForce.ADVISE),
+        ),
+        _now(ecard.pin_equals_card_pins, on),
+        _now(ecard.pin_asked_online, on),
+        _now(ecard.pin_asked_for_code, on),
+        timedelta(seconds=_now(ecard.code_life_seconds, on)),
+        _now(ecard.payment_needs_active_account, on),
+        _now(ecard.unusable_in, on),
+    )
+
+
+# ---------------------------------------------------------------- what a file is refused for
+
+
+def _check_institutions(parsed: ProfileFile, file: str) -> None:
+    """Refuse a repeated code."""
+    codes = [institution.code for institution in parsed.institutions]
+    if len(set(codes)) != len(codes):
+        raise SpecificationError(file, "institutions", "each code must occur once")
+
+
+def _check_grants(parsed: ProfileFile, file: str) -> None:
+    """Refuse a grant that ends before it begins, and one that no region can give."""
+    for at, grant in enumerate(parsed.grants):
+        key = f"grants.{at}"
+        if grant.until is not None and grant.until < grant.since:
+            raise SpecificationError(file, f"{key}.until", "must not be before `from`")
+        if not NEVER_GRANTED.isdisjoint(grant.business):
+            rule = "the two accounts are separate, and nothing moves money between them"
+            raise SpecificationError(file, f"{key}.business", rule)
+        if parsed.ecard is None and any(each.area is Area.ECARD for each in grant.business):
+            rule = "the e-card is granted, so the table `ecard` must say its rules"
+            raise SpecificationError(file, f"{key}.business", rule)
+
+
+def _check_span(rules: Rules, file: str) -> None:
+    """Refuse rules that contradict each other on the same day."""
+    pin = rules.pin
+    policies = {"pin.weak": pin.policy}
+    if rules.ecard is not None:
+        policies["ecard.pin_weak"] = rules.ecard.pin_policy
+    for key, policy in policies.items():
         if PinRule.DATE in policy.rules | policy.advised and policy.length != DATE_DIGITS:
             rule = f"rule date is for PINs of {DATE_DIGITS} digits"
-            raise SpecificationError(file, "pin.weak", rule)
-
-
-def _check_span(grant: Grant, file: str) -> None:
-    """Refuse a grant that ends before it begins."""
-    if grant.until is not None and grant.until < grant.since:
-        key = f"grants ({grant.operation}, {grant.channel})"
-        raise SpecificationError(file, key, "`until` must not be before `from`")
+            raise SpecificationError(file, key, rule)
+    is_granted = bool(rules.matrix.places(Business.SS_PIN_SET))
+    if is_granted and pin.store is PinStore.CHIP:
+        rule = "chip: no PIN in a chip can be set without the old one, yet ss-pin-set is granted"
+        raise SpecificationError(file, "pin.store", rule)
+    if is_granted and not pin.set_without_old_pin:
+        rule = "false: yet ss-pin-set is granted"
+        raise SpecificationError(file, "pin.set_without_old_pin", rule)
+    if rules.matrix.places(Business.SS_PIN_OPT_OUT) and not pin.opt_out:
+        raise SpecificationError(file, "pin.opt_out", "false: yet ss-pin-opt-out is granted")
+    if pin.initial is not None and pin.starts is not PinState.INITIAL:
+        rule = "must be initial where cards are issued with an initial PIN"
+        raise SpecificationError(file, "pin.starts", rule)

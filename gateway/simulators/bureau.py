@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.iso8583.message import Message
 from gateway.regions.profile import RegionProfile
-from gateway.regions.vocabulary import Channel, Operation, PinDemand, PinStore, Scene
+from gateway.regions.vocabulary import Business, PinDemand, Scene
 from gateway.simulators.desk import Outcome, Request, text
 from gateway.simulators.links import Link, Links
 from gateway.simulators.pin import BadPinBlock, PinHash
@@ -114,10 +114,10 @@ class Bureau:
         card = self.card(number, now)
         if card is None or card.state is not CardState.NORMAL:
             return PharmacyAnswer.REFUSED, "the card cannot be used"
-        return _pin_at_terminal(card, pin, self._profile.pin_demand(Scene.PHARMACY, on))
+        return _pin_at_terminal(card, pin, self._profile.rules(on).pin.demand(Scene.PHARMACY))
 
     def _register(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
-        if not self._profile.grants(Operation.LINK, Channel.ONLINE_BANK, _day(now)):
+        if not self._grants(Business.LINK, now):
             return _NOT_OFFERED
         refusal = _unusable(card)
         if refusal is not None:
@@ -137,6 +137,10 @@ class Bureau:
             return True
 
         return Outcome(_APPROVED, undo=undo)
+
+    def _grants(self, business: Business, now: datetime) -> bool:
+        """Tell whether the region grants a business anywhere: a bureau sees no channel."""
+        return bool(self._profile.rules(_day(now)).matrix.places(business))
 
     def _remove(self, card: CardRecord, link_id: str) -> Outcome:
         link = self.links.active(link_id, card.number)
@@ -160,7 +164,7 @@ class Bureau:
             pin = self._read_pin(request.message)
         except BadPinBlock:
             return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_BLOCK")
-        if len(pin) != self._profile.pin_rules(_day(now)).policy.length:
+        if len(pin) != self._profile.rules(_day(now)).pin.policy.length:
             return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_LENGTH")
         if _is_simple(pin, card.holder):
             return Outcome.refused(ResponseCode.NOT_PERMITTED_TO_HOLDER, "SIMPLE_PIN")
@@ -169,9 +173,7 @@ class Bureau:
 
     def _pin_refusal(self, card: CardRecord, request: Request, now: datetime) -> Outcome | None:
         """Say why this card's PIN may not be set now, before the PIN block is looked at."""
-        rules = self._profile.pin_rules(_day(now))
-        granted = self._profile.grants(Operation.SET_SS_PIN, Channel.ONLINE_BANK, _day(now))
-        if not (granted and rules.set_without_old_pin and rules.store is PinStore.HOST):
+        if not self._grants(Business.SS_PIN_SET, now):
             return _NOT_OFFERED
         if self.links.active(request.private["LK"], card.number) is None:
             return _NO_SUCH_LINK
@@ -187,7 +189,7 @@ class Bureau:
         if refusal is not None:
             return _as_state(refusal)
         if card.state is CardState.NOT_ACTIVATED:
-            delay = self._profile.activation_rules(_day(now)).ss_follows_after
+            delay = self._profile.rules(_day(now)).activation.ss_follows_after
             try:
                 activated = datetime.strptime(request.private["AT"] + "Z", "%Y%m%d%H%M%S%z")
             except ValueError:
@@ -200,7 +202,7 @@ class Bureau:
 def _pin_at_terminal(
     card: CardRecord, pin: str | None, demand: PinDemand
 ) -> tuple[PharmacyAnswer, str]:
-    if demand is PinDemand.NOT_ASKED:
+    if demand in {PinDemand.NOT_ASKED, PinDemand.SIGNATURE}:
         return PharmacyAnswer.NOT_REQUIRED, "no PIN is asked for here on that day"
     if card.pin_state is PinState.LOCKED:
         return PharmacyAnswer.REFUSED, "the PIN is locked"

@@ -252,18 +252,18 @@ def test_institution_that_is_not_served_is_refused(bank):
 
 
 @pytest.mark.parametrize(
-    ("name", "operation"),
+    ("name", "business"),
     [
-        ("link", "link"),
-        ("unlink", "unlink"),
-        ("set_pin", "set-ss-pin"),
-        ("activate", "activate-financial"),
-        ("open_session", "set-ss-pin"),
+        ("link", '["link"]'),
+        ("unlink", '["unlink"]'),
+        ("set_pin", '["ss-pin-first-set", "ss-pin-set"]'),
+        ("activate", '["activate"]'),
+        ("open_session", '["ss-pin-first-set", "ss-pin-set"]'),
     ],
 )
-def test_what_the_region_does_not_grant_online_is_refused(bank_of, name, operation):
+def test_what_the_region_does_not_grant_online_is_refused(bank_of, name, business):
     """A profile without the grant for online banking bars the operation before anything else."""
-    granted = f'operation = "{operation}"\nchannel = "online-bank"'
+    granted = f'business = {business}\nchannels = ["online-bank"]'
     bank = bank_of(granted, granted.replace("online-bank", "counter"))
     bank.stage.dialogues.down = set(Side)
 
@@ -272,7 +272,7 @@ def test_what_the_region_does_not_grant_online_is_refused(bank_of, name, operati
 
 def test_pin_session_for_activation_needs_the_grant_for_activation(bank_of):
     """A session for the financial PIN is offered where activation is."""
-    granted = 'operation = "activate-financial"\nchannel = "online-bank"'
+    granted = 'business = ["activate"]\nchannels = ["online-bank"]'
     bank = bank_of(granted, granted.replace("online-bank", "counter"))
 
     error = refused(bank.open_session(purpose=PinPurpose.FINANCIAL_PIN))

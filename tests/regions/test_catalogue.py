@@ -17,7 +17,7 @@ def test_institution_is_found_with_its_region():
     agency = parse_catalogue({"xiamen.toml": TEXT}).agency(AgencyCode("99350201"))
 
     assert agency.institution.name.zh == "厦门市社会保险管理中心"
-    assert (agency.institution.link, agency.profile.code) == ("bureau", "350200")
+    assert (agency.institution.link, agency.profile.file.code) == ("bureau", "350200")
 
 
 def test_unknown_institution_is_refused():

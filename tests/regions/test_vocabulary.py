@@ -1,18 +1,16 @@
-"""The words of a profile: each is understood where it may stand, and no other."""
-
-from pathlib import Path
+"""The words of a profile: each has its names, and a slip of the pen is none."""
 
 import pytest
 
+from gateway.regions import vocabulary
 from gateway.regions.profile import parse_profile
-from gateway.regions.vocabulary import Channel, Operation, PinDemand, PinStore, Proof, Scene
+from gateway.regions.vocabulary import Area, Business, Channel, Proof, Scene, Word
 from gateway.terms.errors import SpecificationError
 
-TEXT = (Path(__file__).parents[2] / "specs" / "regions" / "xiamen.toml").read_text("utf-8")
 GRANT = """
 [[grants]]
-operation = "{operation}"
-channel = "{channel}"
+business = ["{business}"]
+channels = ["{channel}"]
 proofs = ["{proof}"]
 from = 2099-01-01
 source = "default: test"
@@ -20,44 +18,57 @@ source = "default: test"
 DEMAND = """
 [[pin.demands]]
 scene = "{scene}"
-value = "{demand}"
-from = 2099-01-01
-source = "default: test"
-"""
-STORE = """
-[[pin.store]]
-value = "{store}"
+value = "mandatory"
 from = 2099-01-01
 source = "default: test"
 """
 WORDS = {
-    "operation": (GRANT, Operation),
+    "business": (GRANT, Business),
     "channel": (GRANT, Channel),
     "proof": (GRANT, Proof),
     "scene": (DEMAND, Scene),
-    "demand": (DEMAND, PinDemand),
-    "store": (STORE, PinStore),
 }
-DEFAULTS = {"operation": "link", "channel": "counter", "proof": "session", "scene": "pharmacy",
-            "demand": "mandatory", "store": "host"}  # fmt: skip
+DEFAULTS = {
+    "business": "link", "channel": "counter", "proof": "session", "scene": "pharmacy",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("place", WORDS)
-def test_every_word_is_understood_where_it_may_stand(place):
-    """A profile may use each of the words from some day on."""
+def test_a_word_is_understood_where_it_may_stand_and_no_other(texts, place):
+    """A slip of the pen is found when the profile is loaded, by file and key."""
     template, words = WORDS[place]
+    word = list(words)[1]
 
-    for word in words:
-        assert parse_profile(TEXT + template.format(**DEFAULTS | {place: word}), "region.toml")
-
-
-@pytest.mark.parametrize("place", WORDS)
-def test_another_word_is_refused_by_file_and_key(place):
-    """A slip of the pen is found when the profile is loaded."""
-    template, _ = WORDS[place]
-
+    assert parse_profile(texts["xiamen"] + template.format(**DEFAULTS | {place: word}), "x.toml")
+    wrong = texts["xiamen"] + template.format(**DEFAULTS | {place: "elsewhere"})
     with pytest.raises(SpecificationError) as raised:
-        parse_profile(TEXT + template.format(**DEFAULTS | {place: "elsewhere"}), "region.toml")
+        parse_profile(wrong, "region.toml")
 
     assert raised.value.file == "region.toml"
     assert raised.value.key
+
+
+@pytest.mark.parametrize("words", Word.__subclasses__(), ids=lambda words: words.__name__)
+def test_every_word_has_a_name_in_both_languages_of_its_own(words):
+    """No two words of a kind look the same to a customer."""
+    assert words.__module__.startswith(vocabulary.__name__.rpartition(".")[0])
+    for language in ("zh", "en"):
+        said = [getattr(word, language) for word in words]
+        assert all(said)
+        assert len(set(said)) == len(said)
+
+
+@pytest.mark.parametrize(
+    ("business", "area"),
+    [
+        (Business.CHANGE_MOBILE, Area.LINKING),
+        (Business.SS_PIN_SET, Area.SS),
+        (Business.ACTIVATE, Area.FINANCIAL),
+        (Business.FINANCIAL_LOSS_CANCEL, Area.FINANCIAL),
+        (Business.CARD_REPLACE, Area.CARD),
+        (Business.ECARD_CODE, Area.ECARD),
+    ],
+)
+def test_a_business_concerns_one_area(business, area):
+    """What a business concerns follows from its name."""
+    assert business.area is area

@@ -142,9 +142,9 @@ def test_locked_pin_is_not_set(bureau, caller):
     assert _set_pin(bureau, caller, card=card).code is ResponseCode.PIN_TRIES_EXCEEDED
 
 
-def test_region_with_chip_pins_offers_no_setting_without_the_old_one(make_bureau, caller):
-    """Where the PIN is in the chip the host cannot set it: 40."""
-    bureau = make_bureau('value = "host"', 'value = "chip"')
+def test_region_that_demands_the_old_pin_offers_no_setting_without_it(make_bureau, caller):
+    """Without the grant, as where the PIN is in the chip, setting it is 40."""
+    bureau = make_bureau(', "ss-pin-set"', "")
     _register(bureau, caller)
 
     assert _set_pin(bureau, caller).code is ResponseCode.NOT_SUPPORTED
@@ -239,7 +239,7 @@ def test_ss_account_of_an_unusable_card_does_not_follow(bureau, caller, index, c
 
 def test_region_that_grants_no_link_offers_none(make_bureau, caller):
     """Without the grant a registration is 40."""
-    bureau = make_bureau('operation = "link"', 'operation = "unlink"')
+    bureau = make_bureau('"link"', '"unlink"')
 
     assert _register(bureau, caller).code is ResponseCode.NOT_SUPPORTED
 
