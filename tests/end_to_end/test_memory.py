@@ -11,7 +11,7 @@ import pytest
 
 from gateway.pinblock.policy import PinHolder, PinPolicy, PinVerdict, judge
 
-PINS = 6
+PINS = 4
 WIDE = "utf-16-le"
 
 
@@ -31,10 +31,10 @@ def memory(pid):
 
 def holding(pid, wanted):
     """Give those of the wanted that stand in a process's memory, by their forms."""
-    forms = {name: re.compile(b"|".join(map(re.escape, each))) for name, each in wanted.items()}
     found = set()
     for piece in memory(pid):
-        found |= {name for name, form in forms.items() if name not in found and form.search(piece)}
+        missing = wanted.keys() - found
+        found |= {name for name in missing if any(form in piece for form in wanted[name])}
     return found
 
 
@@ -46,7 +46,7 @@ def forms(pin):
 
 def strong_pins(pid):
     """Give PINs that the policy accepts and that are nowhere in the memory of a process."""
-    candidates = (f"{738_291 + at * 6_173:06}" for at in range(1, 40))
+    candidates = (f"{738_291 + at * 6_173:06}" for at in range(1, 10))
     strong = [
         pin
         for pin in candidates
