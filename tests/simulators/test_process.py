@@ -54,7 +54,7 @@ def test_wrong_settings_are_refused_before_anything_is_opened(
     given = {key: value for key, value in (settings | changed).items() if value is not None}
     process = new_process(given)
 
-    out, errors = process.communicate(timeout=10)
+    out, errors = process.communicate(timeout=60)
 
     assert (process.returncode, out) == (1, "")
     assert "SpecificationError" in errors.splitlines()[-1]
@@ -66,7 +66,7 @@ def test_port_in_use_is_named(new_process, process_settings):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = new_process(process_settings("core", iso8583_port=port))
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 1
     assert f"port {port} of 127.0.0.1 cannot be opened" in errors.splitlines()[-1]
