@@ -12,6 +12,7 @@ module         holds
 ``facts``      what is recorded, and its form in the journal
 ``operation``  the operation as folded from its facts
 ``resolution`` what a person may say of an operation that the gateway gave up
+``notice``     what a channel is told of an outcome for which nobody waits
 ``life``       decides: event in, facts and effects out, following the operation's plan
 =============  =====================================================================
 """

@@ -13,6 +13,7 @@ module       holds
 ``journal``  the writer thread: many units, one transaction
 ``reader``   the reader thread: many queries, one way back
 ``queries``  what is read back
+``notices``  what channels are still to be told
 ``schema``   makes, checks and upgrades the schema
 ===========  ====================================================================
 

@@ -12,9 +12,10 @@ from gateway.financial.account import FinancialAccount
 from gateway.linking.link import Link, LinkState, PinSession
 from gateway.operations.exchange import Exchange
 from gateway.operations.facts import Fact, OperationKind, OperationState, from_json
+from gateway.operations.notice import Notice
 from gateway.operations.operation import Operation, replay
 from gateway.social.card import SocialCard
-from gateway.store import tables
+from gateway.store import notices, tables
 from gateway.store.sealing import Sealer
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import AgencyCode, LinkId, OperationId, PinSessionId, SsCardNumber
@@ -112,6 +113,10 @@ class Queries:
     def manual_count(self) -> int:
         """Count the operations that wait for a person."""
         return int(self._connection.execute(_MANUAL_COUNT).scalar_one())
+
+    def notices(self, channel: str, count_max: int) -> list[Notice]:
+        """Read what a channel is still to be told, the first due first."""
+        return notices.waiting(self._connection, channel, count_max)
 
     def counter(self, name: str) -> int:
         """Read a counter, beginning it at zero when it is new."""

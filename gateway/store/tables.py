@@ -74,6 +74,20 @@ idempotency_keys = Table(
     Column("created_at", text(32), nullable=False, index=True),
 )
 
+# `due_at` is NULL once a notice was given up; one that was delivered is deleted.
+notices = Table(
+    "operations_notices",
+    metadata,
+    Column("id", text(40), primary_key=True),
+    Column("channel", text(64), nullable=False),
+    Column("operation", text(29), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", text(32), nullable=False),
+    Column("due_at", text(32)),
+    Column("attempts", Integer, nullable=False),
+    Index("operations_notices_waiting", "channel", "due_at"),
+)
+
 counters = Table(
     "operations_counters",
     metadata,

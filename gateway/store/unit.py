@@ -13,9 +13,16 @@ from gateway.financial.account import FinancialAccount, OwnerKept
 from gateway.linking.link import Link, LinkChanged, PinSession, SessionUsed
 from gateway.operations.exchange import AWAITING, ExchangeState
 from gateway.operations.facts import OperationState, to_json
+from gateway.operations.notice import (
+    Notice,
+    NoticeDelivered,
+    NoticeGivenUp,
+    NoticeRecord,
+    NoticeTried,
+)
 from gateway.operations.operation import Operation
 from gateway.social.card import HolderKept, SocialCard
-from gateway.store import tables
+from gateway.store import notices, tables
 from gateway.store.sealing import Sealer
 from gateway.terms.errors import LocalError
 
@@ -66,6 +73,7 @@ class Batch:
         self._inserts: dict[Table, Rows] = defaultdict(list)
         self._updates: dict[str, Rows] = defaultdict(list)
         self._kept: list[HolderKept | OwnerKept] = []
+        self._notices: list[NoticeRecord] = []
 
     def add(self, unit: Unit) -> None:
         """Take in a unit; raises `LocalError` for a record that no table keeps."""
@@ -82,6 +90,7 @@ class Batch:
             connection.execute(_UPDATES[name], rows)
         for kept in self._kept:
             self._keep(connection, kept)
+        notices.write(connection, self._notices)
 
     def _add_progress(self, progress: Progress) -> None:
         operation = progress.operation
@@ -134,6 +143,8 @@ class Batch:
                 self._updates["counter"].append({"b_name": record.counter, "next": record.next})
             case HolderKept() | OwnerKept():
                 self._kept.append(record)
+            case Notice() | NoticeTried() | NoticeDelivered() | NoticeGivenUp():
+                self._notices.append(record)
             case _:
                 raise LocalError(f"no table keeps a {type(record).__name__}")
 

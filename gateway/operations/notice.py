@@ -1,0 +1,99 @@
+"""A notice to a channel that an operation came to an outcome for which nobody waits any more.
+
+It is recorded with the outcome itself, so that both are durable or neither, and delivered at
+least once: whoever receives it tells repetitions by the notice's id. Form and names follow the
+Standard Webhooks specification; the body holds references and stable words only.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.operations.facts import OperationKind, Settled
+from gateway.operations.operation import Operation
+from gateway.terms.numbers import OperationId
+
+RETRY_FIRST = timedelta(seconds=2)
+RETRY_MAX = timedelta(minutes=5)  # a receiver that is back hears of everything within this
+HORIZON = timedelta(hours=24)  # as that of the exchanges: a person must look then
+
+EVENT = "operation.settled"
+SS_ACCOUNT_EVENT = "ss-account.settled"
+"""The SS account that follows an activation; the notice names the activation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a channel is to be told; `attempts` have failed, and the next is due at `due_at`."""
+
+    id: str
+    channel: str
+    operation: OperationId
+    body: str
+    created_at: datetime
+    due_at: datetime
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeTried:
+    """Record: an attempt failed, and when the next is due."""
+
+    notice: str
+    attempts: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeDelivered:
+    """Record: the channel has the notice, which need not be kept."""
+
+    notice: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeGivenUp:
+    """Record: the channel did not take the notice until the horizon; it is kept, and not tried."""
+
+    notice: str
+    attempts: int
+
+
+NoticeRecord = Notice | NoticeTried | NoticeDelivered | NoticeGivenUp
+
+
+def notice_of(operation: Operation, sequence: int, channel: str) -> Notice:
+    """Write the notice of the outcome that is the operation's fact number `sequence`."""
+    settled = operation.facts[sequence]
+    assert isinstance(settled, Settled)
+    follows = operation.kind is OperationKind.SS_ACCOUNT and operation.cause is not None
+    told = operation.cause if follows and operation.cause is not None else operation.id
+    body = {
+        "type": SS_ACCOUNT_EVENT if follows else EVENT,
+        "timestamp": settled.at.isoformat(),
+        "data": {
+            "operation": told.value,
+            "state": settled.state.value,
+            "code": settled.refusal.value if settled.refusal else None,
+        },
+    }
+    return Notice(
+        f"msg_{operation.id.value.removeprefix('op_')}_{sequence}",
+        channel,
+        told,
+        json.dumps(body, separators=(",", ":")),
+        settled.at,
+        settled.at,
+    )
+
+
+def after_failure(notice: Notice, now: datetime) -> NoticeTried | NoticeGivenUp:
+    """Choose what follows a failed attempt: another after a pause that doubles, or none."""
+    attempts = notice.attempts + 1
+    if now - notice.created_at >= HORIZON:
+        return NoticeGivenUp(notice.id, attempts)
+    pause = min(RETRY_FIRST * (1 << min(notice.attempts, _DOUBLINGS_MAX)), RETRY_MAX)
+    return NoticeTried(notice.id, attempts, now + pause)
+
+
+_DOUBLINGS_MAX = 16  # far beyond RETRY_MAX, and small enough never to overflow a timedelta
