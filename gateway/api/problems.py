@@ -99,6 +99,9 @@ ANSWERS: Mapping[Refusal, Answer] = {
     Refusal.PIN_RATE_LIMITED: Answer(
         HTTPStatus.TOO_MANY_REQUESTS, NextAction.START_AGAIN, _PIN_LIMIT_SECONDS
     ),
+    Refusal.WRONG_PIN: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, _PIN_AGAIN),
+    Refusal.ALREADY_SO: Answer(HTTPStatus.CONFLICT, NextAction.NOTHING),
+    Refusal.MONEY_NEVER_MOVES: Answer(HTTPStatus.FORBIDDEN, NextAction.NOTHING),
     Refusal.PIN_LOCKED: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BUREAU),
     Refusal.CARD_LOST: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BUREAU),
     Refusal.NOT_ACTIVATED: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BANK),

@@ -6,7 +6,7 @@ durable, later events of the operation stand in its queue.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,10 +15,10 @@ from typing import Protocol, assert_never
 import structlog
 
 from gateway.financial.account import FinancialAccount, OwnerKept
-from gateway.linking.kinds import EXCHANGES, PLANS
+from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES, PLANS
 from gateway.operations import life
 from gateway.operations.draft import EncipheredPin
-from gateway.operations.exchange import AWAITING, Exchange, Form, Recovery, Trace
+from gateway.operations.exchange import AWAITING, Exchange, Form, Trace
 from gateway.operations.facts import Opened, OperationKind, OperationState, Settled
 from gateway.operations.life import Decision, Event, Surroundings
 from gateway.operations.operation import Operation, evolve, open_operation
@@ -44,10 +44,14 @@ Cancel = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Cargo:
-    """What an operation's messages are written from; held in memory while it runs."""
+    """What an operation's messages are written from; held in memory while it runs.
+
+    `words` are subfields of DE 48 that must not be recorded, such as a new mobile number.
+    """
 
     card: SocialCard
     account: FinancialAccount
+    words: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Dialogues(Protocol):
@@ -155,7 +159,7 @@ class Conductor:
         opened: Opened,
         cargo: Cargo,
         *,
-        pin: tuple[str, EncipheredPin] | None = None,
+        pins: Mapping[str, EncipheredPin] | None = None,
         findings: dict[str, object] | None = None,
         records: tuple[object, ...] = (),
         done: Callable[[Operation | Exception], None],
@@ -169,8 +173,7 @@ class Conductor:
             raise Unavailable(f"{RUNNING_MAX} operations are running")
         fresh = open_operation(operation, opened, EXCHANGES[opened.kind])
         running = _Running(replace(fresh, findings=findings or {}), cargo)
-        if pin is not None:
-            running.pins[pin[0]] = pin[1]
+        running.pins.update(pins or {})
         decision = self._decide(running, life.Begun())
         self._admit(running)
         decision = replace(decision, records=(*records, *decision.records))
@@ -390,6 +393,10 @@ class Conductor:
                 self._cancel(running, name)
             case life.OpenFollowUp():
                 pass  # opened with the record, so that both are durable or neither
+            case life.Alarm(exchange=name):
+                exchange = operation.exchanges[name]
+                what = {"message": exchange.message, "attempts": exchange.attempts}
+                log.error("unconfirmed", operation=str(operation.id), side=exchange.side, **what)
             case _:
                 assert_never(effect)
 
@@ -452,7 +459,7 @@ class Conductor:
 
     def _admit(self, running: _Running) -> None:
         self._running[running.operation.id] = running
-        if running.operation.kind is not OperationKind.SS_ACCOUNT:
+        if running.operation.kind not in BESIDE_OTHERS:
             self._busy[running.operation.link] = running.operation.id
 
     def _dismiss(self, running: _Running) -> None:
@@ -485,7 +492,7 @@ _AGAIN_S = 1.0  # a reservation of trace numbers takes one commit; a second is a
 def _is_forwarded(exchange: Exchange) -> bool:
     if exchange.state not in AWAITING:
         return False
-    return exchange.form is not Form.ORIGINAL or exchange.recovery is Recovery.ADVICE
+    return exchange.form is not Form.ORIGINAL or exchange.recovery.needs_no_link
 
 
 def _with_records(cargo: Cargo, records: tuple[object, ...]) -> Cargo:

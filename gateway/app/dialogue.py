@@ -85,7 +85,7 @@ class Dialogue:
         trace = exchange.current_trace
         if self.link is None or trace is None:
             raise LocalError("a message needs a link and its trace numbers")
-        draft = _draft(errand)
+        draft = self._draft(errand)
         kind = self.message_set.kind(draft.message)
         message = self._message(kind, draft, trace)
         if errand.is_repeat and kind.repeat:
@@ -99,17 +99,35 @@ class Dialogue:
         self.message_set.check_response(pending.kind, pending.echoed, answer)
         code = ResponseCode(answer.text(39))
         private = private_data.unpack(answer.text(48))
+        answers = bureau_answers if side is Side.SOCIAL else core_answers
         finding = None
         if code.is_approval and pending.form is Form.ORIGINAL:
-            read = bureau_answers.finding if side is Side.SOCIAL else core_answers.finding
-            finding = read(pending.kind.name, private)
-        return Answered(pending.exchange, pending.form, code, private.get("RC"), finding)
+            finding = answers.finding(pending.kind.name, private)
+        told = answers.told(private)
+        return Answered(pending.exchange, pending.form, code, private.get("RC"), finding, told)
 
     def network_message(self, name: str, now: datetime) -> Message:
         """Make an 08xx request of the message set, with fresh trace numbers."""
         kind = self.message_set.kind(name)
         available = self._trace_fields(self.traces.allocate(now))
         return kind.build({de: available[de] for de in kind.trace_fields})
+
+    def _draft(self, errand: Errand) -> Draft:
+        exchange, details = errand.exchange, errand.operation.details
+        words = self._words(errand)
+        if exchange.side is Side.FINANCIAL:
+            services = details.get("services", "-")
+            return core.draft(exchange, errand.cargo.account, errand.pin, services, words)
+        activated = details.get("activated_at")
+        at = datetime.fromisoformat(activated) if activated else None
+        return bureau.draft(exchange, errand.cargo.card, errand.pin, at, words)
+
+    def _words(self, errand: Errand) -> Mapping[str, str]:
+        """Give what the operation itself says in DE 48: the subfields that this message has."""
+        rules = self.message_set.kind(errand.exchange.message).request_fields
+        wanted = {*rules.private, *rules.private_optional}
+        said = {**errand.operation.details, **errand.cargo.words}
+        return {usage: value for usage, value in said.items() if usage in wanted}
 
     def _message(self, kind: MessageKind, draft: Draft, trace: Trace) -> Message:
         available = self._trace_fields(trace)
@@ -207,13 +225,3 @@ def _echoed(kind: MessageKind, request: Message) -> Message:
     """Keep of a request what an answer is compared with, and nothing else."""
     compared = {*kind.answer_echoes, *SELECTORS}
     return Message(request.mti, {de: v for de, v in request.fields.items() if de in compared})
-
-
-def _draft(errand: Errand) -> Draft:
-    exchange, details = errand.exchange, errand.operation.details
-    if exchange.side is Side.FINANCIAL:
-        services = details.get("services", "-")
-        return core.draft(exchange, errand.cargo.account, errand.pin, services)
-    activated = details.get("activated_at")
-    at = datetime.fromisoformat(activated) if activated else None
-    return bureau.draft(exchange, errand.cargo.card, errand.pin, at)

@@ -82,6 +82,11 @@ class PinOrder:
         pan = account.pan.value
         return cls(PinPurpose.FINANCIAL_PIN, zone, pan, pan, FINANCIAL_PIN_POLICY, holder)
 
+    def as_proof(self) -> Self:
+        """Take the PIN for the one in force: it has a length, and no other rule concerns it."""
+        purpose = PinPurpose.SS_PIN_PROOF
+        return replace(self, purpose=purpose, policy=PinPolicy(self.policy.length, frozenset()))
+
     def with_envelope(self, session: PinSession, envelope: str) -> Self:
         """Add what the customer's browser sent, and the session that it must belong to."""
         return replace(self, session=session, envelope=envelope)
@@ -104,7 +109,7 @@ class SecurityModules:
     async def kid(self, purpose: PinPurpose) -> str:
         """Give the key under which a PIN is to be encrypted; raises `RequestRefused`."""
         for key in await self._keys(purpose.side):
-            if key.purpose is purpose:
+            if key.purpose is purpose.key:
                 return key.kid
         raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE)
 
@@ -118,7 +123,7 @@ class SecurityModules:
         if session is None:
             raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE)
         request = SetPin(
-            purpose=order.purpose,
+            purpose=order.purpose.key,
             session=session.id.value,
             nonce=session.nonce,
             expires_at=int(session.expires_at.timestamp()),

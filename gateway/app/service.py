@@ -27,6 +27,7 @@ from gateway.linking.link import (
     SessionUsed,
 )
 from gateway.linking.plans import REQUEST
+from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind, OperationState
 from gateway.operations.operation import Operation
 from gateway.regions.catalogue import Agency, Catalogue
@@ -284,8 +285,8 @@ class OnlineBanking:
             if isinstance(outcome, Refusal):
                 return await self._refuse(opened, outcome, records)
             exchange = bureau.SET_PIN if order.purpose is PinPurpose.SS_PIN else core.ACTIVATE
-            pin = (exchange.name, outcome.enciphered)
-            return outcome.beside(await self._run(opened, _cargo(linked), records, pin=pin))
+            pins = {exchange.name: outcome.enciphered}
+            return outcome.beside(await self._run(opened, _cargo(linked), records, pins=pins))
 
     async def _session(
         self, session: PinSessionId, link: LinkId, purpose: PinPurpose
@@ -302,7 +303,7 @@ class OnlineBanking:
         records: tuple[object, ...],
         *,
         findings: dict[str, object] | None = None,
-        pin: tuple[str, object] | None = None,
+        pins: Mapping[str, EncipheredPin] | None = None,
     ) -> Reply:
         operation = self._identifiers.operation()
         settled: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
@@ -323,7 +324,7 @@ class OnlineBanking:
             operation,
             opened,
             cargo,
-            pin=pin,  # type: ignore[arg-type]
+            pins=pins,
             findings=findings,
             records=tuple(_for_operation(record, operation) for record in records),
             done=done,

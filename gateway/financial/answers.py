@@ -40,6 +40,15 @@ def finding(message: str, private: Mapping[str, str]) -> AccountFinding | None:
         raise PeerError("DE 48: the owner told by the core breaks a rule") from None
 
 
+def told(private: Mapping[str, str]) -> Mapping[str, str]:
+    """Read the open words of an answer: the account's state; raises `PeerError` for an unknown."""
+    try:
+        state = AccountState(private["AS"]) if "AS" in private else None
+    except ValueError:
+        raise PeerError("DE 48: the account's state is not one of the message set") from None
+    return {"account_state": state.name.lower().replace("_", "-")} if state else {}
+
+
 _BY_CODE = {
     ResponseCode.NO_SUCH_CARD: Refusal.NOT_CONFIRMED,
     ResponseCode.IDENTITY_NOT_CONFIRMED: Refusal.NOT_CONFIRMED,

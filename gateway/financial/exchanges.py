@@ -1,5 +1,7 @@
 """The exchanges with a bank core, and the draft of each of their messages."""
 
+from collections.abc import Mapping
+
 from gateway.financial.account import FinancialAccount
 from gateway.operations.draft import Draft, EncipheredPin, Original
 from gateway.operations.exchange import Exchange, Form, Recovery
@@ -17,10 +19,12 @@ def draft(
     account: FinancialAccount,
     pin: EncipheredPin | None = None,
     services: str = "-",
+    words: Mapping[str, str] | None = None,
 ) -> Draft:
     """Write the message of an exchange in its present form, for this account.
 
-    Raises `LocalError` when an account is to be activated without a PIN block.
+    `words` are subfields of DE 48 that the operation has of its own. Raises `LocalError` when an
+    account is to be activated without a PIN block.
     """
     fields: dict[int, str | bytes] = {2: account.pan.value}
     link = {"LK": account.link.value}
@@ -37,7 +41,7 @@ def draft(
             fields |= {52: pin.block, 53: pin.security_control}
             return Draft(exchange.message, fields, link | {"SV": services})
         case _:
-            return Draft(exchange.message, fields, link)
+            return Draft(exchange.message, fields, {**link, **(words or {})})
 
 
 def _original(exchange: Exchange) -> Original:

@@ -191,7 +191,7 @@ class Custody:
     def _purpose(self, slot: Slot) -> PinPurpose:
         for purpose in PinPurpose:
             if purpose == slot.zone and purpose.side is self.ledger.side:
-                return purpose
+                return purpose.key
         raise KeyRefused("this side has no such PIN")
 
     def _wrapped(self, new: NewKey) -> KeyRecord:

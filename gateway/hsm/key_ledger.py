@@ -243,7 +243,8 @@ def read_ledger(text: str, master: bytes, file: str) -> Ledger:
 
 def _check(ledger: Ledger, file: str) -> None:
     zones = {zone.name for zone in ledger.zones}
-    pins = {purpose.value for purpose in PinPurpose if purpose.side is ledger.side}
+    keyed = (purpose for purpose in PinPurpose if purpose.key is purpose)
+    pins = {purpose.value for purpose in keyed if purpose.side is ledger.side}
     for index, record in enumerate(ledger.keys):
         owners = pins if record.purpose is KeyPurpose.ENVELOPE else zones
         if record.zone not in owners:

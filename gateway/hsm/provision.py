@@ -35,7 +35,7 @@ def create_test_store(
     foundation = Foundation(side, Stage.TEST, secrets.token_bytes(MASTER_KEY_BYTES))
     foundation.lay(directory, _ACTOR, now, {})
     with custody(directory, side, _ACTOR, now) as store:
-        for purpose in (purpose for purpose in PinPurpose if purpose.side is side):
+        for purpose in (each for each in PinPurpose if each.key is each and each.side is side):
             _add(store, Slot(purpose, KeyPurpose.ENVELOPE), not_after)
         for zone in zones:
             store.declare(zone)

@@ -20,7 +20,9 @@ PRIVATE = 48
 # code, file update code, file name.
 SELECTORS = (3, 70, 91, 101)
 
-Recovery = Literal["query", "reversible", "at-most-once", "forward", "advice"]
+Recovery = Literal[
+    "query", "reversible", "at-most-once", "forward", "revocable", "advice", "at-least-once"
+]
 Sender = Literal["gateway", "peer", "both"]
 
 
@@ -83,7 +85,8 @@ class MessageKind:
 
     `recovery` says what may be done when no answer comes: ``query`` ask again, ``reversible``
     undo by a reversal, ``at-most-once`` neither, ``forward`` repeat or inquire until it is done,
-    ``advice`` repeat until it is confirmed.
+    ``revocable`` repeat or inquire, then undo, ``advice`` repeat until it is confirmed,
+    ``at-least-once`` the same without an end.
     """
 
     name: str

@@ -11,7 +11,9 @@ _RECOVERY = {
     "reversible": "repeat, then undo by a reversal until confirmed",
     "at-most-once": "repeat from memory within a minute, then unknown; never reversed",
     "forward": "repeat from memory within a minute, then inquire until known",
+    "revocable": "repeat from memory within a minute, inquire, then undo until confirmed",
     "advice": "repeat until it is answered",
+    "at-least-once": "repeat until it is answered, without expiry and with an alarm",
 }
 _SUMMARY = ("message", "request", "answer", "repeat", "sent by", "selected by", "without answer")
 _SUBFIELDS = ("usage", "meaning", "rule", "printed")

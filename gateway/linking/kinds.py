@@ -1,7 +1,7 @@
 """Which exchanges and which plan each kind of operation has."""
 
 from gateway.financial import exchanges as core
-from gateway.linking import plans
+from gateway.linking import plans, procedures
 from gateway.operations.exchange import Exchange
 from gateway.operations.facts import OperationKind
 from gateway.operations.life import Plan
@@ -18,6 +18,7 @@ EXCHANGES: dict[OperationKind, tuple[Exchange, ...]] = {
     OperationKind.SET_SS_PIN: (bureau.SET_PIN,),
     OperationKind.ACTIVATE: (core.ACTIVATE,),
     OperationKind.SS_ACCOUNT: (bureau.ACCOUNT_ACTIVATED,),
+    **{each.kind: each.exchanges for each in procedures.PROCEDURES},
 }
 
 PLANS: dict[OperationKind, Plan] = {
@@ -26,4 +27,11 @@ PLANS: dict[OperationKind, Plan] = {
     OperationKind.SET_SS_PIN: plans.set_ss_pin,
     OperationKind.ACTIVATE: plans.activate,
     OperationKind.SS_ACCOUNT: plans.ss_account,
+    **procedures.PLANS,
 }
+
+BESIDE_OTHERS = frozenset(
+    {OperationKind.SS_ACCOUNT}
+    | {each.kind for each in procedures.PROCEDURES if each.is_beside_others}
+)
+"""Kinds that wait for no other operation on their link, nor let one wait."""

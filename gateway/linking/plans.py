@@ -10,6 +10,7 @@ from gateway.financial import exchanges as core
 from gateway.financial.account import OwnerKept
 from gateway.financial.answers import AccountFinding
 from gateway.linking.link import LinkChanged, LinkRequest, LinkState, is_one_person
+from gateway.linking.refusals import meaning, never_arrived, unavailable
 from gateway.operations.exchange import AWAITING, WITHOUT_EFFECT, Exchange, ExchangeState
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.operations.life import Begin, Settle, Step, Undo, Wait
@@ -20,11 +21,10 @@ from gateway.social.answers import CardFinding
 from gateway.social.card import HolderKept
 from gateway.terms.refusals import Refusal
 from gateway.terms.response_codes import ResponseCode
-from gateway.terms.sides import Side
 
 _S = ExchangeState
 REQUEST = "request"
-"""Under this name the findings of a link operation hold what the caller said of itself."""
+"""Under this name an operation's findings hold what the caller said: gone after a restart."""
 
 
 def link(operation: Operation, now: datetime) -> Step:
@@ -95,7 +95,7 @@ def _confirm(operation: Operation) -> Step:
     ]
     for exchange in asked:
         if exchange.state in {_S.NOT_SENT, _S.UNANSWERED}:
-            return Settle(OperationState.FAILED, _unavailable(exchange.side))
+            return Settle(OperationState.FAILED, unavailable(exchange.side))
     if all(exchange.state is _S.PLANNED for exchange in asked):
         return Begin(tuple(exchange.name for exchange in asked))
     if any(exchange.state is _S.SENT for exchange in asked):
@@ -171,7 +171,7 @@ def _neither(operation: Operation, culprit: Exchange, now: datetime) -> Step:
         return _with_link(failed, operation, LinkState.FAILED, now)
     if culprit.state is _S.REVERSED:
         # What was undone is the removal: to the customer nothing was changed.
-        return Settle(failed.state, _unavailable(culprit.side))
+        return Settle(failed.state, unavailable(culprit.side))
     return failed
 
 
@@ -190,29 +190,14 @@ def _without_effect(exchange: Exchange) -> Step:
     """Tell why nothing was changed, or wait while that is not certain."""
     match exchange.state:
         case _S.NOT_SENT | _S.UNANSWERED:
-            return Settle(OperationState.FAILED, _unavailable(exchange.side))
-        case _S.DECLINED if _never_arrived(exchange):
-            return Settle(OperationState.FAILED, _unavailable(exchange.side))
+            return Settle(OperationState.FAILED, unavailable(exchange.side))
+        case _S.DECLINED if never_arrived(exchange):
+            return Settle(OperationState.FAILED, unavailable(exchange.side))
         case _S.DECLINED:
-            return Settle(OperationState.FAILED, _meaning(exchange), exchange.response_code)
+            return Settle(OperationState.FAILED, meaning(exchange), exchange.response_code)
         case _S.REVERSED:
             return Settle(OperationState.FAILED, Refusal.REGISTRATION_UNDONE)
         case _S.MANUAL:
             return Settle(OperationState.MANUAL)
         case _:
             return Wait()
-
-
-def _never_arrived(exchange: Exchange) -> bool:
-    """Tell whether an inquiry found that the far side never saw the request, and never will."""
-    inquired = exchange.follow_up is not None
-    return inquired and exchange.response_code is ResponseCode.ORIGINAL_NOT_FOUND
-
-
-def _meaning(exchange: Exchange) -> Refusal:
-    read = bureau_answers.refusal if exchange.side is Side.SOCIAL else core_answers.refusal
-    return read(exchange.response_code, exchange.reason)
-
-
-def _unavailable(side: Side) -> Refusal:
-    return Refusal.BUREAU_UNAVAILABLE if side is Side.SOCIAL else Refusal.CORE_UNAVAILABLE

@@ -68,6 +68,7 @@ TRANSITIONS: dict[ExchangeState, dict[ExchangeEvent, ExchangeState]] = {
         _E.INQUIRE: _S.INQUIRING,
         _E.APPROVE: _S.APPROVED,
         _E.DECLINE: _S.DECLINED,
+        _E.REVERSE: _S.REVERSING,
         _E.EXPIRE: _S.MANUAL,
     },
     _S.REVERSING: {
@@ -97,7 +98,14 @@ class Recovery(StrEnum):
     REVERSIBLE = "reversible"  # repeat, then undo until confirmed
     AT_MOST_ONCE = "at-most-once"  # repeat from memory only, then say that we do not know
     FORWARD = "forward"  # repeat from memory, then inquire until the outcome is known
+    REVOCABLE = "revocable"  # repeat from memory, inquire, then undo until confirmed
     ADVICE = "advice"  # repeat until answered
+    AT_LEAST_ONCE = "at-least-once"  # repeat until answered without expiry, with an alarm
+
+    @property
+    def needs_no_link(self) -> bool:
+        """Tell whether a message is stored and forwarded, so that it begins with the link down."""
+        return self in {Recovery.ADVICE, Recovery.AT_LEAST_ONCE}
 
 
 class Form(StrEnum):

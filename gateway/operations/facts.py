@@ -25,6 +25,13 @@ class OperationKind(StrEnum):
     SET_SS_PIN = "set-ss-pin"
     ACTIVATE = "activate"
     SS_ACCOUNT = "ss-account"  # the SS side follows a financial activation
+    # The life of the card; each has the name that the regions' profiles give the business.
+    SS_PIN_STATE = "ss-pin-state"
+    SS_PIN_CHANGE = "ss-pin-change"
+    SS_PIN_RESET = "ss-pin-reset"
+    SS_PIN_UNLOCK = "ss-pin-unlock"
+    SS_PIN_ENABLE = "ss-pin-enable"
+    SS_PIN_OPT_OUT = "ss-pin-opt-out"
 
 
 class OperationState(StrEnum):
@@ -87,13 +94,17 @@ class AnswerSetAside:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The operation reached a state that a caller is told."""
+    """The operation reached a state that a caller is told.
+
+    `told` are open words of the far side; no number of a person, card or account is among them.
+    """
 
     state: OperationState
     at: datetime
     refusal: Refusal | None = None
     response_code: ResponseCode | None = None
     follow_up: OperationId | None = None
+    told: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +170,7 @@ def _members(fact: Fact) -> dict[str, Any]:
                 "refusal": fact.refusal and fact.refusal.value,
                 "response_code": fact.response_code,
                 "follow_up": fact.follow_up and fact.follow_up.value,
+                "told": dict(fact.told) if fact.told else None,
             }
         case ResolutionProposed():
             return {"outcome": fact.outcome, "by": fact.by, "reason": fact.reason}
@@ -236,4 +248,5 @@ def _settled(body: Mapping[str, Any], at: datetime) -> Settled:
         Refusal(refusal) if refusal else None,
         ResponseCode(code) if code else None,
         OperationId(follow_up) if follow_up else None,
+        body.get("told"),
     )

@@ -5,7 +5,7 @@ says which exchange begins next, which is undone, and how the operation ends. So
 the same before and after a crash.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
@@ -17,7 +17,6 @@ from gateway.operations.exchange import (
     ExchangeState,
     Form,
     Move,
-    Recovery,
     Trace,
 )
 from gateway.operations.facts import (
@@ -30,7 +29,7 @@ from gateway.operations.facts import (
     Settled,
 )
 from gateway.operations.operation import Operation, evolve
-from gateway.operations.recovery import Limits, answered, overdue, pause
+from gateway.operations.recovery import Limits, answered, is_alarming, overdue, pause
 from gateway.operations.resolution import OutcomeOf, findings_of
 from gateway.terms.numbers import OperationId
 from gateway.terms.refusals import Refusal
@@ -47,13 +46,17 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A far side answered the message of `form`; `finding` is what it told of persons."""
+    """A far side answered the message of `form`.
+
+    `finding` is what it told of persons, `told` are open words, such as the state of a card.
+    """
 
     exchange: str
     form: Form
     response_code: ResponseCode
     reason: str | None = None
     finding: object = field(default=None, repr=False)
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +105,17 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Tell the caller this; `records` are rows of a side or of the link that change with it."""
+    """Tell the caller this; `records` are rows of a side or of the link that change with it.
+
+    `told` are open words of the far side, such as the state of a card.
+    """
 
     state: OperationState
     refusal: Refusal | None = None
     response_code: ResponseCode | None = None
     records: tuple[object, ...] = ()
     follow_up: OperationKind | None = None
+    told: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,14 @@ class OpenFollowUp:
     kind: OperationKind
 
 
-Effect = Transmit | Watch | WakeAt | Forget | OpenFollowUp
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Let the bank's staff know that the exchange stays unconfirmed; it goes on."""
+
+    exchange: str
+
+
+Effect = Transmit | Watch | WakeAt | Forget | OpenFollowUp | Alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +272,8 @@ def _take_answer(decision: Decision, event: Answered, now: datetime) -> Decision
     step = Move(what, now, response_code=event.response_code, reason=event.reason)
     decision = _record(decision, Moved(exchange.name, step), Forget(exchange.name))
     findings = {**decision.operation.findings, exchange.name: event.finding}
-    return replace(decision, operation=replace(decision.operation, findings=findings))
+    told = {**decision.operation.told, **event.told}
+    return replace(decision, operation=replace(decision.operation, findings=findings, told=told))
 
 
 def _reading(exchange: Exchange, event: Answered) -> ExchangeEvent | None:
@@ -280,6 +295,8 @@ def _after_silence(
 ) -> Decision:
     limits = around.limits(exchange.side)
     what = overdue(exchange, now, limits, resumed=resumed)
+    if is_alarming(exchange, limits):
+        decision = replace(decision, effects=(*decision.effects, Alarm(exchange.name)))
     if what in {ExchangeEvent.REPEAT, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}:
         return _send(decision, exchange.name, what, now, around)
     return _record(decision, Moved(exchange.name, Move(what, now)), Forget(exchange.name))
@@ -310,7 +327,7 @@ def _begin(decision: Decision, step: Begin, now: datetime, around: Surroundings)
     barred = [
         exchange
         for exchange in exchanges
-        if exchange.recovery is not Recovery.ADVICE and not around.is_ready(exchange.side)
+        if not exchange.recovery.needs_no_link and not around.is_ready(exchange.side)
     ]
     for exchange in barred:
         held = Moved(exchange.name, Move(ExchangeEvent.HOLD_BACK, now))
@@ -348,7 +365,9 @@ def _settle(decision: Decision, step: Settle, now: datetime, around: Surrounding
     follow_up = around.identify() if step.follow_up else None
     effects = (OpenFollowUp(follow_up, step.follow_up),) if follow_up and step.follow_up else ()
     decision = _record(
-        decision, Settled(step.state, now, step.refusal, step.response_code, follow_up), *effects
+        decision,
+        Settled(step.state, now, step.refusal, step.response_code, follow_up, step.told),
+        *effects,
     )
     return replace(decision, records=(*decision.records, *step.records))
 

@@ -45,6 +45,7 @@ class Operation:
     response_code: ResponseCode | None = None
     follow_up: OperationId | None = None
     proposal: ResolutionProposed | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
     facts: tuple[Fact, ...] = ()
     findings: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
@@ -101,6 +102,7 @@ def _changes(operation: Operation, fact: Fact) -> dict[str, Any]:
                 "refusal": fact.refusal,
                 "response_code": fact.response_code,
                 "follow_up": fact.follow_up or operation.follow_up,
+                "told": fact.told or operation.told,
             }
         case _:
             assert_never(fact)

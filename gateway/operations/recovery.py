@@ -41,8 +41,8 @@ def overdue(exchange: Exchange, now: datetime, limits: Limits, *, resumed: bool)
     """
     sent_at = exchange.sent_at or now
     is_over = not resumed and now - sent_at >= limits.horizon
-    if exchange.state is not ExchangeState.SENT or exchange.recovery is Recovery.ADVICE:
-        return ExchangeEvent.EXPIRE if is_over else _again(exchange)
+    if exchange.state is not ExchangeState.SENT:
+        return ExchangeEvent.EXPIRE if is_over else _again(exchange, limits)
     may_repeat = not resumed and exchange.attempts <= limits.repeats_max
     match exchange.recovery:
         case Recovery.QUERY:
@@ -52,22 +52,35 @@ def overdue(exchange: Exchange, now: datetime, limits: Limits, *, resumed: bool)
         case Recovery.AT_MOST_ONCE:
             fresh = may_repeat and now - sent_at < limits.secret_life
             return ExchangeEvent.REPEAT if fresh else ExchangeEvent.LOSE_TRACK
-        case Recovery.FORWARD:
+        case Recovery.FORWARD | Recovery.REVOCABLE:
             fresh = may_repeat and now - sent_at < limits.secret_life
             return ExchangeEvent.REPEAT if fresh else ExchangeEvent.INQUIRE
+        case Recovery.ADVICE | Recovery.AT_LEAST_ONCE:
+            # A loss that nobody confirmed is never given up.
+            is_over = is_over and exchange.recovery is Recovery.ADVICE
+            return ExchangeEvent.EXPIRE if is_over else ExchangeEvent.REPEAT
         case _:
             assert_never(exchange.recovery)
 
 
-def _again(exchange: Exchange) -> ExchangeEvent:
+def is_alarming(exchange: Exchange, limits: Limits) -> bool:
+    """Tell whether somebody has to know that what must not get lost stays unconfirmed."""
+    return exchange.recovery is Recovery.AT_LEAST_ONCE and exchange.attempts > limits.repeats_max
+
+
+def _again(exchange: Exchange, limits: Limits) -> ExchangeEvent:
     """Ask anew, or repeat the same: the answer to an old inquiry may be old as well."""
-    inquiring = exchange.state is ExchangeState.INQUIRING
-    return ExchangeEvent.INQUIRE if inquiring else ExchangeEvent.REPEAT
+    if exchange.state is not ExchangeState.INQUIRING:
+        return ExchangeEvent.REPEAT
+    is_enough = exchange.attempts > limits.repeats_max
+    if exchange.recovery is Recovery.REVOCABLE and is_enough:
+        return ExchangeEvent.REVERSE
+    return ExchangeEvent.INQUIRE
 
 
 def pause(exchange: Exchange, limits: Limits) -> timedelta:
     """How long to wait for the answer to the message just sent, at least one in this state."""
-    if exchange.state is ExchangeState.SENT and exchange.recovery is not Recovery.ADVICE:
+    if exchange.state is ExchangeState.SENT and not exchange.recovery.needs_no_link:
         return limits.answer_timeout
     doublings = min(exchange.attempts - 1, _DOUBLINGS_MAX)
     return limits.answer_timeout + min(limits.retry_first * (1 << doublings), limits.retry_max)

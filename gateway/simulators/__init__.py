@@ -10,6 +10,8 @@ module          holds
 ``pin``         PIN blocks as they read them, PINs as they keep them
 ``zone_ring``   their keys of the zone, which change
 ``links``       the links that a far side knows
+``records``     what a bureau keeps of a card
+``pin_desk``    a bureau's rules for an SS PIN in force: compare, count, lock, reset
 ``bureau``      the rules of a bureau
 ``core``        the rules of a bank core
 ``desk``        duplicates, reversals and tombstones around the rules

@@ -5,7 +5,6 @@ asked for, when the SS account follows the financial one. No wire and no clock.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 from itertools import pairwise
@@ -16,28 +15,22 @@ from gateway.regions.profile import RegionProfile
 from gateway.regions.vocabulary import Business, PinDemand, Scene
 from gateway.simulators.desk import Outcome, Request, text
 from gateway.simulators.links import Link, Links
-from gateway.simulators.pin import BadPinBlock, PinHash
+from gateway.simulators.pin import BadPinBlock
+from gateway.simulators.pin_desk import PinDesk, PinTerms, accept, compare
 from gateway.simulators.population import CardState, Holder, PinState, Population
+from gateway.simulators.records import CardRecord
 from gateway.terms.response_codes import ResponseCode
 
 CHINA: Final = timezone(timedelta(hours=8), "China")
 _APPROVED: Final = ResponseCode.APPROVED
 _NO_SUCH_CARD: Final = Outcome.refused(ResponseCode.NO_SUCH_CARD, "UNKNOWN_CARD")
 _NO_SUCH_LINK: Final = Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "NO_ACTIVE_LINK")
+LOCK_AFTER: Final = 6  # wrong tries in a row, where a region does not say (seeds/001: 连续6次)
+_TOLD: Final = frozenset({"CS", "PS", "TL"})
+_NOT_DONE: Final = ResponseCode.STATE_DOES_NOT_ALLOW
+
+Handler = Callable[[CardRecord, Request, datetime], Outcome]
 _NOT_OFFERED: Final = Outcome.refused(ResponseCode.NOT_SUPPORTED, "NOT_OFFERED")
-
-
-@dataclass(slots=True, repr=False)
-class CardRecord:
-    """One card as the bureau keeps it."""
-
-    number: str
-    holder: Holder
-    state: CardState
-    pin_state: PinState
-    pin: PinHash | None = None
-    contact_mobile: str | None = None
-    follows_at: datetime | None = None
 
 
 class PharmacyAnswer(StrEnum):
@@ -65,13 +58,14 @@ class Bureau:
         self._institutions = {institution.code for institution in profile.institutions}
         self._cards: dict[str, CardRecord] = {}
         self.links = Links()
-        self._handlers: dict[str, Callable[[CardRecord, Request, datetime], Outcome]] = {
-            "card-inquiry": lambda card, _request, _now: _card_answer(card),
+        self._handlers: dict[str, Handler] = {
+            "card-inquiry": lambda card, _request, now: self._card_answer(card, now),
             "link-register": self._register,
             "link-remove": lambda card, request, _now: self._remove(card, request.private["LK"]),
             "pin-set": self._set_pin,
             "account-activated": self._follow,
         }
+        self._handlers |= self._pin_handlers()
 
     def carry_out(self, request: Request, now: datetime) -> Outcome:
         """Decide a request and change the state."""
@@ -84,9 +78,38 @@ class Bureau:
         handler = self._handlers.get(request.name)
         return _NOT_OFFERED if handler is None else handler(card, request, now)
 
-    def describe_activation(self, request: Request, stored: Outcome) -> Outcome:  # noqa: ARG002
-        """Refuse: a bureau activates no financial account."""
-        return _NOT_OFFERED
+    def _pin_handlers(self) -> dict[str, Handler]:
+        desk = PinDesk(self._pin_terms, self._read_pin, self._take_pin)
+        return {
+            "pin-verify": self._linked(desk.verify),
+            "pin-reset": self._linked(desk.reset),
+            "pin-unlock": self._linked(desk.unlock),
+            "pin-enable": self._linked(desk.enable),
+            "pin-opt-out": self._linked(desk.opt_out),
+        }
+
+    def _linked(self, handler: Handler) -> Handler:
+        """Let a message through that names the card's active link, for a card that can be used."""
+
+        def handle(card: CardRecord, request: Request, now: datetime) -> Outcome:
+            if self.links.active(request.private["LK"], card.number) is None:
+                return _NO_SUCH_LINK
+            return _unusable(card) or handler(card, request, now)
+
+        return handle
+
+    def _pin_terms(self, now: datetime) -> PinTerms:
+        rules = self._profile.rules(_day(now)).pin
+        return PinTerms(rules.policy, rules.lock_after or LOCK_AFTER)
+
+    def describe(self, request: Request, stored: Outcome) -> Outcome:
+        """Say what became of a request: done (00), or refused with the code it got (22)."""
+        told = {usage: value for usage, value in stored.private.items() if usage in _TOLD}
+        if request.name != "outcome-inquiry":
+            return _NOT_OFFERED
+        if stored.code is _APPROVED:
+            return Outcome(_APPROVED, told)
+        return Outcome(_NOT_DONE, told | {"RC": stored.private.get("RC", f"REFUSED_{stored.code}")})
 
     def card(self, number: str, now: datetime) -> CardRecord | None:
         """Find a card as it stands now; a card nobody touched yet is built from the population."""
@@ -114,7 +137,22 @@ class Bureau:
         card = self.card(number, now)
         if card is None or card.state is not CardState.NORMAL:
             return PharmacyAnswer.REFUSED, "the card cannot be used"
-        return _pin_at_terminal(card, pin, self._profile.rules(on).pin.demand(Scene.PHARMACY))
+        demand = self._profile.rules(on).pin.demand(Scene.PHARMACY)
+        return _pin_at_terminal(card, pin, demand, self._pin_terms(now))
+
+    def _card_answer(self, card: CardRecord, now: datetime) -> Outcome:
+        holder, tries = card.holder, self._pin_terms(now).lock_after - card.wrong_tries
+        return Outcome(
+            _APPROVED,
+            {
+                "NM": holder.name,
+                "ID": holder.citizen_id,
+                "MB": holder.mobile,
+                "CS": card.state,
+                "PS": card.pin_state,
+                "TL": str(max(0, tries)),
+            },
+        )
 
     def _register(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
         if not self._grants(Business.LINK, now):
@@ -164,11 +202,14 @@ class Bureau:
             pin = self._read_pin(request.message)
         except BadPinBlock:
             return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_BLOCK")
+        return self._take_pin(card, pin, now)
+
+    def _take_pin(self, card: CardRecord, pin: str, now: datetime) -> Outcome:
         if len(pin) != self._profile.rules(_day(now)).pin.policy.length:
             return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_LENGTH")
         if _is_simple(pin, card.holder):
             return Outcome.refused(ResponseCode.NOT_PERMITTED_TO_HOLDER, "SIMPLE_PIN")
-        card.pin, card.pin_state = PinHash.of(pin, self._salt()), PinState.ENABLED
+        accept(card, pin, self._salt())
         return Outcome(_APPROVED, {"PS": card.pin_state})
 
     def _pin_refusal(self, card: CardRecord, request: Request, now: datetime) -> Outcome | None:
@@ -200,7 +241,7 @@ class Bureau:
 
 
 def _pin_at_terminal(
-    card: CardRecord, pin: str | None, demand: PinDemand
+    card: CardRecord, pin: str | None, demand: PinDemand, terms: PinTerms
 ) -> tuple[PharmacyAnswer, str]:
     if demand in {PinDemand.NOT_ASKED, PinDemand.SIGNATURE}:
         return PharmacyAnswer.NOT_REQUIRED, "no PIN is asked for here on that day"
@@ -208,25 +249,11 @@ def _pin_at_terminal(
         return PharmacyAnswer.REFUSED, "the PIN is locked"
     if card.pin is None and demand is PinDemand.MANDATORY:
         return PharmacyAnswer.REFUSED, "a PIN is mandatory and none is set"
-    if card.pin is None:
-        return PharmacyAnswer.NOT_REQUIRED, "no PIN is set and none is mandatory on that day"
-    if pin is None or not card.pin.matches(pin):
+    if card.pin is None or card.pin_state is PinState.OPTED_OUT:
+        return PharmacyAnswer.NOT_REQUIRED, "no PIN is in use and none is mandatory on that day"
+    if pin is None or compare(card, pin, terms).code is not _APPROVED:
         return PharmacyAnswer.REFUSED, "wrong PIN" if pin else "the PIN is asked for"
     return PharmacyAnswer.ACCEPTED, "the PIN is right"
-
-
-def _card_answer(card: CardRecord) -> Outcome:
-    holder = card.holder
-    return Outcome(
-        _APPROVED,
-        {
-            "NM": holder.name,
-            "ID": holder.citizen_id,
-            "MB": holder.mobile,
-            "CS": card.state,
-            "PS": card.pin_state,
-        },
-    )
 
 
 def _unusable(card: CardRecord) -> Outcome | None:

@@ -63,7 +63,7 @@ class Core:
             case _:
                 return Outcome.refused(ResponseCode.NOT_SUPPORTED, "NOT_OFFERED")
 
-    def describe_activation(self, request: Request, stored: Outcome) -> Outcome:
+    def describe(self, request: Request, stored: Outcome) -> Outcome:
         """Say what became of an activation: done (00), or refused with the code it got (22)."""
         account = self.account(text(request.message, 2))
         if account is None:

@@ -82,8 +82,8 @@ class Rules(Protocol):
     def carry_out(self, request: Request, now: datetime) -> Outcome:
         """Decide a request and change the state."""
 
-    def describe_activation(self, request: Request, stored: Outcome) -> Outcome:
-        """Say what became of an activation that is on record."""
+    def describe(self, request: Request, stored: Outcome) -> Outcome:
+        """Say what became of a request that is on record."""
 
 
 class _Record(NamedTuple):
@@ -119,7 +119,7 @@ class Desk:
         match request.name:
             case "reversal":
                 return self._reverse(request)
-            case "activation-inquiry":
+            case "activation-inquiry" | "outcome-inquiry":
                 return self._inquire(request)
             case _:
                 return self._rules.carry_out(request, now)
@@ -139,9 +139,9 @@ class Desk:
         record = self._original(request)
         if record is None:
             return Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "UNKNOWN_ORIGINAL")
-        if record.name != "account-activation":
+        if request.name == "activation-inquiry" and record.name != "account-activation":
             return Outcome.refused(ResponseCode.FORMAT_ERROR, "NO_ACTIVATION")
-        return self._rules.describe_activation(request, record.outcome)
+        return self._rules.describe(request, record.outcome)
 
     def _original(self, request: Request) -> _Record | None:
         """Find the original that DE 90 names, or see to it that it never takes effect."""

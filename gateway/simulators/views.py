@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from gateway.simulators.bureau import CardRecord
 from gateway.simulators.core import AccountRecord
 from gateway.simulators.links import Link, Links
+from gateway.simulators.records import CardRecord
 from gateway.terms.masking import mask, mask_name
 
 
@@ -18,6 +18,7 @@ def card_view(card: CardRecord, links: Links) -> dict[str, Any]:
         "contact_mobile": mask(card.contact_mobile) if card.contact_mobile else None,
         "card_state": card.state.name.lower(),
         "pin_state": card.pin_state.name.lower(),
+        "wrong_tries": card.wrong_tries,
         "ss_account_follows_at": card.follows_at.isoformat() if card.follows_at else None,
         "links": [_link_view(link) for link in links.of(card.number)],
     }

@@ -1,6 +1,6 @@
 """What a bureau's answer says, and the refusal that its response code means to a caller."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.social.card import CardHolder, CardState, PinState
@@ -17,6 +17,28 @@ class CardFinding:
     holder: CardHolder
     card_state: CardState
     pin_state: PinState
+
+
+def told(private: Mapping[str, str]) -> Mapping[str, str]:
+    """Read the open words of an answer: states and dates, nothing of a person and no number.
+
+    Raises `PeerError` for a state that the message set does not have.
+    """
+    try:
+        return {word: read(private[use]) for use, (word, read) in _WORDS.items() if use in private}
+    except ValueError:
+        raise PeerError("DE 48: a state told by the bureau is not one of its message set") from None
+
+
+_WORDS: Mapping[str, tuple[str, Callable[[str], str]]] = {
+    "CS": ("card_state", lambda code: _word(CardState(code))),
+    "PS": ("pin_state", lambda code: _word(PinState(code))),
+    "TL": ("tries_left", str),
+}
+
+
+def _word(state: CardState | PinState) -> str:
+    return state.name.lower().replace("_", "-")
 
 
 def finding(message: str, private: Mapping[str, str]) -> CardFinding | None:
@@ -43,6 +65,7 @@ def finding(message: str, private: Mapping[str, str]) -> CardFinding | None:
 _BY_REASON = {
     "SIMPLE_PIN": Refusal.PIN_TRIVIAL,
     "CARD_ALREADY_LINKED": Refusal.ALREADY_LINKED,
+    "ALREADY_SO": Refusal.ALREADY_SO,
 }
 
 _BY_CODE = {
@@ -53,6 +76,7 @@ _BY_CODE = {
     ResponseCode.RESTRICTED: Refusal.CARD_NOT_USABLE,
     ResponseCode.PIN_TRIES_EXCEEDED: Refusal.PIN_LOCKED,
     ResponseCode.LOST: Refusal.CARD_LOST,
+    ResponseCode.WRONG_PIN: Refusal.WRONG_PIN,
     ResponseCode.NOT_SUPPORTED: Refusal.NOT_OFFERED,
     ResponseCode.NOT_PERMITTED_TO_TERMINAL: Refusal.NOT_OFFERED,
     ResponseCode.PIN_FORMAT: Refusal.PIN_ENVELOPE,

@@ -1,5 +1,6 @@
 """The exchanges with a bureau, and the draft of each of their messages."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from gateway.operations.draft import Draft, EncipheredPin, Original
@@ -12,9 +13,17 @@ CARD_INQUIRY = Exchange("card-inquiry", Side.SOCIAL, "card-inquiry", Recovery.QU
 REGISTER = Exchange("bureau-register", Side.SOCIAL, "link-register", Recovery.REVERSIBLE)
 REMOVE = Exchange("bureau-remove", Side.SOCIAL, "link-remove", Recovery.REVERSIBLE)
 SET_PIN = Exchange("bureau-pin-set", Side.SOCIAL, "pin-set", Recovery.AT_MOST_ONCE)
+VERIFY_PIN = Exchange("bureau-pin-verify", Side.SOCIAL, "pin-verify", Recovery.QUERY)
+RESET_PIN = Exchange("bureau-pin-reset", Side.SOCIAL, "pin-reset", Recovery.AT_MOST_ONCE)
+UNLOCK_PIN = Exchange("bureau-pin-unlock", Side.SOCIAL, "pin-unlock", Recovery.FORWARD)
+ENABLE_PIN = Exchange("bureau-pin-enable", Side.SOCIAL, "pin-enable", Recovery.FORWARD)
+OPT_OUT_PIN = Exchange("bureau-pin-opt-out", Side.SOCIAL, "pin-opt-out", Recovery.FORWARD)
 ACCOUNT_ACTIVATED = Exchange(
     "bureau-account-activated", Side.SOCIAL, "account-activated", Recovery.ADVICE
 )
+
+WITH_PIN = frozenset({"pin-set", "pin-verify", "pin-reset"})
+"""Messages that carry a PIN block."""
 
 
 def draft(
@@ -22,24 +31,28 @@ def draft(
     card: SocialCard,
     pin: EncipheredPin | None = None,
     activated_at: datetime | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> Draft:
     """Write the message of an exchange in its present form, for this card.
 
-    Raises `LocalError` when a PIN is to be set without a PIN block, or an advice lacks its instant.
+    `words` are subfields of DE 48 that the operation has of its own. Raises `LocalError` when a
+    PIN is to be sent without its PIN block, or an advice lacks its instant.
     """
     fields: dict[int, str | bytes] = {100: card.agency.value, 102: card.number.value}
     if exchange.form is Form.REVERSAL:
-        return _reversal(exchange, card, fields)
+        return Draft("reversal", fields, {"LK": card.link.value}, _original(exchange))
+    if exchange.form is Form.INQUIRY:
+        return Draft("outcome-inquiry", fields, {"IN": card.agency.value}, _original(exchange))
     private = {"IN": card.agency.value}
     if exchange.message != "card-inquiry":
         private["LK"] = card.link.value
     if exchange.message == "link-register":
         private |= _contact(card)
-    if exchange.message == "pin-set":
+    if exchange.message in WITH_PIN:
         fields |= _pin_fields(pin)
     if exchange.message == "account-activated":
         private["AT"] = _instant(activated_at)
-    return Draft(exchange.message, fields, private)
+    return Draft(exchange.message, fields, {**private, **(words or {})})
 
 
 def _contact(card: SocialCard) -> dict[str, str]:
@@ -49,7 +62,7 @@ def _contact(card: SocialCard) -> dict[str, str]:
 
 def _pin_fields(pin: EncipheredPin | None) -> dict[int, str | bytes]:
     if pin is None:
-        raise LocalError("an SS PIN cannot be set without its PIN block")
+        raise LocalError("a message with a PIN cannot be sent without its PIN block")
     return {52: pin.block, 53: pin.security_control}
 
 
@@ -59,8 +72,7 @@ def _instant(activated_at: datetime | None) -> str:
     return activated_at.astimezone(UTC).strftime("%Y%m%d%H%M%S")
 
 
-def _reversal(exchange: Exchange, card: SocialCard, fields: dict[int, str | bytes]) -> Draft:
+def _original(exchange: Exchange) -> Original:
     if exchange.trace is None:
-        raise LocalError("what was never sent cannot be reversed")
-    original = Original(exchange.message, exchange.trace)
-    return Draft("reversal", fields, {"LK": card.link.value}, original)
+        raise LocalError("what was never sent cannot be asked after or reversed")
+    return Original(exchange.message, exchange.trace)

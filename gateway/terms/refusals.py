@@ -152,6 +152,13 @@ class Refusal(Enum):
         True,
     )
     # The far side's own answers
+    WRONG_PIN = ("WRONG_PIN", "密码错误。", "The PIN is wrong.")
+    ALREADY_SO = ("ALREADY_SO", "已是所申请的状态。", "What was asked for is the case already.")
+    MONEY_NEVER_MOVES = (
+        "MONEY_NEVER_MOVES",
+        "社保账户与金融账户完全独立,资金不能互转。",
+        "The SS account and the financial account are independent: no money moves between them.",
+    )
     PIN_LOCKED = ("PIN_LOCKED", "社保卡密码已锁定。", "The PIN of the card is locked.")
     CARD_LOST = ("CARD_LOST", "该社保卡已挂失。", "The card has been reported lost.")
     NOT_ACTIVATED = ("NOT_ACTIVATED", "该账户尚未激活。", "The account is not activated.")

@@ -203,8 +203,8 @@ class Stage:
     def open(self, kind=OperationKind.SET_SS_PIN, number=1, **more):
         """Open an operation on the only link; give its reference."""
         pins = {
-            OperationKind.SET_SS_PIN: ("bureau-pin-set", PIN),
-            OperationKind.ACTIVATE: ("core-activate", PIN),
+            OperationKind.SET_SS_PIN: {"bureau-pin-set": PIN},
+            OperationKind.ACTIVATE: {"core-activate": PIN},
         }
         findings = {}
         if kind is OperationKind.LINK:
@@ -212,7 +212,7 @@ class Stage:
         details = more.pop("details", None)
         opened = Opened(kind, LINK, self.timers.now(), details=details)
         identity = operation_id(number)
-        more = {"pin": pins.get(kind), "findings": findings, "done": self.outcomes.append} | more
+        more = {"pins": pins.get(kind), "findings": findings, "done": self.outcomes.append} | more
         self.conductor.open(identity, opened, CARGO, **more)
         return identity
 

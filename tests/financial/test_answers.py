@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.financial.account import AccountOwner, AccountState
-from gateway.financial.answers import AccountFinding, finding, refusal, why_unusable
+from gateway.financial.answers import AccountFinding, finding, refusal, told, why_unusable
 from gateway.iso8583.message_set import parse_message_set
 from gateway.terms.errors import PeerError
 from gateway.terms.numbers import CitizenId, CustomerNumber, Mobile, PersonName
@@ -106,3 +106,17 @@ def test_only_an_active_or_new_account_can_be_linked(state):
     usable = state in {AccountState.ACTIVE, AccountState.NOT_ACTIVATED}
 
     assert (why_unusable(state) is None) == usable
+
+
+@pytest.mark.parametrize(
+    ("private", "words"), [({}, {}), ({"AS": "A"}, {"account_state": "active"})]
+)
+def test_the_account_state_is_told_in_a_word(private, words):
+    """Nothing of the owner is told with it."""
+    assert told({"NM": "测试甲", **private}) == words
+
+
+def test_a_state_outside_the_message_set_is_the_cores_fault():
+    """It is named by its place and not repeated."""
+    with pytest.raises(PeerError, match="DE 48"):
+        told({"AS": "?"})

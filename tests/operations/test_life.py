@@ -16,6 +16,7 @@ from gateway.operations.exchange import (
 )
 from gateway.operations.facts import AnswerSetAside, Moved, OperationKind, OperationState, Settled
 from gateway.operations.life import (
+    Alarm,
     Answered,
     Begin,
     Begun,
@@ -353,7 +354,7 @@ def test_at_the_horizon_a_person_must_look(state, make_in, limits):
     assert (play.leg.state, play.operation.state) == (S.MANUAL, OperationState.MANUAL)
 
 
-@pytest.mark.parametrize("recovery", sorted(set(R) - {R.ADVICE}))
+@pytest.mark.parametrize("recovery", sorted(set(R) - {R.ADVICE, R.AT_LEAST_ONCE}))
 def test_no_request_leaves_for_a_link_that_is_down(recovery, make_play):
     """Held back, definitely without effect, and told at once."""
     play = make_play(recovery, ready=frozenset())
@@ -474,3 +475,26 @@ def test_every_message_that_awaits_an_answer_is_watched(make_play):
             decision = play.take(event)
             if decision.facts and play.leg.state in AWAITING:
                 assert any(isinstance(effect, Watch) for effect in decision.effects)
+
+
+def test_an_unconfirmed_loss_report_alarms_and_goes_on(make_play):
+    """The repeat leaves as ever, and the staff hears that nobody has confirmed it."""
+    play = make_play(R.AT_LEAST_ONCE)
+    play.take(Begun())
+    quiet = [play.take(Overdue("leg")).effects for _ in range(2)]
+
+    loud = play.take(Overdue("leg")).effects
+
+    assert all(Alarm("leg") not in effects for effects in quiet)
+    assert loud[0] == Alarm("leg")
+    assert Transmit("leg", is_repeat=True) in loud
+
+
+def test_open_words_of_an_answer_are_kept_for_the_plan(make_play):
+    """What a far side tells of states stands in the operation when its plan decides."""
+    play = make_play(R.QUERY)
+    play.take(Begun())
+
+    play.take(Answered("leg", Form.ORIGINAL, C.APPROVED, told={"pin_state": "enabled"}))
+
+    assert play.operation.told == {"pin_state": "enabled"}

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.operations.exchange import ExchangeEvent, ExchangeState, Recovery
-from gateway.operations.recovery import answered, overdue, pause
+from gateway.operations.recovery import answered, is_alarming, overdue, pause
 from gateway.terms.response_codes import ResponseCode
 
 S, E, R, C = ExchangeState, ExchangeEvent, Recovery, ResponseCode
@@ -15,6 +15,7 @@ LAST = {
     R.REVERSIBLE: E.REVERSE,
     R.AT_MOST_ONCE: E.LOSE_TRACK,
     R.FORWARD: E.INQUIRE,
+    R.REVOCABLE: E.INQUIRE,
 }
 FOLLOW_UPS = (S.INQUIRING, S.REVERSING)
 
@@ -44,7 +45,7 @@ def test_nothing_is_sent_again_as_a_request_by_another_process(recovery, make_se
     assert overdue(make_sent(recovery), now, limits, resumed=True) is LAST[recovery]
 
 
-@pytest.mark.parametrize("recovery", [R.AT_MOST_ONCE, R.FORWARD])
+@pytest.mark.parametrize("recovery", [R.AT_MOST_ONCE, R.FORWARD, R.REVOCABLE])
 def test_a_pin_block_is_not_repeated_beyond_its_life(recovery, make_sent, now, limits):
     """A repeat at the end of the secret's life is one too many, however few there were."""
     exchange = make_sent(recovery)
@@ -138,3 +139,31 @@ def test_an_inquiry_is_settled_by_three_codes_only(code, make_sent):
     }
 
     assert answered(make_sent(R.FORWARD, S.INQUIRING), code) is settled.get(code)
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+@pytest.mark.parametrize("days", [0, 1, 400])
+def test_what_must_not_get_lost_is_repeated_without_expiry(days, resumed, make_sent, now, limits):
+    """A loss report is never given up, however long nobody confirms it."""
+    exchange = make_sent(R.AT_LEAST_ONCE, attempts=1000)
+
+    assert overdue(exchange, now + timedelta(days=days), limits, resumed=resumed) is E.REPEAT
+
+
+@pytest.mark.parametrize(
+    ("recovery", "attempts", "alarms"),
+    [(R.AT_LEAST_ONCE, 2, False), (R.AT_LEAST_ONCE, 3, True), (R.ADVICE, 1000, False)],
+)
+def test_staff_hears_of_what_stays_unconfirmed(recovery, attempts, alarms, make_sent, limits):
+    """After the repeats of an ordinary request have brought nothing, each further one alarms."""
+    assert is_alarming(make_sent(recovery, attempts=attempts), limits) is alarms
+
+
+def test_what_cannot_be_found_out_is_revoked(make_sent, now, limits):
+    """An issue is inquired after as often as a request is repeated, then undone."""
+    events = [
+        overdue(make_sent(R.REVOCABLE, S.INQUIRING, sent), now, limits, resumed=False)
+        for sent in (1, 2, 3)
+    ]
+
+    assert events == [E.INQUIRE, E.INQUIRE, E.REVERSE]

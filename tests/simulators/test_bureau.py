@@ -249,4 +249,4 @@ def test_message_that_a_bureau_does_not_know_is_not_offered(bureau, caller):
     request = caller.bureau("account-activation", CARD)
 
     assert bureau.carry_out(request, NOW).code is ResponseCode.NOT_SUPPORTED
-    assert bureau.describe_activation(request, Outcome(ResponseCode.APPROVED)).code == "40"
+    assert bureau.describe(request, Outcome(ResponseCode.APPROVED)).code == "40"

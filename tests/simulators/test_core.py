@@ -129,4 +129,4 @@ def test_inquiry_after_an_account_of_nobody_is_14(core, caller):
     """Even where the original is on record."""
     request = caller.core("activation-inquiry", "6200000000000000000")
 
-    assert core.describe_activation(request, Outcome(ResponseCode.APPROVED)).code == "14"
+    assert core.describe(request, Outcome(ResponseCode.APPROVED)).code == "14"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.iso8583.message_set import parse_message_set
-from gateway.social.answers import CardFinding, finding, refusal, why_unusable
+from gateway.social.answers import CardFinding, finding, refusal, told, why_unusable
 from gateway.social.card import CardHolder, CardState, PinState
 from gateway.terms.errors import PeerError
 from gateway.terms.numbers import CitizenId, Mobile, PersonName
@@ -109,3 +109,16 @@ def test_only_a_card_in_order_or_not_activated_can_be_linked(state):
     usable = state in {CardState.NORMAL, CardState.NOT_ACTIVATED}
 
     assert (why_unusable(state) is None) == usable
+
+
+def test_open_words_are_told_and_nothing_of_a_person():
+    """States and counts are told in words; name, id and mobile are left out."""
+    private = {"NM": "测试甲", "MB": "15400000001", "CS": "N", "PS": "O", "TL": "3"}
+
+    assert told(private) == {"card_state": "normal", "pin_state": "opted-out", "tries_left": "3"}
+
+
+def test_a_state_outside_the_message_set_is_the_bureaus_fault():
+    """It is named by its place and not repeated."""
+    with pytest.raises(PeerError, match="DE 48"):
+        told({"CS": "?"})

@@ -44,11 +44,13 @@ CARD = SocialCard(
     CardHolder(PersonName("测试甲"), CitizenId("350299199001010010")),
 )
 ALL = [each for each in vars(exchanges).values() if isinstance(each, Exchange)]
+OWN_WORDS: dict[str, str] = {}
 TRACED = {7: "1121040000", 11: "000001", 12: "120000", 13: "1121", 32: "99350001", 33: "99350001",
           37: "632504000001", 41: "GATEWAY1"}  # fmt: skip
 FORMS = {
     Recovery.REVERSIBLE: [ExchangeState.SENT, ExchangeState.REVERSING],
     Recovery.FORWARD: [ExchangeState.SENT, ExchangeState.INQUIRING],
+    Recovery.REVOCABLE: [ExchangeState.SENT, ExchangeState.INQUIRING, ExchangeState.REVERSING],
 }
 SPOKEN = [
     replace(each, state=state, trace=TRACE)
@@ -59,7 +61,10 @@ SPOKEN = [
 
 def build(exchange, card=CARD):
     """Build a draft into a message, with the trace fields that the wire adds."""
-    words = draft(exchange, card, PIN, NOW)
+    rules = MESSAGES.kind(exchange.message).request_fields
+    wanted = {*rules.private, *rules.private_optional}
+    own = {usage: value for usage, value in OWN_WORDS.items() if usage in wanted}
+    words = draft(exchange, card, PIN, NOW, own)
     fields = {**words.fields, **TRACED, 128: bytes(8)}
     if words.original is not None:
         original = MESSAGES.kind(words.original.message)
@@ -100,7 +105,8 @@ def test_a_pin_block_is_in_the_pin_message_only(exchange):
     """No other message carries DE 52, whatever it is given; none carries a PAN."""
     message, _ = build(exchange)
 
-    assert (52 in message.fields) == (exchange.message == "pin-set")
+    is_original = exchange.state is ExchangeState.SENT
+    assert (52 in message.fields) == (is_original and exchange.message in exchanges.WITH_PIN)
     assert 2 not in message.fields
 
 
@@ -133,9 +139,13 @@ def test_an_activation_is_dated_in_utc():
 @pytest.mark.parametrize(
     ("exchange", "state", "rule"),
     [
-        (exchanges.SET_PIN, ExchangeState.SENT, "cannot be set without its PIN block"),
+        (exchanges.SET_PIN, ExchangeState.SENT, "cannot be sent without its PIN block"),
         (exchanges.ACCOUNT_ACTIVATED, ExchangeState.SENT, "needs its instant"),
-        (exchanges.REGISTER, ExchangeState.REVERSING, "never sent cannot be reversed"),
+        (
+            exchanges.REGISTER,
+            ExchangeState.REVERSING,
+            "never sent cannot be asked after",
+        ),
     ],
 )
 def test_an_incomplete_message_is_our_own_fault(exchange, state, rule):

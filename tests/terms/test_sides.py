@@ -14,6 +14,18 @@ def test_each_pin_belongs_to_one_side(purpose, side):
     assert purpose.side is side
 
 
-def test_no_two_pins_share_a_side():
-    """There are as many sides as PINs."""
-    assert {purpose.side for purpose in PinPurpose} == set(Side)
+def test_each_side_protects_its_pins_with_one_key():
+    """A PIN shown as a proof, and that of the e-card, travel under the key of the SS PIN."""
+    keyed = {purpose for purpose in PinPurpose if purpose.key is purpose}
+
+    assert {purpose.side for purpose in keyed} == set(Side)
+    assert len(keyed) == len(Side)
+    assert all(purpose.key.side is purpose.side for purpose in PinPurpose)
+
+
+def test_a_proof_is_told_from_a_new_pin():
+    """Rules about new PINs do not concern one that is in force."""
+    assert {purpose for purpose in PinPurpose if purpose.is_proof} == {
+        PinPurpose.SS_PIN_PROOF,
+        PinPurpose.ECARD_PIN_PROOF,
+    }

@@ -1,0 +1,97 @@
+"""How each business in the life of a card is carried out: one row for each, one plan for all.
+
+A row names the exchanges in the order in which they are made, the PINs that go into them, and
+what is kept when it is done. What silence means is each exchange's own recovery. All but the last
+exchange of a row have no effect, so that a row is done with its last exchange, or not at all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.linking.refusals import meaning, never_arrived, unavailable
+from gateway.operations.exchange import AWAITING, Exchange, ExchangeState, Recovery
+from gateway.operations.facts import OperationKind, OperationState
+from gateway.operations.life import Begin, Plan, Settle, Step, Wait
+from gateway.operations.operation import Operation
+from gateway.social import exchanges as bureau
+from gateway.terms.sides import PinPurpose
+
+Keep = Callable[[Operation, datetime], tuple[object, ...]]
+
+
+def _nothing(_operation: Operation, _now: datetime) -> tuple[object, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """One business: what is said, with which PINs, and what changes here.
+
+    `pins` maps the name of an exchange to the PIN that it carries. `kept` gives the records that
+    become durable when the far side has done it, `undone` those when it certainly has not.
+    """
+
+    kind: OperationKind
+    exchanges: tuple[Exchange, ...]
+    pins: Mapping[str, PinPurpose] = field(default_factory=dict)
+    kept: Keep = _nothing
+    undone: Keep = _nothing
+
+    @property
+    def is_question(self) -> bool:
+        """Tell whether it changes nothing anywhere."""
+        return all(exchange.recovery is Recovery.QUERY for exchange in self.exchanges)
+
+    @property
+    def is_beside_others(self) -> bool:
+        """Tell whether it waits for no other operation on the card, nor lets one wait.
+
+        A question has no effect; a loss report cannot wait for anything.
+        """
+        return self.is_question or self.exchanges[-1].recovery is Recovery.AT_LEAST_ONCE
+
+    def plan(self, operation: Operation, now: datetime) -> Step:
+        """Make the exchanges one after the other; the first that is not approved ends it."""
+        for planned in self.exchanges:
+            exchange = operation.exchanges[planned.name]
+            if exchange.state is ExchangeState.PLANNED:
+                return Begin((exchange.name,))
+            if exchange.state is not ExchangeState.APPROVED:
+                return self._unapproved(operation, exchange, now)
+        code = operation.exchanges[self.exchanges[-1].name].response_code
+        kept = self.kept(operation, now)
+        return Settle(OperationState.SUCCEEDED, None, code, kept, told=operation.told)
+
+    def _unapproved(self, operation: Operation, exchange: Exchange, now: datetime) -> Step:
+        if exchange.state in AWAITING:
+            return Wait()
+        if exchange.state is ExchangeState.UNKNOWN:
+            return Settle(OperationState.UNKNOWN)
+        if exchange.state is ExchangeState.MANUAL:
+            return Settle(OperationState.MANUAL)
+        refusal, code = unavailable(exchange.side), None
+        if exchange.state is ExchangeState.DECLINED and not never_arrived(exchange):
+            refusal, code = meaning(exchange), exchange.response_code
+        return Settle(OperationState.FAILED, refusal, code, self.undone(operation, now))
+
+
+_K, _P = OperationKind, PinPurpose
+_PROOF = {bureau.VERIFY_PIN.name: _P.SS_PIN_PROOF}
+
+PROCEDURES: tuple[Procedure, ...] = (
+    Procedure(_K.SS_PIN_STATE, (bureau.CARD_INQUIRY,)),
+    Procedure(
+        _K.SS_PIN_CHANGE,
+        (bureau.VERIFY_PIN, bureau.SET_PIN),
+        {**_PROOF, bureau.SET_PIN.name: _P.SS_PIN},
+    ),
+    Procedure(_K.SS_PIN_RESET, (bureau.RESET_PIN,), {bureau.RESET_PIN.name: _P.SS_PIN}),
+    Procedure(_K.SS_PIN_UNLOCK, (bureau.UNLOCK_PIN,)),
+    Procedure(_K.SS_PIN_ENABLE, (bureau.VERIFY_PIN, bureau.ENABLE_PIN), _PROOF),
+    Procedure(_K.SS_PIN_OPT_OUT, (bureau.VERIFY_PIN, bureau.OPT_OUT_PIN), _PROOF),
+)
+"""Every business in the life of a card; linking and activation have plans of their own."""
+
+BY_KIND: Mapping[OperationKind, Procedure] = {each.kind: each for each in PROCEDURES}
+PLANS: Mapping[OperationKind, Plan] = {each.kind: each.plan for each in PROCEDURES}

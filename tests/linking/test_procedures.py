@@ -1,0 +1,102 @@
+"""Each business in the life of a card: its row of the table, and the one plan of all rows."""
+
+import pytest
+
+from gateway.linking.procedures import BY_KIND, PROCEDURES
+from gateway.operations.exchange import Form, Recovery
+from gateway.operations.facts import OperationKind, OperationState
+from gateway.terms.refusals import Refusal
+
+K, O, R = OperationKind, OperationState, Refusal  # noqa: E741 - as elsewhere here
+VERIFY, SET = "bureau-pin-verify", "bureau-pin-set"
+ROWS = pytest.mark.parametrize("row", PROCEDURES, ids=lambda row: row.kind)
+
+
+def ended(play):
+    return play.state, play.operation.refusal
+
+
+@ROWS
+def test_only_the_last_exchange_of_a_row_has_an_effect(row):
+    """So a row is done with its last exchange or not at all, and nothing is ever half done."""
+    recoveries = {exchange.recovery for exchange in row.exchanges[:-1]}
+
+    assert recoveries <= {Recovery.QUERY}
+    assert BY_KIND[row.kind] is row
+
+
+@ROWS
+def test_a_row_is_done_when_every_exchange_is_approved(row, script):
+    """The exchanges are made in the order of the row, each after the approval of the last."""
+    play = script(row.kind).begin()
+
+    for exchange in row.exchanges:
+        play.answer(exchange.name)
+
+    assert [name for name, _, _ in play.sent] == [exchange.name for exchange in row.exchanges]
+    assert ended(play) == (O.SUCCEEDED, None)
+
+
+@ROWS
+def test_a_row_ends_with_the_first_exchange_that_is_declined(row, script):
+    """The caller is told what the far side's code means, and nothing else is sent."""
+    play = script(row.kind).begin().answer(row.exchanges[0].name, "40")
+
+    assert ended(play) == (O.FAILED, R.NOT_OFFERED)
+    assert len(play.sent) == 1
+
+
+@ROWS
+def test_a_row_that_cannot_begin_changes_nothing(row, script):
+    """With the link down a request is refused at once; what is stored and forwarded goes on."""
+    play = script(row.kind, ready=frozenset()).begin()
+
+    is_forwarded = row.exchanges[0].recovery.needs_no_link
+    assert play.state is (O.PENDING if is_forwarded else O.FAILED)
+
+
+def test_a_wrong_pin_stops_what_it_was_to_prove(script):
+    """The new PIN is not sent after a wrong old one."""
+    play = script(K.SS_PIN_CHANGE).begin().answer(VERIFY, "55", reason="WRONG_PIN")
+
+    assert ended(play) == (O.FAILED, R.WRONG_PIN)
+    assert [name for name, _, _ in play.sent] == [VERIFY]
+
+
+@pytest.mark.parametrize(("proved", "state"), [(False, O.FAILED), (True, O.UNKNOWN)])
+def test_a_restart_before_the_change_left_changes_nothing(proved, state, script):
+    """The new PIN was in the memory of the process that is gone; one sent may be in force."""
+    play = script(K.SS_PIN_CHANGE).begin()
+    if proved:
+        play.answer(VERIFY)
+
+    play.resume()
+
+    assert (play.state, play.sent) == (state, [])
+
+
+def test_a_lost_answer_to_the_change_itself_is_unknown(script):
+    """Old or new PIN may be in force, as with a PIN that is set."""
+    play = script(K.SS_PIN_CHANGE).begin().answer(VERIFY).silence(SET)
+
+    assert play.state is O.UNKNOWN
+
+
+def test_what_can_be_asked_after_is_never_unknown(script):
+    """Unlocking is inquired after until the bureau says what became of it."""
+    name = "bureau-pin-unlock"
+    play = script(K.SS_PIN_UNLOCK).begin().silence(name)
+    asked = play.sent[-1]
+
+    play.answer(name, form=Form.INQUIRY)
+
+    assert asked == (name, Form.INQUIRY, False)
+    assert ended(play) == (O.SUCCEEDED, None)
+
+
+def test_a_question_waits_for_nothing(script):
+    """Nothing that has no effect is held up by an operation on the card, nor holds one up."""
+    beside = {row.kind for row in PROCEDURES if row.is_beside_others}
+
+    assert beside == {K.SS_PIN_STATE}
+    assert script(K.SS_PIN_STATE).begin().answer("card-inquiry").state is O.SUCCEEDED
