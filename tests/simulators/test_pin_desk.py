@@ -68,7 +68,7 @@ def test_what_is_so_already_is_refused_as_such(name, say):
     assert (outcome.code, outcome.private["RC"]) == ("22", "ALREADY_SO")
 
 
-def test_a_holder_opts_out_and_in_again(say, bureau):
+def test_a_holder_opts_out_and_in_again(say):
     """The PIN stays on record while it is not in use."""
     states = [say(name).private["PS"] for name in ("pin-opt-out", "pin-enable")]
 
@@ -86,8 +86,9 @@ def test_a_locked_pin_is_neither_enabled_nor_opted_out_of(name, say):
     assert say(name).code == "38"
 
 
+@pytest.mark.usefixtures("say")
 @pytest.mark.parametrize("name", ["pin-verify", "pin-reset"])
-def test_a_block_that_holds_no_pin_is_refused(name, say, caller, bureau):
+def test_a_block_that_holds_no_pin_is_refused(name, caller, bureau):
     """Another format than the zone's is 99, and no try."""
     fields = {102: CARD, 52: bytes(8), 53: "1600000000000000"}
     request = caller.request(name, "0100", fields, IN="99350201", LK=LINK)
@@ -111,14 +112,16 @@ def test_a_card_without_a_pin_has_none_to_compare(bureau, caller):
     assert (outcome.code, outcome.private["RC"]) == ("22", "NO_PIN")
 
 
-def test_nothing_is_done_through_another_link(say, caller, bureau):
+@pytest.mark.usefixtures("say")
+def test_nothing_is_done_through_another_link(caller, bureau):
     """A message that names a link which is not the card's active one is answered 25."""
     request = caller.bureau("pin-unlock", CARD, LK="lnk_" + "2" * 26)
 
     assert bureau.carry_out(request, NOW).code == "25"
 
 
-def test_an_inquiry_tells_what_became_of_an_unlocking(bureau_desk, say, caller):
+@pytest.mark.usefixtures("say")
+def test_an_inquiry_tells_what_became_of_an_unlocking(bureau_desk, caller):
     """Done is 00 with the state, refused 22 with the reason, unknown 25."""
     done = caller.bureau("pin-opt-out", CARD, LK=LINK)
     refused = caller.bureau("pin-unlock", CARD, LK=LINK)
