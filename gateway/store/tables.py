@@ -36,7 +36,7 @@ operations = Table(
     "operations_operations",
     metadata,
     Column("id", text(29), primary_key=True),
-    Column("kind", text(16), nullable=False),
+    Column("kind", text(32), nullable=False),
     Column("link", text(30), nullable=False, index=True),
     Column("state", text(12), nullable=False),
     Column("is_at_rest", Boolean, nullable=False),

@@ -11,5 +11,6 @@ module                holds
 ``r0001``             the tables of the first release
 ``r0002``             owners of operations, one at a time on a link, nodes, indexes
 ``r0003``             notices to channels
+``r0004``             longer names of kinds of operations
 ====================  ===========================================================
 """
