@@ -8,6 +8,7 @@ module            holds
 ``identifiers``   fresh references, sortable by time
 ``traces``        durable blocks of trace numbers, one counter per link
 ``dialogue``      drafts to messages and answers to events, in a link's message set
+``cargo``         what an operation's messages are written from
 ``conductor``     decide, record, act: the one place that carries decisions out
 ``service``       what the HTTP room asks of the gateway
 ``turns``         one request at a time for a key, one operation for a link

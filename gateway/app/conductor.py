@@ -14,7 +14,7 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from gateway.financial.account import FinancialAccount, OwnerKept
+from gateway.app.cargo import Cargo, with_records
 from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES, PLANS
 from gateway.operations import life
 from gateway.operations.draft import EncipheredPin
@@ -23,7 +23,6 @@ from gateway.operations.facts import Opened, OperationKind, OperationState, Sett
 from gateway.operations.life import Decision, Event, Surroundings
 from gateway.operations.operation import Operation, evolve, open_operation
 from gateway.operations.recovery import Limits
-from gateway.social.card import HolderKept, SocialCard
 from gateway.store.journal import Broken
 from gateway.store.unit import Progress, Unit
 from gateway.terms.errors import LocalError, Unavailable
@@ -40,18 +39,6 @@ SS_FOLLOWS_AFTER_S = "ss_follows_after_s"
 """Detail of an activation: after how many seconds the SS account follows."""
 
 Cancel = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Cargo:
-    """What an operation's messages are written from; held in memory while it runs.
-
-    `words` are subfields of DE 48 that must not be recorded, such as a new mobile number.
-    """
-
-    card: SocialCard
-    account: FinancialAccount
-    words: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Dialogues(Protocol):
@@ -362,7 +349,7 @@ class Conductor:
 
     def _act(self, running: _Running, decision: Decision) -> None:
         before, running.operation = running.operation, decision.operation
-        running.cargo = _with_records(running.cargo, decision.records)
+        running.cargo = with_records(running.cargo, decision.records)
         for effect in decision.effects:
             self._perform(running, effect)
         if running.operation.state is not before.state:
@@ -493,12 +480,3 @@ def _is_forwarded(exchange: Exchange) -> bool:
     if exchange.state not in AWAITING:
         return False
     return exchange.form is not Form.ORIGINAL or exchange.recovery.needs_no_link
-
-
-def _with_records(cargo: Cargo, records: tuple[object, ...]) -> Cargo:
-    for record in records:
-        if isinstance(record, HolderKept):
-            cargo = replace(cargo, card=replace(cargo.card, holder=record.holder))
-        if isinstance(record, OwnerKept):
-            cargo = replace(cargo, account=replace(cargo.account, owner=record.owner))
-    return cargo

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-from gateway.app.conductor import Cargo, Conductor, Recorder
+from gateway.app.cargo import Cargo
+from gateway.app.conductor import Conductor, Recorder
 from gateway.app.control import Answer, Question
 from gateway.app.turns import Reader
 from gateway.linking.kinds import PLANS

@@ -19,8 +19,9 @@ from twisted.internet.error import CannotListenError
 from gateway.api.application import create_application
 from gateway.api.authentication import Channels
 from gateway.api.service import ReadinessCheck
+from gateway.app.cargo import Cargo
 from gateway.app.clock import utc_now
-from gateway.app.conductor import Cancel, Cargo, Conductor
+from gateway.app.conductor import Cancel, Conductor
 from gateway.app.control import Control, control_path, key_desk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of

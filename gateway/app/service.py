@@ -11,8 +11,9 @@ from typing import Protocol, TypeVar
 from gateway.api import service as api
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app import rendering
+from gateway.app.cargo import Cargo
 from gateway.app.clock import LOCAL_ZONE
-from gateway.app.conductor import SS_FOLLOWS_AFTER_S, Cargo, Conductor, Recorder
+from gateway.app.conductor import SS_FOLLOWS_AFTER_S, Conductor, Recorder
 from gateway.app.identifiers import Identifiers
 from gateway.app.pins import PinOrder, PinOutcome
 from gateway.app.turns import Reader, Turns

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.conductor import Cargo, Conductor
+from gateway.app.cargo import Cargo
+from gateway.app.conductor import Conductor
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.financial.account import AccountOwner, AccountState, FinancialAccount
 from gateway.financial.answers import AccountFinding
