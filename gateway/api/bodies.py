@@ -61,6 +61,7 @@ EncryptedPin = Annotated[
     Field(
         min_length=1,
         max_length=ENCRYPTED_PIN_CHARACTERS_MAX,
+        pattern=r"^[0-9A-Za-z_.-]+$",
         repr=False,
         description="Compact JWE of PIN and nonce; see 'Encrypting a PIN' in the description.",
         examples=["eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTI1NkdDTSIsImtpZCI6Ii4uLiJ9..aXY.Y3Q.dGFn"],

@@ -8,7 +8,8 @@ from typing import Self
 from gateway.api import service as api
 from gateway.financial.account import FinancialAccount
 from gateway.hsm.client import SecurityModule
-from gateway.hsm.protocol import PinRefusal, PublicKey, SetPin
+from gateway.hsm.pin_protocol import PinRefusal, SetPin
+from gateway.hsm.protocol import PublicKey
 from gateway.linking.link import PinSession
 from gateway.operations.draft import EncipheredPin
 from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy

@@ -6,11 +6,12 @@ module              holds
 ``client``          the gateway's end: asks the module over a Unix socket
 ``module``          the module's end: a process of its own for each side
 ``protocol``        the commands and answers between them, as typed values
+``pin_protocol``    those about a new PIN
 ``frames``          the same as bytes
 ``soft_module``     what each command does
 ``envelope``        opens the browser's JWE
 ``pin_list``        the operator's own list of refused PINs
-``limits``          one-time sessions, refused attempts per card
+``limits``          one-time sessions, refused attempts per card, blocks tried in one way
 ``key_store``       a side's keys, each given out for its one purpose
 ``key_ledger``      what is known of every key that a store has or had, sealed
 ``key_custody``     what is done to a store: taken in, rotated, revoked, each audited

@@ -31,10 +31,14 @@ class KeptCipher:
         self._check(block)
         return self._encryptor.update(block)
 
-    def decrypt(self, block: bytes | bytearray) -> bytes:
-        """Decipher whole blocks; raises `ValueError` otherwise."""
+    def decrypt(self, block: bytes | bytearray) -> bytearray:
+        """Decipher whole blocks into a buffer of the caller's; raises `ValueError` otherwise."""
         self._check(block)
-        return self._decryptor.update(block)
+        # The library asks for room for one block more, less a byte, whatever the mode.
+        clear = bytearray(len(block) + self.block_bytes - 1)
+        self._decryptor.update_into(block, clear)
+        del clear[len(block) :]
+        return clear
 
     def _check(self, block: bytes | bytearray) -> None:
         # A part of a block would stay in the kept context and spoil every later call.

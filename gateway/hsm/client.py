@@ -8,21 +8,11 @@ import asyncio
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from gateway.hsm import protocol
+from gateway.hsm import pin_protocol, protocol
 from gateway.hsm.frames import REQUEST_ID_MAX, BrokenFrame, Frame, FrameReader, write_frame
 from gateway.hsm.key_purpose import KeyPurpose
-from gateway.hsm.protocol import (
-    Command,
-    Diagnostics,
-    EncipheredPin,
-    KeyTaken,
-    PinRefusal,
-    PublicKey,
-    SessionMacKey,
-    SetPin,
-    TakeKey,
-    TranslatePin,
-)
+from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal, SetPin, TranslatePin
+from gateway.hsm.protocol import Command, Diagnostics, KeyTaken, PublicKey, SessionMacKey, TakeKey
 from gateway.terms.errors import Unavailable
 
 CALL_SECONDS_MAX = 2.0  # a call takes a tenth of a millisecond; this is a module in trouble
@@ -46,13 +36,13 @@ class SecurityModule:
 
     async def set_pin(self, request: SetPin) -> EncipheredPin | PinRefusal:
         """Have a PIN opened, judged and enciphered; raises also `BadRequest` for misuse."""
-        payload = await self._ask(Command.SET_PIN, protocol.write_set_pin(request))
-        return protocol.read_set_pin_answer(payload)
+        payload = await self._ask(Command.SET_PIN, pin_protocol.write_set_pin(request))
+        return pin_protocol.read_pin_answer(payload)
 
     async def translate_pin(self, request: TranslatePin) -> EncipheredPin | PinRefusal:
         """Have a PIN pad's block judged and translated; raises also `BadRequest` for misuse."""
-        payload = await self._ask(Command.TRANSLATE_PIN, protocol.write_translate_pin(request))
-        return protocol.read_set_pin_answer(payload)
+        payload = await self._ask(Command.TRANSLATE_PIN, pin_protocol.write_translate_pin(request))
+        return pin_protocol.read_pin_answer(payload)
 
     async def session_mac_key(self, zone: str) -> SessionMacKey:
         """Get a zone's MAC key for a link; raises also `BadRequest` for an unknown zone."""

@@ -34,17 +34,22 @@ from gateway.terms.errors import LocalError
 
 ENVELOPE_CHARACTERS_MAX = 2_048  # a full one has some 450
 
+_P256, _ECDH = SECP256R1(), ECDH()  # the library takes objects of theirs in each call
 _FIXED = {"alg": "ECDH-ES", "enc": "A256GCM"}
-_MEMBERS = frozenset({"alg", "enc", "kid", "epk"})
-_MEMBERS_WITHOUT_EFFECT = frozenset({"typ", "cty"})
+_MEMBERS_WITHOUT_EFFECT = ("typ", "cty")
 _COORDINATE_BYTES = 32
-_NONCE_BYTES = 12  # of A256GCM
 _CONTENT_KEY_BYTES = 32
 # RFC 7518, 4.6.2: algorithm id, no party information, key length in bits.
 _OTHER_INFO = b"\x00\x00\x00\x07A256GCM" + bytes(8) + (8 * _CONTENT_KEY_BYTES).to_bytes(4)
 _UNCOMPRESSED = b"\x04"  # form of a point (SEC 1, 2.3.3)
 _ROUND_1 = (1).to_bytes(4)
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+# Header, no encrypted key, 96 bits of IV, ciphertext and 128 bits of tag (RFC 7516, 7.1).
+_COMPACT = re.compile(
+    rb"([0-9A-Za-z_-]+)\.\.([0-9A-Za-z_-]{16})\.([0-9A-Za-z_-]+)\.([0-9A-Za-z_-]{22})"
+)
+_READ_JSON = json.JSONDecoder().decode  # `json.loads` would look for options each time
+# The signs of the other alphabet become ones of neither.
+_URL_SAFE = bytes.maketrans(b"-_+/", b"+/!!")
 
 # The payload is matched as bytes: a JSON parser would make a `str` of the PIN, which cannot be
 # overwritten. The PIN's own form is for the policy to judge, so anything short is taken here.
@@ -80,31 +85,32 @@ def open_envelope(envelope: str, key: EnvelopeKey, nonce: str) -> bytearray:
 
 
 def _decipher(envelope: str, key: EnvelopeKey) -> bytearray:
-    text = envelope.encode("ascii")
-    protected = text.partition(b".")[0]
-    decoded, encrypted_key, iv, ciphertext, tag = map(_decode, text.split(b"."))
-    header = json.loads(decoded.decode())
-    if not _is_of_profile(header, key.kid) or encrypted_key or len(iv) != _NONCE_BYTES:
+    found = _COMPACT.fullmatch(envelope.encode("ascii"))
+    if found is None:
         raise EnvelopeRefused
-    content_key = _content_key(key.private_key, header["epk"])
+    protected, iv, ciphertext, tag = found.groups()
+    header = _READ_JSON(_decode(protected).decode())
+    content_key = _content_key(key.private_key, _ephemeral_key(header, key.kid))
+    enciphered = _decode(ciphertext)
     # A buffer of just this size leaves the library no tag but one of its full 128 bits.
-    payload = bytearray(len(ciphertext))
-    AESGCM(content_key).decrypt_into(iv, ciphertext + tag, protected, payload)
+    payload = bytearray(len(enciphered))
+    AESGCM(content_key).decrypt_into(_decode(iv), enciphered + _decode(tag), protected, payload)
     return payload
 
 
-def _is_of_profile(header: dict[str, Any], kid: str) -> bool:
-    return (
-        header.keys() - _MEMBERS_WITHOUT_EFFECT == _MEMBERS
-        and {name: header[name] for name in _FIXED} == _FIXED
-        and header["kid"] == kid
-    )
+def _ephemeral_key(header: dict[str, Any], kid: str) -> dict[str, str]:
+    """Give the sender's key out of a header that has what the profile has, and no more."""
+    ephemeral: dict[str, str] = header.pop("epk")
+    for name in _MEMBERS_WITHOUT_EFFECT:
+        header.pop(name, None)
+    if header != {**_FIXED, "kid": kid}:
+        raise EnvelopeRefused
+    return ephemeral
 
 
 def agree(private: EllipticCurvePrivateKey, point: bytes) -> bytes:
     """Agree on a secret with a point in uncompressed form; raises `ValueError` for none of it."""
-    public = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point)
-    return private.exchange(ECDH(), public)
+    return private.exchange(_ECDH, EllipticCurvePublicKey.from_encoded_point(_P256, point))
 
 
 def _content_key(private: EllipticCurvePrivateKey, ephemeral: dict[str, str]) -> bytes:

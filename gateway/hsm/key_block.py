@@ -85,6 +85,8 @@ class Header:
 
     def require(self, use: KeyUse, exportability: str, label: str) -> None:
         """Raise `KeyBlockError` unless the key is exactly for this; to be asked at every use."""
+        if (self.use, self.exportability, self.label) == (use, exportability, label):
+            return
         rules = {
             "usage": self.use.usage == use.usage,
             "algorithm": self.use.algorithm == use.algorithm,
@@ -93,8 +95,7 @@ class Header:
             "label": self.label == label,
         }
         broken = [name for name, holds in rules.items() if not holds]
-        if broken:
-            raise KeyBlockError(f"key is for another purpose: {', '.join(broken)}")
+        raise KeyBlockError(f"key is for another purpose: {', '.join(broken)}")
 
 
 def wrap(kbpk: bytes, header: Header, key: bytes) -> str:

@@ -256,7 +256,7 @@ class Custody:
         if len(kek.key) < len(cryptogram) or kek.record.algorithm != algorithm.value:
             raise KeyRefused("a key is not taken in under a weaker key or another cipher")
         try:
-            return cipher_of(algorithm, kek.key).decrypt(cryptogram)
+            return bytes(cipher_of(algorithm, kek.key).decrypt(cryptogram))
         except ValueError:
             raise UnfitKey("an enciphered key has whole blocks") from None
 

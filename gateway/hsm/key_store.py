@@ -83,10 +83,27 @@ class HeldKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What the key block of a key must say for its place in a store."""
+
+    use: KeyUse
+    exportability: str
+    label: str
+    key_version: str
+
+    def require(self, header: Header) -> None:
+        """Raise `KeyBlockError` unless a key block says all this."""
+        header.require(self.use, self.exportability, self.label)
+        if header.key_version != self.key_version:
+            raise KeyBlockError("key is of another version than the store says")
+
+
+@dataclass(frozen=True, slots=True)
 class _PinKey:
     held: HeldKey
     zone: Zone
     cipher: KeptCipher = field(repr=False)
+    expected: Expected
 
 
 class KeyStore:
@@ -189,12 +206,13 @@ class KeyStore:
         if found is None:
             self.key(slot)  # says why there is none
             raise LocalError("no PIN key of this zone is ready")
-        self._require(found.held)
+        found.expected.require(found.held.header)
         return found.zone, found.cipher
 
     def _pin_key(self, held: HeldKey) -> _PinKey:
         zone = self._zones[held.record.zone]
-        return _PinKey(held, zone, cipher_of(zone.algorithm, held.key))
+        expected = _expected(held, self._zones, self._labels)
+        return _PinKey(held, zone, cipher_of(zone.algorithm, held.key), expected)
 
     def _current(self, slot: Slot) -> HeldKey | None:
         return self._held.get((slot, KeyState.CURRENT))
@@ -208,20 +226,23 @@ class KeyStore:
 
 def require(held: HeldKey, zones: Mapping[str, Zone], labels: Labels) -> None:
     """Raise `KeyBlockError` unless a key is exactly what its place in the store is for."""
-    record = held.record
-    use, label = _expected(record, zones, labels)
-    exportable = record.state is KeyState.PENDING and held.header.exportability == "E"
-    # A key that we made for the far side leaves, under a key, until it is activated.
-    exportability = "E" if exportable else labels.stage.exportability
-    held.header.require(use, exportability, label)
-    if held.header.key_version != record.header_version:
-        raise KeyBlockError("key is of another version than the store says")
+    _expected(held, zones, labels).require(held.header)
 
 
-def _expected(record: KeyRecord, zones: Mapping[str, Zone], labels: Labels) -> tuple[KeyUse, str]:
+def _expected(held: HeldKey, zones: Mapping[str, Zone], labels: Labels) -> Expected:
+    record, exportability = held.record, labels.stage.exportability
+    if record.state is KeyState.PENDING and held.header.exportability == "E":
+        # A key that we made for the far side leaves, under a key, until it is activated.
+        exportability = "E"
+    use, label = _use_and_label(record, zones, labels)
+    return Expected(use, exportability, label, record.header_version)
+
+
+def _use_and_label(
+    record: KeyRecord, zones: Mapping[str, Zone], labels: Labels
+) -> tuple[KeyUse, str]:
     if record.purpose is KeyPurpose.ENVELOPE:
-        label = labels.envelope(PinPurpose(record.zone), record.change_due)
-        return ENVELOPE_KEY_USE, label
+        return ENVELOPE_KEY_USE, labels.envelope(PinPurpose(record.zone), record.change_due)
     zone = zones[record.zone]
     algorithm = Algorithm(record.algorithm)
     if algorithm not in algorithms_of(record.purpose, zone):

@@ -1,11 +1,12 @@
 """What the module remembers so that nothing can be tried too often: bounded, and failing closed.
 
-Both kinds keep two generations, the present one and the one before, and drop the older when its
+All kinds keep two generations, the present one and the one before, and drop the older when its
 time is over: no entry is looked for by age, and memory has a bound. The memory is the process's
 own; a new process begins empty, which is why the gateway burns its sessions durably as well.
 """
 
 import hashlib
+from collections.abc import Iterable
 
 _DIGEST_BYTES = 16
 
@@ -25,7 +26,7 @@ class BurntIds:
     def burn(self, id_: str, now: float) -> bool:
         """Use an id up; `False` when it was used before, or when no more can be remembered."""
         self._turn(now)
-        digest = hashlib.blake2b(id_.encode(), digest_size=_DIGEST_BYTES).digest()
+        digest = _digest(id_.encode())
         if digest in self._now or digest in self._before or len(self._now) >= self._size_max:
             return False
         self._now.add(digest)
@@ -71,3 +72,44 @@ class RefusedAttempts:
         self._before = {} if skipped_a_generation else self._now
         self._now = {}
         self._ends = now + self._seconds
+
+
+class TriedBlocks:
+    """Remembers under which circumstances a PIN block was tried, for at least `seconds`.
+
+    Whoever could try one block with data of his own choice, time and again, would find its PIN:
+    with a table of 99 PINs in some ten thousand questions (``reference/pin-and-keys.md`` 5.3). So
+    a block is tried in one way only. The same way again is allowed, for it tells nothing new, and
+    a call that the line swallowed may be repeated. Memory has a bound of twice `blocks_max`.
+    """
+
+    __slots__ = ("_before", "_blocks_max", "_ends", "_now", "_seconds")
+
+    def __init__(self, seconds: float, blocks_max: int) -> None:
+        self._seconds = seconds
+        self._blocks_max = blocks_max
+        self._now: dict[bytes, bytes] = {}
+        self._before: dict[bytes, bytes] = {}
+        self._ends = 0.0
+
+    def allows(self, block: bytes, circumstances: Iterable[str], now: float) -> bool:
+        """Tell whether a block may be tried in this way, and remember that it was."""
+        self._turn(now)
+        key, way = _digest(block), _digest(" ".join(circumstances).encode("ascii"))
+        known = self._now.get(key) or self._before.get(key)
+        if known is None and len(self._now) >= self._blocks_max:
+            return False  # it could not be remembered
+        self._now[key] = known or way
+        return known in {None, way}
+
+    def _turn(self, now: float) -> None:
+        if now < self._ends:
+            return
+        skipped_a_generation = now >= self._ends + self._seconds
+        self._before = {} if skipped_a_generation else self._now
+        self._now = {}
+        self._ends = now + self._seconds
+
+
+def _digest(value: bytes) -> bytes:
+    return hashlib.blake2b(value, digest_size=_DIGEST_BYTES).digest()

@@ -6,6 +6,7 @@ the same user. Its standard input is its parent's hand: when that closes, an emb
 
 import asyncio
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -13,15 +14,16 @@ import socket
 import stat
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from gateway.hsm import protocol
+from gateway.hsm import pin_protocol, protocol
 from gateway.hsm.frames import BrokenFrame, Frame, FrameReader, write_frame
 from gateway.hsm.pin_list import read_pin_list
-from gateway.hsm.protocol import Command
+from gateway.hsm.protocol import MISUSE, Command
 from gateway.hsm.soft_module import SoftModule
 from gateway.hsm.store_keeper import StoreKeeper
 from gateway.pinblock.policy import PinList
@@ -29,6 +31,8 @@ from gateway.terms.errors import GatewayError, LocalError, SpecificationError
 from gateway.terms.sides import Side
 
 CONNECTIONS_MAX = 32  # a gateway keeps one; a few nodes and a probe may share a module
+ANSWERS_AT_ONCE = 8  # about a millisecond of work, in which one write does not count
+WAITING_MAX = 512  # requests of one connection, some 600 kB: no client of ours has more in flight
 _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
@@ -55,6 +59,7 @@ def run(
     # Whether a session is over is not left to the clock of the process that asks.
     module = SoftModule(keeper.store, time.time, operators)  # noqa: TID251 - see the line above
     module.keeper = keeper
+    gc.freeze()  # what is here now stays: no collection need look at it again
     listening = _listening_socket(socket_path)
     ours = socket_path.stat().st_ino
     with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -70,20 +75,20 @@ def answer(module: SoftModule, frame: Frame) -> Frame:
     try:
         payload = _carry_out(module, Command(frame.command), frame.payload)
     except (GatewayError, ValueError):
-        payload = protocol.write_misuse()
+        payload = MISUSE
     except Exception as error:  # noqa: BLE001 - its text may quote the request: only the kind
         sys.stderr.write(f"security module: {type(error).__name__}\n")
-        payload = protocol.write_misuse()
+        payload = MISUSE
     return Frame(frame.request_id, frame.command, payload)
 
 
 def _carry_out(module: SoftModule, command: Command, payload: bytes) -> bytes:
     match command:
         case Command.SET_PIN:
-            return protocol.write_set_pin_answer(module.set_pin(protocol.read_set_pin(payload)))
+            return pin_protocol.write_pin_answer(module.set_pin(pin_protocol.read_set_pin(payload)))
         case Command.TRANSLATE_PIN:
-            request = protocol.read_translate_pin(payload)
-            return protocol.write_set_pin_answer(module.translate_pin(request))
+            request = pin_protocol.read_translate_pin(payload)
+            return pin_protocol.write_pin_answer(module.translate_pin(request))
         case Command.SESSION_MAC_KEY:
             zone = protocol.read_session_mac_key(payload)
             return protocol.write_session_mac_key_answer(module.mac_key(zone))
@@ -192,7 +197,11 @@ class _ParentsHand(asyncio.Protocol):
 
 
 class _Connection(asyncio.Protocol):
-    """One client: frames in, answers out in the same order."""
+    """One client: frames in, answers out in the same order, a few at a time.
+
+    What came at once is not answered at once: the client takes its first answers, and asks on,
+    while the module works at the next.
+    """
 
     _transport: asyncio.Transport
 
@@ -200,6 +209,9 @@ class _Connection(asyncio.Protocol):
         self._module = module
         self._connections = connections
         self._reader = FrameReader()
+        self._waiting: deque[Frame] = deque()
+        self._is_working = False
+        self._is_deaf = False  # the client does not read its answers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes, though they behave as they do.
@@ -211,22 +223,42 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self._connections.discard(self)
+        self._waiting.clear()
 
     def data_received(self, data: bytes) -> None:
         try:
-            frames = self._reader.feed(data)
-            answers = [write_frame(answer(self._module, frame)) for frame in frames]
+            self._waiting += self._reader.feed(data)
         except BrokenFrame:
             self.abort()
-        else:
-            self._transport.write(b"".join(answers))
+            return
+        if len(self._waiting) >= WAITING_MAX:
+            self._transport.pause_reading()
+        if not self._is_working:
+            self._work()
 
     def pause_writing(self) -> None:
         # A client that does not read its answers is not asked for more requests.
+        self._is_deaf = True
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
+        self._is_deaf = False
         self._transport.resume_reading()
+        if not self._is_working:
+            self._work()
 
     def abort(self) -> None:
+        self._waiting.clear()
         self._transport.abort()
+
+    def _work(self) -> None:
+        waiting = self._waiting
+        taken = [waiting.popleft() for _ in range(min(len(waiting), ANSWERS_AT_ONCE))]
+        if taken:
+            answers = [write_frame(answer(self._module, frame)) for frame in taken]
+            self._transport.write(b"".join(answers))
+        self._is_working = bool(waiting) and not self._is_deaf
+        if self._is_working:
+            asyncio.get_running_loop().call_soon(self._work)
+        elif not self._is_deaf:
+            self._transport.resume_reading()

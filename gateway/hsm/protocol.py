@@ -1,7 +1,8 @@
 """The commands of the security module and their answers, as typed values and as payloads.
 
-Payloads are JSON; the module checks every member of a request, for its memory and its policy
-must not depend on the gateway being right. No value here prints what is in it.
+Those about a new PIN are in `gateway.hsm.pin_protocol`; the payloads of the others are JSON. The
+module checks every member of a request, for its memory and its policy must not depend on the
+gateway being right. No value here prints what is in it.
 """
 
 import json
@@ -9,32 +10,23 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from enum import IntEnum, StrEnum
-from functools import lru_cache
+from enum import IntEnum
 from typing import Any, TypeVar
 
-from gateway.hsm.envelope import ENVELOPE_CHARACTERS_MAX
 from gateway.hsm.key_purpose import KeyPurpose
-from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy, PinRule
 from gateway.terms.errors import LocalError
 from gateway.terms.sides import PinPurpose
 
 T = TypeVar("T")
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` would make one each time
-_PURPOSES = {purpose.value: purpose for purpose in PinPurpose}
 
-_NUMBERS_MAX = 16  # of the holder: id, mobile, cards, accounts, and room to grow
-_LISTED_MAX = 128  # published PINs of a region; the rules do the rest
 _TEXT_CHARACTERS_MAX = 64
-_POLICY_CHARACTERS_MAX = 4_096  # all rules and as many listed PINs as may be
-_POLICIES_MAX = 256  # one for each region and day on which its rules change
-_PIN_DIGITS = re.compile(r"[0-9]{4,12}")
-_PIN_DIGITS_OR_NONE = re.compile(r"([0-9]{4,12})?")
-_PIN_BLOCK = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
-_ACCOUNT = re.compile(r"[0-9A-Z]{0,19}")  # an SS card number may have letters
 _CHECK_VALUE = re.compile(r"(?:[0-9A-Fa-f]{2}){0,8}")
-_REFERENCE = re.compile(r"[0-9A-Za-z_.:-]{1,128}")
+
+
+MISUSE = b"misuse"
+"""The answer to a request that the module does not take."""
 
 
 class Command(IntEnum):
@@ -50,75 +42,12 @@ class Command(IntEnum):
     REOPEN_STORE = 8
 
 
-class PinRefusal(StrEnum):
-    """Why a PIN was not enciphered; as coarse as a customer may know."""
-
-    SESSION = "session"
-    ENVELOPE = "envelope"
-    FORMAT = "format"
-    TRIVIAL = "trivial"
-    PERSONAL = "personal"
-    RATE_LIMITED = "rate-limited"
-
-
 # Keys that a far side may change by 0800; the others come by ceremony only.
 CHANGEABLE = {purpose.value: purpose for purpose in (KeyPurpose.PIN, KeyPurpose.MAC)}
 
 
 class BadRequest(LocalError):
     """A request to the module, or its answer, is not of the agreed form."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class SetPin:
-    """The request for a PIN to be opened, judged and enciphered.
-
-    `expires_at` is in seconds since the epoch. `account` is what the zone's format binds, empty
-    for none. `card` is the reference under which refused attempts are counted.
-    """
-
-    purpose: PinPurpose
-    session: str
-    nonce: str
-    expires_at: int
-    kid: str
-    envelope: str
-    zone: str
-    account: str
-    card: str
-    policy: PinPolicy
-    holder: PinHolder
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class TranslatePin:
-    """The request for a PIN block of a channel's PIN pad to be judged and enciphered anew.
-
-    `channel` is the zone of the PIN pads, `account` what both formats bind, or the one of them
-    that binds any; the rest is as in `SetPin`.
-    """
-
-    session: str
-    expires_at: int
-    channel: str
-    block: bytes
-    zone: str
-    account: str
-    card: str
-    policy: PinPolicy
-    holder: PinHolder
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class EncipheredPin:
-    """A PIN block for DE 52 and the security control information of DE 53 that goes with it.
-
-    `advice` says why the customer had better choose another PIN, where a region only advises.
-    """
-
-    block: bytes
-    security_control: str
-    advice: PinAdvice | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -237,137 +166,6 @@ def read_reopen_store_answer(payload: bytes) -> None:
     _read(payload, lambda _: True)
 
 
-def write_set_pin(request: SetPin) -> bytes:
-    """Write a `SET_PIN` request."""
-    own = {
-        "purpose": request.purpose,
-        "nonce": request.nonce,
-        "kid": request.kid,
-        "envelope": request.envelope,
-    }
-    return _write(own | _shared(request))
-
-
-def read_set_pin(payload: bytes) -> SetPin:
-    """Read a `SET_PIN` request; raises `BadRequest`."""
-    return _read(payload, _set_pin)
-
-
-def _set_pin(values: dict[str, Any]) -> SetPin:
-    return SetPin(
-        purpose=_PURPOSES[values["purpose"]],
-        nonce=_matching(_REFERENCE, values["nonce"]),
-        kid=_text(values["kid"]),
-        envelope=_text(values["envelope"], ENVELOPE_CHARACTERS_MAX),
-        **_read_shared(values),
-    )
-
-
-def write_translate_pin(request: TranslatePin) -> bytes:
-    """Write a `TRANSLATE_PIN` request."""
-    own = {"channel": request.channel, "block": request.block.hex()}
-    return _write(own | _shared(request))
-
-
-def read_translate_pin(payload: bytes) -> TranslatePin:
-    """Read a `TRANSLATE_PIN` request; raises `BadRequest`."""
-    return _read(payload, _translate_pin)
-
-
-def _translate_pin(values: dict[str, Any]) -> TranslatePin:
-    return TranslatePin(
-        channel=_text(values["channel"]),
-        block=bytes.fromhex(_matching(_PIN_BLOCK, values["block"])),
-        **_read_shared(values),
-    )
-
-
-def _shared(request: SetPin | TranslatePin) -> dict[str, Any]:
-    """Write what every request about a new PIN says of session, zone, card, rules and holder."""
-    born = request.holder.birth_date
-    return {
-        "session": request.session,
-        "expires_at": request.expires_at,
-        "zone": request.zone,
-        "account": request.account,
-        "card": request.card,
-        "policy": _written_policy(request.policy),
-        "birth_date": born.isoformat() if born else None,
-        "numbers": request.holder.numbers,
-    }
-
-
-def _read_shared(values: dict[str, Any]) -> dict[str, Any]:
-    born = values["birth_date"]
-    return {
-        "session": _matching(_REFERENCE, values["session"]),
-        "expires_at": _integer(values["expires_at"]),
-        "zone": _text(values["zone"]),
-        "account": _matching(_ACCOUNT, values["account"]),
-        "card": _matching(_REFERENCE, values["card"]),
-        "policy": _policy(_text(values["policy"], _POLICY_CHARACTERS_MAX)),
-        "holder": PinHolder(
-            birth_date=None if born is None else date.fromisoformat(born),
-            numbers=_several(values["numbers"], _NUMBERS_MAX, _text),
-        ),
-    }
-
-
-# A policy is the same for every card of a region, so its text is written and read once.
-@lru_cache(_POLICIES_MAX)
-def _written_policy(policy: PinPolicy) -> str:
-    return json.dumps(
-        {
-            "length": policy.length,
-            "rules": sorted(policy.rules),
-            "advised": sorted(policy.advised),
-            "listed": policy.listed,
-            "initial": policy.initial,
-        }
-    )
-
-
-@lru_cache(_POLICIES_MAX)
-def _policy(text: str) -> PinPolicy:
-    values = json.loads(text)
-    return PinPolicy(
-        length=_integer(values["length"]),
-        rules=frozenset(map(PinRule, values["rules"])),
-        listed=_several(values["listed"], _LISTED_MAX, _listed_pin),
-        advised=frozenset(map(PinRule, values["advised"])),
-        initial=_matching(_PIN_DIGITS_OR_NONE, values["initial"]),
-    )
-
-
-def write_set_pin_answer(answer: EncipheredPin | PinRefusal) -> bytes:
-    """Write the answer to `SET_PIN` and to `TRANSLATE_PIN`."""
-    if isinstance(answer, PinRefusal):
-        return _write({"refusal": answer})
-    return _write(
-        {
-            "block": answer.block.hex(),
-            "security_control": answer.security_control,
-            "advice": answer.advice,
-        }
-    )
-
-
-def read_set_pin_answer(payload: bytes) -> EncipheredPin | PinRefusal:
-    """Read the answer to `SET_PIN` or `TRANSLATE_PIN`; raises `BadRequest`."""
-    return _read(payload, _set_pin_answer)
-
-
-def _set_pin_answer(values: dict[str, Any]) -> EncipheredPin | PinRefusal:
-    if "refusal" in values:
-        return PinRefusal(values["refusal"])
-    advice = values["advice"]
-    return EncipheredPin(
-        block=bytes.fromhex(values["block"]),
-        security_control=_text(values["security_control"]),
-        advice=None if advice is None else PinAdvice(advice),
-    )
-
-
 def write_session_mac_key(zone: str) -> bytes:
     """Write a `SESSION_MAC_KEY` request."""
     return _write({"zone": zone})
@@ -440,20 +238,13 @@ def read_diagnostics_answer(payload: bytes) -> Diagnostics:
     )
 
 
-def write_misuse() -> bytes:
-    """Write the answer to a request that the module does not take."""
-    return _write({"misuse": True})
-
-
 def _write(values: dict[str, Any]) -> bytes:
     return _ENCODE(values).encode()
 
 
 def _read(payload: bytes, build: Callable[[dict[str, Any]], T]) -> T:
     try:
-        values = json.loads(payload.decode())
-        misuse = "misuse" in values
-        built = None if misuse else build(values)
+        built = None if payload == MISUSE else build(json.loads(payload.decode()))
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         # The cause is dropped: it may quote the payload.
         raise BadRequest("security module: message is not of the agreed form") from None
@@ -472,19 +263,3 @@ def _matching(pattern: re.Pattern[str], value: object) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError
     return value
-
-
-def _integer(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _listed_pin(value: object) -> str:
-    return _matching(_PIN_DIGITS, value)
-
-
-def _several(values: object, size_max: int, check: Callable[[object], str]) -> tuple[str, ...]:
-    if not isinstance(values, list) or len(values) > size_max:
-        raise ValueError
-    return tuple(map(check, values))

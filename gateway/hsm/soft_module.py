@@ -13,19 +13,9 @@ from datetime import UTC, date, datetime
 from gateway.hsm.envelope import EnvelopeRefused, open_envelope
 from gateway.hsm.key_purpose import KeyPurpose
 from gateway.hsm.key_store import KeyStore
-from gateway.hsm.limits import BurntIds, RefusedAttempts
-from gateway.hsm.payshield.probes import ProbedBlocks
-from gateway.hsm.protocol import (
-    BadRequest,
-    Diagnostics,
-    EncipheredPin,
-    KeyTaken,
-    PinRefusal,
-    PublicKey,
-    SetPin,
-    TakeKey,
-    TranslatePin,
-)
+from gateway.hsm.limits import BurntIds, RefusedAttempts, TriedBlocks
+from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal, SetPin, TranslatePin
+from gateway.hsm.protocol import BadRequest, Diagnostics, KeyTaken, PublicKey, TakeKey
 from gateway.hsm.store_keeper import StoreKeeper
 from gateway.pinblock.formats import FILL_BYTES, MalformedPinBlock, wipe
 from gateway.pinblock.policy import Judgement, PinList, PinVerdict, judge
@@ -63,7 +53,7 @@ class SoftModule:
         self._clock = clock
         self._operators = operators
         self._burnt = BurntIds(SESSION_SECONDS_MAX, BURNT_IDS_MAX)
-        self._tried = ProbedBlocks(SESSION_SECONDS_MAX, TRIED_BLOCKS_MAX)
+        self._tried = TriedBlocks(SESSION_SECONDS_MAX, TRIED_BLOCKS_MAX)
         self._refused = RefusedAttempts(REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX)
 
     def set_pin(self, request: SetPin) -> EncipheredPin | PinRefusal:

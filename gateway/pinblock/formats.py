@@ -8,9 +8,9 @@ be built. Everything that may be wrong with a block from a peer is the one `Malf
 because an answer that says which check failed is an oracle on the PIN.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from operator import or_, xor
 from typing import Protocol
 
 from gateway.terms.errors import PeerError
@@ -22,20 +22,9 @@ ACCOUNT_DIGITS_MIN = 13  # formats 0 and 3: twelve digits and the check digit af
 ACCOUNT_DIGITS_MAX = 19  # ISO/IEC 7812-1
 FILL_BYTES = 8  # of chance that any format takes at most
 
-_FORMAT_1_RANDOM_NIBBLES = 10  # 14 nibbles less the shortest PIN
 _ZERO = ord("0")
-_F = 0xF
-_A = 0xA
-
-# What may fill up a PIN field.
-_ALL_F, _ALL_A = frozenset((_F,)), frozenset((_A,))
-_ANY, _LETTERS = frozenset(range(16)), frozenset(range(_A, 16))
-
-# By nibble or byte: what packing and unpacking look up instead of computing it.
-_SHIFTED = tuple(nibble << 4 for nibble in range(16))
-_HIGH_NIBBLES = bytes(byte >> 4 for byte in range(256))
-_LOW_NIBBLES = bytes(byte & _F for byte in range(256))
-_ASCII = bytes(_ZERO + nibble & 0xFF for nibble in range(256))  # no digit for a nibble above 9
+_LOW_NIBBLE = 0x0F
+_ALL_F, _ALL_A = b"\xff", b"\xaa"  # what formats 0 and 4 fill up with, as bytes
 
 Octets = bytes | bytearray
 
@@ -75,8 +64,8 @@ class BlockCipher(Protocol):
     def encrypt(self, block: bytes | bytearray) -> bytes:
         """Encipher whole blocks."""
 
-    def decrypt(self, block: bytes | bytearray) -> bytes:
-        """Decipher whole blocks."""
+    def decrypt(self, block: bytes | bytearray) -> bytearray:
+        """Decipher whole blocks into a buffer that is the caller's to overwrite."""
 
 
 class MalformedPinBlock(PeerError):
@@ -118,7 +107,7 @@ def decipher(format_: PinBlockFormat, cipher: BlockCipher, block: bytes, account
         raise MalformedPinBlock
     if format_ is PinBlockFormat.ISO_4:
         return _decipher_format_4(cipher, block, account)
-    clear = bytearray(cipher.decrypt(block))
+    clear = cipher.decrypt(block)
     try:
         return parse(format_, clear, account)
     finally:
@@ -129,32 +118,35 @@ def build(format_: PinBlockFormat, pin: Octets, account: str, fill: bytes) -> by
     """Build the clear block of every format but 4, which never exists in clear as a whole."""
     match format_:
         case PinBlockFormat.ISO_0:
-            return _xor(_pin_field(0, pin, (_F,) * 10), account_field(account))
+            return _bound(_pin_field(0, pin, bytearray(_ALL_F * 8)), account)
         case PinBlockFormat.ISO_1:
-            return _pin_field(1, pin, _hexadecimal_nibbles(fill))
+            return _pin_field(1, pin, bytearray(fill[:8]))
         case PinBlockFormat.ISO_3:
-            return _xor(_pin_field(3, pin, _letter_nibbles(fill)), account_field(account))
+            return _bound(_pin_field(3, pin, _letters(fill)), account)
         case PinBlockFormat.SM4_PAN:
-            return _xor(_sm4_pin_field(pin), bytes(8) + account_field(account))
+            return _bound(_sm4_pin_field(pin), account)
         case PinBlockFormat.SM4_NO_PAN:
             return _sm4_pin_field(pin)
         case PinBlockFormat.ISO_4:
             raise ValueError("format 4 has no clear block (ISO 9564-1, 9.4.2)")
 
 
-def parse(format_: PinBlockFormat, clear: Octets, account: str) -> bytearray:
-    """Take the PIN out of a clear block, as `build` made it; raises `MalformedPinBlock`."""
+def parse(format_: PinBlockFormat, clear: bytearray, account: str) -> bytearray:
+    """Take the PIN out of a clear block, as `build` made it; raises `MalformedPinBlock`.
+
+    The block is overwritten by its PIN field.
+    """
     match format_:
         case PinBlockFormat.ISO_0:
-            return _parse_8(0, _xor(clear, account_field(account)), _ALL_F)
+            return _checked_pin(_FIELD_0, _bound(clear, account))
         case PinBlockFormat.ISO_1:
-            return _parse_8(1, bytearray(clear), _ANY)
+            return _checked_pin(_FIELD_1, clear)
         case PinBlockFormat.ISO_3:
-            return _parse_8(3, _xor(clear, account_field(account)), _LETTERS)
+            return _checked_pin(_FIELD_3, _bound(clear, account))
         case PinBlockFormat.SM4_PAN:
-            return _parse_sm4(_xor(clear, bytes(8) + account_field(account)))
+            return _checked_pin(_FIELD_SM4, _bound(clear, account))
         case PinBlockFormat.SM4_NO_PAN:
-            return _parse_sm4(bytearray(clear))
+            return _checked_pin(_FIELD_SM4, clear)
         case PinBlockFormat.ISO_4:
             raise ValueError("format 4 has no clear block (ISO 9564-1, 9.4.2)")
 
@@ -180,28 +172,30 @@ def format_4_account_field(account: str) -> bytes:
 
 def format_4_pin_field(pin: Octets, fill: bytes) -> bytearray:
     """PIN field of format 4: 8 bytes of control, PIN and `A`, 8 of chance (9.4.2.2.2)."""
-    return _pin_field(4, pin, (_A,) * 10) + fill[:FILL_BYTES]
+    return _pin_field(4, pin, bytearray(_ALL_A * 8 + fill[:FILL_BYTES]))
 
 
-def parse_format_4_pin_field(field: Octets) -> bytearray:
+def parse_format_4_pin_field(field: bytearray) -> bytearray:
     """Take the PIN out of a format 4 PIN field; the random half is not looked at."""
-    return _parse_8(4, bytearray(field[:8]), _ALL_A)
+    return _checked_pin(_FIELD_4, memoryview(field)[:8])
 
 
 def _encipher_format_4(cipher: BlockCipher, pin: Octets, account: str, fill: bytes) -> bytes:
     """Two passes with one key: E(K, E(K, PIN field) XOR account field)."""
     field = format_4_pin_field(pin, fill)
     try:
-        block_a = cipher.encrypt(field)
+        block_a = bytearray(cipher.encrypt(field))
     finally:
         wipe(field)
-    return cipher.encrypt(_xor(block_a, format_4_account_field(account)))
+    _xor(block_a, format_4_account_field(account))
+    return cipher.encrypt(block_a)
 
 
 def _decipher_format_4(cipher: BlockCipher, block: bytes, account: str) -> bytearray:
     """Undo the two passes; a wrong account shows as garbage in the PIN field."""
-    block_a = _xor(cipher.decrypt(block), format_4_account_field(account))
-    field = bytearray(cipher.decrypt(block_a))
+    block_a = cipher.decrypt(block)
+    _xor(block_a, format_4_account_field(account))
+    field = cipher.decrypt(block_a)
     try:
         return parse_format_4_pin_field(field)
     finally:
@@ -219,87 +213,112 @@ def _check_account(account: str, digits_min: int) -> None:
         raise ValueError(f"account must be {digits_min} to {ACCOUNT_DIGITS_MAX} decimal digits")
 
 
-def _pin_field(control: int, pin: Octets, fill: Iterable[int]) -> bytearray:
-    """Control nibble, length nibble, digits and fill, 8 bytes (9.3.2.2, 9.3.3, 9.3.5.2)."""
+def _pin_field(control: int, pin: Octets, field: bytearray) -> bytearray:
+    """Put control nibble, length nibble and digits over the fill (9.3.2.2, 9.3.3, 9.3.5.2)."""
     _check_pin(pin)
-    return _packed((control, len(pin)), pin, fill, 16)
+    field[0] = control << 4 | len(pin)
+    return _with_digits(field, pin)
 
 
 def _sm4_pin_field(pin: Octets) -> bytearray:
     """Length as two BCD digits, PIN in BCD, `F` to 16 bytes (pin-and-keys.md 1.4)."""
     _check_pin(pin)
-    return _packed(divmod(len(pin), 10), pin, (_F,) * 26, 32)
+    field = bytearray(_ALL_F * 16)
+    tens, ones = divmod(len(pin), 10)
+    field[0] = tens << 4 | ones
+    return _with_digits(field, pin)
 
 
-def _packed(head: tuple[int, int], pin: Octets, fill: Iterable[int], size: int) -> bytearray:
-    """Pack nibbles in place: no immutable copy of the PIN is made on the way."""
-    nibbles = bytearray(head)
-    nibbles.extend(digit - _ZERO for digit in pin)
-    nibbles.extend(fill)
-    view = memoryview(nibbles)
-    packed = bytearray(map(or_, map(_SHIFTED.__getitem__, view[:size:2]), view[1:size:2]))
-    wipe(nibbles)
-    return packed
+def _with_digits(field: bytearray, pin: Octets) -> bytearray:
+    """Pack digits behind the first byte, in place: no copy of the PIN is made on the way."""
+    for at in range(len(pin) // 2):
+        field[1 + at] = (pin[2 * at] & _LOW_NIBBLE) << 4 | pin[2 * at + 1] & _LOW_NIBBLE
+    if len(pin) % 2:
+        half = 1 + len(pin) // 2
+        field[half] = (pin[-1] & _LOW_NIBBLE) << 4 | field[half] & _LOW_NIBBLE
+    return field
 
 
-def _hexadecimal_nibbles(fill: bytes) -> list[int]:
-    """Random nibbles 0 to F of format 1, high nibble first."""
-    return [nibble for byte in fill for nibble in (byte >> 4, byte & _F)][:_FORMAT_1_RANDOM_NIBBLES]
+def _letters(fill: bytes) -> bytearray:
+    """Random nibbles A to F of format 3, from its fourth byte on: no PIN ends before that.
 
-
-def _letter_nibbles(fill: bytes) -> list[int]:
-    """Random nibbles A to F of format 3.
-
-    Eight bytes are taken as one number in base 6, whose first ten digits are even to 2**-38; a
-    remainder of each byte by six would not be.
+    Eight bytes are taken as one number in base 36, whose first five digits are even to 2**-38; a
+    remainder of each byte would not be.
     """
-    number, nibbles = int.from_bytes(fill[:FILL_BYTES]), []
-    for _ in range(10):
-        number, remainder = divmod(number, 6)
-        nibbles.append(_A + remainder)
-    return nibbles
+    number, letters = int.from_bytes(fill[:FILL_BYTES]), bytearray(8)
+    for at in range(3, 8):
+        number, pair = divmod(number, len(_LETTER_PAIRS))
+        letters[at] = _LETTER_PAIRS[pair]
+    return letters
 
 
-def _xor(left: Octets, right: Octets) -> bytearray:
-    if len(left) != len(right):
+def _bound(block: bytearray, account: str) -> bytearray:
+    """XOR the account field of formats 0 and 3 into the last eight bytes of a block."""
+    _xor(block, account_field(account))
+    return block
+
+
+def _xor(block: bytearray, field: bytes) -> None:
+    """XOR a field into the end of a block, in place."""
+    begin = len(block) - len(field)
+    if begin < 0:
         raise MalformedPinBlock
-    return bytearray(map(xor, left, right))
+    for at, byte in enumerate(field, begin):
+        block[at] ^= byte
 
 
-def _parse_8(control: int, field: bytearray, fill: frozenset[int]) -> bytearray:
-    nibbles = _unpacked(field, 8)
-    length = nibbles[1]
-    if nibbles[0] != control:
-        length = 0  # refused below, with every other fault
-    return _checked_pin(nibbles, length, fill)
-
-
-def _parse_sm4(field: bytearray) -> bytearray:
-    nibbles = _unpacked(field, 16)
-    return _checked_pin(nibbles, nibbles[0] * 10 + nibbles[1], _ALL_F)
-
-
-def _unpacked(field: bytearray, size: int) -> bytearray:
-    if len(field) != size:
+def _checked_pin(layout: re.Pattern[bytes], field: bytearray | memoryview) -> bytearray:
+    if layout.fullmatch(field) is None:
         raise MalformedPinBlock
-    nibbles = bytearray(2 * size)
-    nibbles[::2] = high = field.translate(_HIGH_NIBBLES)
-    nibbles[1::2] = low = field.translate(_LOW_NIBBLES)
-    for used in (field, high, low):
-        wipe(used)
-    return nibbles
+    pin = bytearray(_PIN_DIGITS[field[0]])
+    for at in range(len(pin)):
+        byte = field[1 + at // 2]
+        pin[at] = _ZERO + (byte & _LOW_NIBBLE if at % 2 else byte >> 4)
+    return pin
 
 
-def _checked_pin(nibbles: bytearray, length: int, fill: frozenset[int]) -> bytearray:
-    try:
-        in_range = PIN_DIGITS_MIN <= length <= PIN_DIGITS_MAX
-        rest_is_fill = fill.issuperset(nibbles[2 + length :])
-        digits = nibbles[2 : 2 + length]
-        pin = digits.translate(_ASCII)
-        wipe(digits)
-        if not (in_range and rest_is_fill and pin.isdigit()):
-            wipe(pin)
-            raise MalformedPinBlock
-        return pin
-    finally:
-        wipe(nibbles)
+# ---------------------------------------------------------------- layouts
+
+
+_LETTER_PAIRS = bytes(high << 4 | low for high in range(0xA, 0x10) for low in range(0xA, 0x10))
+_DIGIT_PAIRS = bytes(high << 4 | low for high in range(10) for low in range(10))
+_LENGTHS = range(PIN_DIGITS_MIN, PIN_DIGITS_MAX + 1)
+# Number of digits by the first byte of a PIN field that has the right form.
+_PIN_DIGITS = {control << 4 | length: length for control in (0, 1, 3, 4) for length in _LENGTHS}
+_PIN_DIGITS |= {0x10: 10, 0x11: 11, 0x12: 12}
+
+
+def _one_of(values: Iterable[int]) -> bytes:
+    return b"[%s]" % b"".join(b"\\x%02x" % value for value in values)
+
+
+def _layout(heads: Sequence[int], size: int, fill: Sequence[int]) -> re.Pattern[bytes]:
+    """Write what a PIN field of a format may look like, for each length of a PIN.
+
+    `heads` are the first bytes for PINs of 4 to 12 digits, `fill` the nibbles that may fill up.
+    """
+    pairs = _one_of(_DIGIT_PAIRS)
+    half = _one_of(digit << 4 | nibble for digit in range(10) for nibble in fill)
+    filled = _one_of(high << 4 | low for high in fill for low in fill)
+    lengths = zip(heads, _LENGTHS, strict=True)
+    return re.compile(
+        b"|".join(
+            _one_of((head,))
+            + pairs + b"{%d}" % (length // 2)
+            + half + b"{%d}" % (length % 2)
+            + filled + b"{%d}" % (size - 1 - (length + 1) // 2)
+            for head, length in lengths
+        )
+    )  # fmt: skip
+
+
+def _heads(control: int) -> tuple[int, ...]:
+    return tuple(control << 4 | length for length in _LENGTHS)
+
+
+_FIELD_0 = _layout(_heads(0), 8, (0xF,))
+_FIELD_1 = _layout(_heads(1), 8, range(16))
+_FIELD_3 = _layout(_heads(3), 8, range(0xA, 0x10))
+_FIELD_SM4 = _layout((*range(4, 10), 0x10, 0x11, 0x12), 16, (0xF,))
+# The random half of format 4 is not looked at.
+_FIELD_4 = _layout(_heads(4), 8, (0xA,))

@@ -5,20 +5,21 @@ popular PINs of unclear licence (``reference/pin-and-keys.md`` 7). Every rule is
 every PIN, and only then a judgement given, so that the time taken does not tell which rule hit.
 """
 
+import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, StrEnum
 from functools import cache, lru_cache
+from math import gcd
 
 from gateway.pinblock.formats import PIN_DIGITS_MAX, Octets
 
 DATE_DIGITS = 6
-STROKE_DIGITS = 3  # keys of a line on the keypad
 
 _BIRTH_DATES_MAX = 10_000  # days on which the holders of a quarter of a century were born
-_ZERO = ord("0")
+_POLICIES_MAX = 256  # one for each region and day on which its rules change, and more
 
 
 class PinRule(StrEnum):
@@ -106,8 +107,9 @@ def judge(
     """Judge a PIN of ASCII digits: format first, then every rule, the refusing ones before all."""
     if len(pin) != policy.length or not pin.isdigit():
         return Judgement(PinVerdict.FORMAT)
-    trivial = [rule for rule, applies in _TRIVIAL.items() if applies(pin, policy)]
-    personal = [rule for rule, applies in _PERSONAL.items() if applies(pin, holder)]
+    trivial = [rule for rule, applies in _shapes(len(pin)) if applies(pin)]
+    trivial += [rule for rule, pins in _named(policy) if pins.count(pin)]
+    personal = [rule for rule, text in _known(holder) if text.count(pin)]
     is_listed = pin in operators
     if is_listed or not policy.rules.isdisjoint(trivial):
         return Judgement(PinVerdict.TRIVIAL)
@@ -120,11 +122,7 @@ def judge(
     return _ACCEPTED
 
 
-def _is_same_digit(pin: Octets, _policy: PinPolicy) -> bool:
-    return pin.count(pin[0]) == len(pin)
-
-
-def _is_run(pin: Octets, _policy: PinPolicy) -> bool:
+def _is_run(pin: Octets) -> bool:
     """Tell whether each digit differs from the last by the same step, modulo ten.
 
     That holds 123456, 987654, 890123 and also 135791.
@@ -132,74 +130,69 @@ def _is_run(pin: Octets, _policy: PinPolicy) -> bool:
     return _RUNS.count(pin) > 0
 
 
-def _is_repeated_group(pin: Octets, _policy: PinPolicy) -> bool:
-    """Tell whether a shorter group is repeated (ABABAB, ABCABC) or each digit is (AABBCC, AAABBB).
-
-    Groups of two and three, for a PIN of six digits.
-    """
-    return any(_all_equal(pin, pairs) for pairs in _equal_in_groups(len(pin)))
-
-
-def _all_equal(pin: Octets, pairs: Iterable[tuple[int, int]]) -> bool:
-    return all(pin[one] == pin[other] for one, other in pairs)
-
-
 @cache
-def _equal_in_groups(length: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Give, for each way to repeat a group, the places that then hold equal digits."""
+def _shapes(length: int) -> tuple[tuple[PinRule, Callable[[Octets], object]], ...]:
+    """Give the rules that look at nothing but the PIN, for PINs of a length.
+
+    As patterns, because a pattern looks at the buffer in place, makes no copy of any part of it
+    and takes a fraction of the time.
+    """
+    shapes = [
+        (PinRule.SAME_DIGIT, rb"(.)\1*"),
+        (PinRule.REPEATED_GROUP, _repeated_groups(length)),
+        (PinRule.KEYPAD, _STROKES + b"+"),
+    ]
+    # Any two digits are a year, and 29 February is a day of any of them: which century is meant
+    # is not said.
+    if length == DATE_DIGITS:
+        dates = (rb"..", _MONTH_DAY), (_DAY_MONTH, rb".."), (_MONTH_DAY, rb".."), (_CENTURY, _MONTH)
+        shapes.append((PinRule.DATE, b"|".join(map(b"".join, dates))))
+    patterns = [(rule, re.compile(pattern).fullmatch) for rule, pattern in shapes]
+    return ((PinRule.RUN, _is_run), *patterns)
+
+
+def _repeated_groups(length: int) -> bytes:
+    """Write that a shorter group is repeated (ABABAB, ABCABC) or each digit is (AABBCC, AAABBB).
+
+    Groups of two and three, for a PIN of six digits; of a length that has no such part, nothing.
+    """
     sizes = [size for size in range(2, length // 2 + 1) if length % size == 0]
-    repeated = [tuple((at, at - size) for at in range(size, length)) for size in sizes]
-    stuttered = [tuple((at, at - at % size) for at in range(length)) for size in sizes]
-    return (*repeated, *stuttered)
+    repeated = [b"(?:(.{%d})\\%d+)" % (size, at) for at, size in enumerate(sizes, 1)]
+    stuttered, at = [], len(sizes)
+    for size in sizes:
+        digits = range(at + 1, at + 1 + length // size)
+        stuttered.append(b"".join(b"(.)\\%d{%d}" % (digit, size - 1) for digit in digits))
+        at = digits[-1]
+    return b"|".join((*repeated, *stuttered)) or b"(?!)"
 
 
-def _is_keypad_pattern(pin: Octets, _policy: PinPolicy) -> bool:
-    """Tell whether a PIN is strokes over three keys in a line: 147258, 159357, 789456.
+def _named(policy: PinPolicy) -> Iterator[tuple[PinRule, tuple[bytes, ...]]]:
+    """Give the PINs that a region itself has named, by rule."""
+    yield PinRule.LISTED, _octets(policy.listed)
+    yield PinRule.INITIAL, _octets((policy.initial,))
 
-    Rows, columns and diagonals of the keypad, either way; PINs that are no whole number of
-    strokes have no pattern.
+
+@lru_cache(_POLICIES_MAX)
+def _octets(pins: tuple[str, ...]) -> tuple[bytes, ...]:
+    return tuple(map(str.encode, pins))
+
+
+def _known(holder: PinHolder) -> Iterator[tuple[PinRule, bytes]]:
+    """Give what a thief knows of the holder, by rule; a PIN may be any part of it.
+
+    `count` goes to the end whatever it finds, and takes the PIN as it is: a set would need an
+    immutable copy of it.
     """
-    strokes = zip(*[iter(pin)] * STROKE_DIGITS, strict=False)
-    return len(pin) % STROKE_DIGITS == 0 and all(map(_STROKES.__contains__, strokes))
-
-
-def _is_date(pin: Octets, policy: PinPolicy) -> bool:
-    """Tell whether a PIN may be somebody's date: YYMMDD, DDMMYY, MMDDYY or YYYYMM.
-
-    Any two digits are a year, and 29 February is a day of any of them: which century is meant
-    is not said.
-    """
-    if policy.length != DATE_DIGITS:
-        return False
-    first, middle, last = (10 * pin[at] + pin[at + 1] - 11 * _ZERO for at in (0, 2, 4))
-    orders = (
-        0 < last <= _DAYS_MAX[middle],
-        0 < first <= _DAYS_MAX[middle],
-        0 < middle <= _DAYS_MAX[first],
-        first in _CENTURIES and _DAYS_MAX[last] > 0,
-    )
-    return any(orders)
-
-
-def _is_listed(pin: Octets, policy: PinPolicy) -> bool:
-    listed: Sequence[Octets] = [entry.encode() for entry in policy.listed]
-    return listed.count(pin) > 0
-
-
-def _is_initial(pin: Octets, policy: PinPolicy) -> bool:
-    return pin == policy.initial.encode()
-
-
-def _is_birth_date(pin: Octets, holder: PinHolder) -> bool:
-    forms = birth_date_forms(holder.birth_date) if holder.birth_date else ()
-    return _is_part(pin, forms)
-
-
-def _is_of_holder_numbers(pin: Octets, holder: PinHolder) -> bool:
-    return _is_part(pin, holder.numbers)
+    if holder.birth_date:
+        yield PinRule.BIRTH_DATE, _birth_date_text(holder.birth_date)
+    yield PinRule.HOLDER_NUMBERS, _spaced(holder.numbers)
 
 
 @lru_cache(_BIRTH_DATES_MAX)
+def _birth_date_text(born: date) -> bytes:
+    return _spaced(birth_date_forms(born))
+
+
 def birth_date_forms(born: date) -> tuple[str, ...]:
     """Write a date as people do, in digits only; a PIN may be any part of one of them.
 
@@ -220,40 +213,28 @@ def birth_date_forms(born: date) -> tuple[str, ...]:
     )
 
 
-def _is_part(pin: Octets, numbers: Iterable[str]) -> bool:
-    """Tell whether the PIN is anywhere in one of the numbers; letters in them part digits."""
-    # `count` goes to the end whatever it finds, and takes the PIN as it is: a set would need an
-    # immutable copy of it.
-    return _spaced(numbers).count(pin) > 0
-
-
 def _spaced(entries: Iterable[str]) -> bytes:
     """Write entries so that counting finds a PIN in one of them, never across two."""
     return " ".join(entries).encode()
 
 
 _ACCEPTED = Judgement(PinVerdict.ACCEPTED)
+# Each cycle that a step goes round in, as long as any run in it: gcd(step, 10) cycles for a step.
 _RUNS = _spaced(
-    "".join(str((first + at * step) % 10) for at in range(PIN_DIGITS_MAX))
-    for first in range(10)
+    "".join(str((first + at * step) % 10) for at in range(10 + PIN_DIGITS_MAX))
     for step in range(1, 10)
+    for first in range(gcd(step, 10))
 )
+# Two strokes over three keys in a line, one way or the other: 147258, 159357, 789456. PINs that
+# are no whole number of strokes have no pattern.
 _LINES = (b"123", b"456", b"789", b"147", b"258", b"369", b"159", b"357")
-_STROKES = frozenset(tuple(stroke) for line in _LINES for stroke in (line, line[::-1]))
-# By two digits: how many days the month has, and none for what is no month.
-_DAYS_MAX = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, *(0,) * 87)
-_CENTURIES = frozenset((19, 20))
-
-_TRIVIAL: dict[PinRule, Callable[[Octets, PinPolicy], bool]] = {
-    PinRule.SAME_DIGIT: _is_same_digit,
-    PinRule.RUN: _is_run,
-    PinRule.REPEATED_GROUP: _is_repeated_group,
-    PinRule.KEYPAD: _is_keypad_pattern,
-    PinRule.DATE: _is_date,
-    PinRule.LISTED: _is_listed,
-    PinRule.INITIAL: _is_initial,
-}
-_PERSONAL: dict[PinRule, Callable[[Octets, PinHolder], bool]] = {
-    PinRule.BIRTH_DATE: _is_birth_date,
-    PinRule.HOLDER_NUMBERS: _is_of_holder_numbers,
-}
+_STROKES = b"(?:%s)" % b"|".join(stroke for line in _LINES for stroke in (line, line[::-1]))
+# Months of 31, 30 and 29 days, as two digits each, with their days on either side.
+_DAYS = (
+    (rb"(?:0[13578]|1[02])", rb"(?:0[1-9]|[12][0-9]|3[01])"),
+    (rb"(?:0[469]|11)", rb"(?:0[1-9]|[12][0-9]|30)"),
+    (rb"02", rb"(?:0[1-9]|[12][0-9])"),
+)
+_MONTH_DAY = b"(?:%s)" % b"|".join(month + day for month, day in _DAYS)
+_DAY_MONTH = b"(?:%s)" % b"|".join(day + month for month, day in _DAYS)
+_CENTURY, _MONTH = rb"(?:19|20)..", rb"(?:0[1-9]|1[0-2])"

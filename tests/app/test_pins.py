@@ -10,8 +10,9 @@ from functools import partial
 import pytest
 
 from gateway.app.pins import FINANCIAL_PIN_POLICY, AcceptedPin, PinOrder, SecurityModules
-from gateway.hsm import protocol
-from gateway.hsm.protocol import PinRefusal, PublicKey, write_set_pin
+from gateway.hsm import pin_protocol
+from gateway.hsm.pin_protocol import PinRefusal, write_set_pin
+from gateway.hsm.protocol import PublicKey
 from gateway.linking.link import PinSession
 from gateway.operations.draft import EncipheredPin
 from gateway.pinblock.policy import PinAdvice, PinPolicy
@@ -62,7 +63,7 @@ def known(stage):
 
 
 FINGERPRINTS = {side: partial(hmac.digest, side.encode(), digest="sha256") for side in Side}
-ENCIPHERED = protocol.EncipheredPin(bytes(range(8)), "1600000000000000")
+ENCIPHERED = pin_protocol.EncipheredPin(bytes(range(8)), "1600000000000000")
 
 FOR_FAR_SIDE = EncipheredPin(bytes(range(8)), "1600000000000000")
 

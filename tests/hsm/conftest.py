@@ -20,7 +20,7 @@ from gateway.hsm.audit import Actor
 from gateway.hsm.key_custody import custody
 from gateway.hsm.key_purpose import KeyPurpose, Slot
 from gateway.hsm.key_store import open_store
-from gateway.hsm.protocol import SetPin
+from gateway.hsm.pin_protocol import SetPin
 from gateway.hsm.provision import create_test_store
 from gateway.pinblock.policy import PinHolder, PinPolicy
 from gateway.pinblock.zone import parse_zone

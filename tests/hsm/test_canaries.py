@@ -12,7 +12,7 @@ import pytest
 
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.key_store import open_store
-from gateway.hsm.protocol import EncipheredPin, PinRefusal, TranslatePin
+from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal, TranslatePin
 from gateway.terms.sides import Side
 
 PIN = "738291"

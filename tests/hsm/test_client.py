@@ -11,7 +11,8 @@ from gateway.hsm import protocol
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.frames import Frame, FrameReader, write_frame
 from gateway.hsm.key_store import open_store
-from gateway.hsm.protocol import BadRequest, Command, Diagnostics, EncipheredPin, PinRefusal
+from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal
+from gateway.hsm.protocol import BadRequest, Command, Diagnostics
 from gateway.pinblock.policy import PinHolder
 from gateway.terms.errors import Unavailable
 from gateway.terms.sides import PinPurpose, Side

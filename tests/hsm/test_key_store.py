@@ -12,8 +12,8 @@ from gateway.hsm.audit import Actor
 from gateway.hsm.key_block import KeyBlockError, KeyUse, unwrap, wrap
 from gateway.hsm.key_custody import custody
 from gateway.hsm.key_ledger import KeyState, read_ledger, write_ledger
-from gateway.hsm.key_purpose import KeyPurpose, Labels, Slot, Stage
-from gateway.hsm.key_store import open_store
+from gateway.hsm.key_purpose import KeyPurpose, Slot, Stage
+from gateway.hsm.key_store import KeyStore, open_store
 from gateway.hsm.master_key import read_master_key
 from gateway.terms.errors import LocalError, SpecificationError
 from gateway.terms.sides import PinPurpose, Side
@@ -106,8 +106,12 @@ def test_unknown_zone_is_refused(stores):
 
 def test_attributes_are_checked_at_every_use(stores):
     """A key whose header does not say what it should is not given out even when it is loaded."""
-    store = open_store(stores[Side.SOCIAL], Side.SOCIAL)
-    store._labels = Labels(Side.FINANCIAL, Stage.TEST)
+    opened = open_store(stores[Side.SOCIAL], Side.SOCIAL)
+    other = (("LB", "financial/test/pin/bureau/iso-1/none"),)
+    spoilt = [
+        replace(held, header=replace(held.header, optional=other)) for held in opened._held.values()
+    ]
+    store = KeyStore(opened.ledger, tuple(spoilt))
 
     for get in (store.pin_cipher, store.mac_key):
         with pytest.raises(KeyBlockError, match="label"):

@@ -1,6 +1,9 @@
 """What the module remembers, for how long, and what it does when it cannot remember more."""
 
-from gateway.hsm.limits import BurntIds, RefusedAttempts
+from gateway.hsm.limits import BurntIds, RefusedAttempts, TriedBlocks
+
+BLOCK, OTHER = b"12345678", b"87654321"
+WAY, OTHER_WAY = ("123456", "900305"), ("123456", "900306")
 
 
 def test_id_is_used_once():
@@ -63,3 +66,48 @@ def test_new_cards_are_refused_when_no_more_can_be_counted():
 
     assert refused.allows("known", 0.0)
     assert not refused.allows("new", 0.0)
+
+
+def test_block_is_tried_with_one_way():
+    """A second way for the same block is refused, as often as it is tried."""
+    tried = TriedBlocks(900, 10)
+
+    assert tried.allows(BLOCK, WAY, 0)
+    assert not tried.allows(BLOCK, OTHER_WAY, 1)
+    assert not tried.allows(BLOCK, OTHER_WAY, 2)
+
+
+def test_same_way_may_be_tried_again():
+    """A call that the line swallowed is repeated, even after another way was refused."""
+    tried = TriedBlocks(900, 10)
+    tried.allows(BLOCK, WAY, 0)
+    tried.allows(BLOCK, OTHER_WAY, 1)
+
+    assert tried.allows(BLOCK, WAY, 2)
+
+
+def test_other_block_has_a_way_of_its_own():
+    """Blocks do not stand in for each other."""
+    tried = TriedBlocks(900, 10)
+    tried.allows(BLOCK, WAY, 0)
+
+    assert tried.allows(OTHER, OTHER_WAY, 1)
+
+
+def test_block_is_remembered_for_its_time_at_least():
+    """Over the turn of a generation a block is still known, and later forgotten."""
+    tried = TriedBlocks(900, 10)
+    tried.allows(OTHER, WAY, 0)
+    tried.allows(BLOCK, WAY, 899)
+
+    assert not tried.allows(BLOCK, OTHER_WAY, 1_798)
+    assert tried.allows(BLOCK, OTHER_WAY, 10_000)
+
+
+def test_block_that_cannot_be_remembered_is_not_tried():
+    """With the memory full no new block is tried, and known ones still are."""
+    tried = TriedBlocks(900, 1)
+    tried.allows(BLOCK, WAY, 0)
+
+    assert not tried.allows(OTHER, WAY, 1)
+    assert tried.allows(BLOCK, WAY, 2)

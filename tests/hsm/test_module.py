@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hsm import module, protocol
+from gateway.hsm import module, pin_protocol, protocol
 from gateway.hsm.frames import Frame, FrameReader, write_frame
-from gateway.hsm.protocol import Command
+from gateway.hsm.protocol import MISUSE, Command
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
 
@@ -37,7 +37,6 @@ def exchange(connection, *frames):
 
 
 DIAGNOSTICS = Frame(7, Command.DIAGNOSTICS, b"{}")
-MISUSE = protocol.write_misuse()
 
 
 def test_socket_is_for_its_owner_only(social):
@@ -218,7 +217,7 @@ def test_own_fault_is_reported_by_its_kind_only(request_for, capsys):
         def set_pin(self, request):
             raise RuntimeError(f"738291 {request.envelope}")
 
-    payload = protocol.write_set_pin(request_for())
+    payload = pin_protocol.write_set_pin(request_for())
 
     answer = module.answer(Faulty(), Frame(1, Command.SET_PIN, payload))
 

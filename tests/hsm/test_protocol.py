@@ -6,16 +6,10 @@ from datetime import date
 
 import pytest
 
-from gateway.hsm import protocol
+from gateway.hsm import pin_protocol, protocol
 from gateway.hsm.key_purpose import KeyPurpose
-from gateway.hsm.protocol import (
-    BadRequest,
-    Diagnostics,
-    EncipheredPin,
-    PinRefusal,
-    PublicKey,
-    SessionMacKey,
-)
+from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal
+from gateway.hsm.protocol import MISUSE, BadRequest, Diagnostics, PublicKey, SessionMacKey
 from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy, PinRule
 from gateway.terms.sides import PinPurpose, Side
 
@@ -36,13 +30,13 @@ def test_request_survives_the_way(request_for, changes):
     """A request is read as it was written."""
     request = request_for(**changes)
 
-    assert protocol.read_set_pin(protocol.write_set_pin(request)) == request
+    assert pin_protocol.read_set_pin(pin_protocol.write_set_pin(request)) == request
 
 
 @pytest.mark.parametrize("answer", [PIN, replace(PIN, advice=PinAdvice.PERSONAL), *PinRefusal])
 def test_answer_survives_the_way(answer):
     """A PIN block and every refusal are read as they were written."""
-    assert protocol.read_set_pin_answer(protocol.write_set_pin_answer(answer)) == answer
+    assert pin_protocol.read_pin_answer(pin_protocol.write_pin_answer(answer)) == answer
 
 
 def test_other_answers_survive_the_way():
@@ -61,43 +55,80 @@ def test_other_answers_survive_the_way():
     )
 
 
+PLACES = {
+    "purpose": 0,
+    "nonce": 1,
+    "kid": 2,
+    "envelope": 3,
+    "session": 4,
+    "expires_at": 5,
+    "zone": 6,
+    "account": 7,
+    "card": 8,
+    "policy": 9,
+    "birth_date": 10,
+    "numbers": 11,
+}
+
+
+def lines_of(request):
+    """Write a request and part it into its members."""
+    return pin_protocol.write_set_pin(request).split(b"\n")
+
+
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        ("purpose", "any-pin"),
-        ("session", ""),
-        ("session", "a b"),
-        ("nonce", "x" * 129),
-        ("expires_at", "soon"),
-        ("expires_at", 1.5),
-        ("expires_at", True),
-        ("kid", 5),
-        ("envelope", "x" * 2049),
-        ("zone", None),
-        ("account", "62000x"),
-        ("account", "0" * 20),
-        ("card", "canary canary"),
-        ("policy", "canary"),
-        ("policy", "[5]"),
-        ("policy", 5),
-        ("policy", " " * 4_097),
-        ("birth_date", "canary"),
-        ("birth_date", 19900305),
-        ("numbers", "canary"),
-        ("numbers", ["1"] * 17),
-        ("numbers", ["1" * 65]),
-        ("numbers", [5]),
+        ("purpose", b"any-pin"),
+        ("purpose", b""),
+        ("session", b""),
+        ("session", b"a b"),
+        ("nonce", b"x" * 129),
+        ("expires_at", b"soon"),
+        ("expires_at", b"1.5"),
+        ("expires_at", b"1" * 21),
+        ("expires_at", "\uff11".encode()),
+        ("kid", b"x" * 65),
+        ("envelope", b"x" * 2049),
+        ("envelope", b"\xff"),
+        ("zone", b"x" * 65),
+        ("account", b"62000x"),
+        ("account", b"0" * 20),
+        ("card", b"canary canary"),
+        ("policy", b"canary"),
+        ("policy", b"[5]"),
+        ("policy", b"5"),
+        ("policy", b"[" * 4_000),
+        ("policy", b" " * 4_097),
+        ("birth_date", b"canary"),
+        ("birth_date", b"1990-13-05"),
+        ("numbers", b" ".join([b"1"] * 17)),
+        ("numbers", b"1" * 65),
+        ("numbers", b" 1"),
+        ("numbers", b"1\ncanary"),
     ],
 )
 def test_request_with_a_wrong_member_is_refused(request_for, member, value):
-    """Every member of a request is checked, for type, form and size; none is quoted."""
-    values = json.loads(protocol.write_set_pin(request_for()))
+    """Every member of a request is checked, for form and size; none is quoted."""
+    lines = lines_of(request_for())
+    lines[PLACES[member]] = value
 
     with pytest.raises(BadRequest) as caught:
-        protocol.read_set_pin(json.dumps(values | {member: value}).encode())
+        pin_protocol.read_set_pin(b"\n".join(lines))
 
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("member", sorted(set(PLACES) - {"numbers"}))
+def test_member_that_brings_a_line_feed_is_refused(request_for, member):
+    """What a caller writes into one member never becomes another member."""
+    request = request_for()
+    lines = lines_of(request)
+    lines[PLACES[member]] += b"\n" + lines[PLACES[member] + 1]
+
+    with pytest.raises(BadRequest):
+        pin_protocol.read_set_pin(b"\n".join(lines))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +139,7 @@ def test_request_with_a_wrong_member_is_refused(request_for, member, value):
         ("rules", 5),
         ("advised", ["canary"]),
         ("listed", ["12"]),
+        ("listed", 5),
         ("listed", ["123456"] * 129),
         ("initial", "12"),
         ("initial", None),
@@ -115,33 +147,32 @@ def test_request_with_a_wrong_member_is_refused(request_for, member, value):
 )
 def test_policy_with_a_wrong_member_is_refused(request_for, member, value):
     """The rules themselves are checked as everything else, and none of them has a default."""
-    values = json.loads(protocol.write_set_pin(request_for()))
-    policy = json.loads(values["policy"])
+    lines = lines_of(request_for())
+    policy = json.loads(lines[PLACES["policy"]])
     without = {name: held for name, held in policy.items() if name != member}
 
     for wrong in (without | {member: value}, without):
+        lines[PLACES["policy"]] = json.dumps(wrong).encode()
         with pytest.raises(BadRequest) as caught:
-            protocol.read_set_pin(json.dumps(values | {"policy": json.dumps(wrong)}).encode())
+            pin_protocol.read_set_pin(b"\n".join(lines))
         assert "canary" not in str(caught.value)
 
 
 def test_request_without_a_member_is_refused(request_for):
     """No member of a request has a default."""
-    values = json.loads(protocol.write_set_pin(request_for()))
+    lines = lines_of(request_for())
 
-    for member in values:
+    for at in range(len(lines)):
         with pytest.raises(BadRequest):
-            protocol.read_set_pin(
-                json.dumps({k: v for k, v in values.items() if k != member}).encode()
-            )
+            pin_protocol.read_set_pin(b"\n".join(lines[:at] + lines[at + 1 :]))
 
 
 @pytest.mark.parametrize("payload", [b"", b"null", b"5", b"[]", b'"x"', b"{", b"\xff", b"[" * 9000])
 def test_payload_that_is_no_object_is_refused(payload):
     """Any bytes at all are refused by one error."""
     readers = [
-        protocol.read_set_pin,
-        protocol.read_set_pin_answer,
+        pin_protocol.read_set_pin,
+        pin_protocol.read_pin_answer,
         protocol.read_session_mac_key,
         protocol.read_session_mac_key_answer,
         protocol.read_public_keys_answer,
@@ -156,7 +187,7 @@ def test_payload_that_is_no_object_is_refused(payload):
 def test_misuse_is_told_from_a_broken_answer():
     """A request that the module does not take is answered so."""
     with pytest.raises(BadRequest, match="not one that it takes"):
-        protocol.read_set_pin_answer(protocol.write_misuse())
+        pin_protocol.read_pin_answer(MISUSE)
 
 
 def test_nothing_prints_what_is_in_it(request_for):

@@ -6,7 +6,8 @@ import pytest
 
 from gateway.hsm import soft_module
 from gateway.hsm.key_store import open_store
-from gateway.hsm.protocol import BadRequest, EncipheredPin, PinRefusal
+from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal
+from gateway.hsm.protocol import BadRequest
 from gateway.hsm.soft_module import REFUSALS_MAX, SESSION_SECONDS_MAX, SoftModule
 from gateway.pinblock.policy import PinHolder
 from gateway.terms.errors import LocalError

@@ -9,14 +9,14 @@ import pytest
 
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.key_store import open_store
-from gateway.hsm.protocol import (
-    BadRequest,
+from gateway.hsm.pin_protocol import (
     EncipheredPin,
     PinRefusal,
     TranslatePin,
     read_translate_pin,
     write_translate_pin,
 )
+from gateway.hsm.protocol import BadRequest
 from gateway.hsm.soft_module import REFUSALS_MAX, SESSION_SECONDS_MAX, SoftModule
 from gateway.pinblock.policy import PinHolder, PinPolicy
 from gateway.pinblock.translation import ForbiddenTranslation
@@ -206,16 +206,13 @@ def test_request_survives_the_way(from_pad):
         assert read_translate_pin(write_translate_pin(request)) == request
 
 
-@pytest.mark.parametrize("block", ["", "00" * 7, "00" * 24, "zz" * 8, 5])
+@pytest.mark.parametrize("block", [b"", b"00" * 7, b"00" * 24, b"zz" * 8, b"0" * 15])
 def test_block_of_another_form_is_not_read(from_pad, block):
     """A block has 8 or 16 bytes, in hexadecimal digits."""
-    written = write_translate_pin(from_pad())
-    whole = b'"block":"' + from_pad().block.hex().encode()
-    at = written.index(b'"block":"')
-    spoilt = written[:at] + f'"block":"{block}'.encode() + written[at + len(whole) :]
+    channel, _, *rest = write_translate_pin(from_pad()).split(b"\n")
 
     with pytest.raises(BadRequest):
-        read_translate_pin(spoilt)
+        read_translate_pin(b"\n".join((channel, block, *rest)))
 
 
 def test_block_is_translated_over_the_socket(zone_module, store, from_pad):

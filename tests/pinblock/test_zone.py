@@ -29,7 +29,7 @@ class AesCipher:
         return Cipher(AES(bytes(16)), ECB()).encryptor().update(bytes(block))  # noqa: S305
 
     def decrypt(self, block):
-        return Cipher(AES(bytes(16)), ECB()).decryptor().update(bytes(block))  # noqa: S305
+        return bytearray(Cipher(AES(bytes(16)), ECB()).decryptor().update(bytes(block)))  # noqa: S305
 
 
 def test_zone_is_built_from_its_table():

@@ -33,7 +33,7 @@ from gateway.app.bench.processes import processor_seconds, since
 from gateway.app.clock import utc_now
 from gateway.app.ensemble import BUREAU_ZONE, CORE_ZONE, TEST_KEY_LIFE
 from gateway.app.online_bank import seal_pin
-from gateway.hsm import protocol
+from gateway.hsm import pin_protocol
 from gateway.hsm.ciphers import tdes
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.envelope import agree
@@ -41,7 +41,8 @@ from gateway.hsm.frames import Frame
 from gateway.hsm.key_store import EnvelopeKey, open_store
 from gateway.hsm.mac import MacPadding, RetailMac
 from gateway.hsm.module import answer
-from gateway.hsm.protocol import Command, EncipheredPin, SetPin
+from gateway.hsm.pin_protocol import EncipheredPin, SetPin
+from gateway.hsm.protocol import Command
 from gateway.hsm.provision import create_test_store
 from gateway.hsm.soft_module import SoftModule
 from gateway.pinblock.formats import wipe
@@ -85,7 +86,7 @@ def _set_pin(store: Path, plan: Plan) -> list[Figure]:
     (key,) = opened.envelope_keys
     requests = _requests(key, plan.calls)
     frames = [
-        Frame(at, Command.SET_PIN, protocol.write_set_pin(request))
+        Frame(at, Command.SET_PIN, pin_protocol.write_set_pin(request))
         for at, request in enumerate(requests)
     ]
     points = [_point(request) for request in requests]
@@ -111,7 +112,7 @@ def _decoded(segment: str) -> bytes:
 
 def _asking(module: SoftModule) -> Callable[[Frame], None]:
     def ask(frame: Frame) -> None:
-        told = protocol.read_set_pin_answer(answer(module, frame).payload)
+        told = pin_protocol.read_pin_answer(answer(module, frame).payload)
         if not isinstance(told, EncipheredPin):
             raise LocalError("a PIN to be measured was refused")
 

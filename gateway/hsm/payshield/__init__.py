@@ -15,7 +15,6 @@ module           holds
 ``pin_commands`` commands CA, CC, and FW and BK as probes for weak PINs
 ``mac_commands`` commands M6 and M8
 ``excluded``     the table of PINs that a probe carries
-``probes``       one probe for each ciphertext
 ===============  ==========================================================================
 
 Everything but ``host`` and ``module`` is pure: values to bytes and bytes to values. No command

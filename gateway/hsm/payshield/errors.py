@@ -5,7 +5,7 @@ The codes are those of the public codec that the reference names (``reference/pi
 the question.
 """
 
-from gateway.hsm.protocol import PinRefusal
+from gateway.hsm.pin_protocol import PinRefusal
 from gateway.terms.errors import LocalError, Unavailable
 
 NO_ERROR = "00"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.hsm.limits import RefusedAttempts
+from gateway.hsm.limits import RefusedAttempts, TriedBlocks
 from gateway.hsm.mac import MacPadding
 from gateway.hsm.payshield.diagnostics import Diagnose, HsmIdentity
 from gateway.hsm.payshield.errors import HostError, pin_refusal
@@ -35,8 +35,7 @@ from gateway.hsm.payshield.pin_commands import (
     TranslateTerminalPin,
     format_code,
 )
-from gateway.hsm.payshield.probes import ProbedBlocks
-from gateway.hsm.protocol import EncipheredPin, PinRefusal
+from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal
 from gateway.hsm.soft_module import REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX
 from gateway.pinblock.policy import PinHolder, PinPolicy
 from gateway.pinblock.translation import BoundFormat, check_translation
@@ -119,7 +118,7 @@ class PayShieldModule:
         self._host = host
         self._keys = keys
         self._clock = clock
-        self._probed = ProbedBlocks(PROBE_SECONDS, PROBED_BLOCKS_MAX)
+        self._probed = TriedBlocks(PROBE_SECONDS, PROBED_BLOCKS_MAX)
         self._refused = RefusedAttempts(REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX)
 
     async def translate_pin(self, request: PinFromPad) -> EncipheredPin | PinRefusal:

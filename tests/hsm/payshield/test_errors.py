@@ -12,7 +12,7 @@ from gateway.hsm.payshield.errors import (
     meaning,
     pin_refusal,
 )
-from gateway.hsm.protocol import PinRefusal
+from gateway.hsm.pin_protocol import PinRefusal
 from gateway.terms.errors import LocalError, Unavailable
 
 COMMANDS = ["NC", "B2", "A0", "A6", "A8", "BU", "CA", "CC", "BK", "FW", "M6", "M8"]

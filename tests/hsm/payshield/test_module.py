@@ -25,7 +25,7 @@ from gateway.hsm.payshield.pin_commands import (
     ExcludedPins,
     ProbeByOffset,
 )
-from gateway.hsm.protocol import EncipheredPin, PinRefusal
+from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal
 from gateway.pinblock.policy import PinHolder, PinPolicy
 from gateway.pinblock.translation import ForbiddenTranslation
 from gateway.pinblock.zone import parse_zone
