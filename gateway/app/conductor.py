@@ -24,7 +24,7 @@ from gateway.operations.life import Decision, Event, Surroundings
 from gateway.operations.operation import Operation, evolve, open_operation
 from gateway.operations.recovery import Limits
 from gateway.store.journal import Broken
-from gateway.store.unit import Progress, Unit
+from gateway.store.unit import LetGo, Progress, Unit
 from gateway.terms.errors import LocalError, Unavailable
 from gateway.terms.numbers import AgencyCode, LinkId, OperationId
 from gateway.terms.refusals import Refusal
@@ -93,6 +93,7 @@ class _Running:
     pins: dict[str, EncipheredPin] = field(default_factory=dict, repr=False)
     queue: deque[Event] = field(default_factory=deque)
     is_recording: bool = False
+    is_let_go: bool = False
     timers: dict[str, Cancel] = field(default_factory=dict)
     watchers: list[Callable[[Operation], None]] = field(default_factory=list)
 
@@ -187,7 +188,8 @@ class Conductor:
                 self._count(settled)
             done(error or settled)
 
-        self._journal.submit(Unit((Progress(settled, 0),), records), recorded)
+        unit = Unit((Progress(settled, 0),), records, may_be_refused=True)
+        self._journal.submit(unit, recorded)
 
     def resume(self, operation: Operation, cargo: Cargo) -> None:
         """Take over an operation that another process left unfinished."""
@@ -295,7 +297,7 @@ class Conductor:
             self._open_follow_up(running, decision, effect) for effect in decision.effects
         ]
         followers = [follower for follower in follow_ups if follower is not None]
-        progress = [Progress(decision.operation, running.recorded)]
+        progress = [Progress(decision.operation, running.recorded, running.is_let_go)]
         progress += [Progress(follower.operation, 0) for follower in followers]
         running.is_recording = True
 
@@ -303,7 +305,8 @@ class Conductor:
             self._recorded(running, decision, followers, opened, error)
 
         try:
-            self._journal.submit(Unit(tuple(progress), decision.records), recorded)
+            unit = Unit(tuple(progress), decision.records, may_be_refused=opened is not None)
+            self._journal.submit(unit, recorded)
         except Unavailable:
             running.is_recording = False
             raise
@@ -431,6 +434,16 @@ class Conductor:
         limits = self._dialogues.limits(Side.SOCIAL)
 
         def release() -> None:
+            try:
+                self._journal.submit(Unit(records=(LetGo(running.operation.id),)), released)
+            except Unavailable:
+                running.timers["hold"] = self._timers.call_later(_AGAIN_S, release)
+
+        def released(error: Exception | None) -> None:
+            if error is not None:
+                self._fail(error)
+                return
+            running.is_let_go = True
             if self._busy.get(running.operation.link) == running.operation.id:
                 del self._busy[running.operation.link]
 

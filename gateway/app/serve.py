@@ -48,14 +48,15 @@ from gateway.iso8583.mac import Mac
 from gateway.iso8583.message_set import MessageSet, must_have
 from gateway.iso8583.session import State
 from gateway.linking.kinds import EXCHANGES
+from gateway.operations.operation import Operation
+from gateway.store.counters import reserve
 from gateway.store.engine import Database
 from gateway.store.journal import Journal
-from gateway.store.queries import Queries
+from gateway.store.queries import Linked, Queries
 from gateway.store.reader import Reader
 from gateway.store.sealing import Sealer
-from gateway.store.unit import Unit
 from gateway.terms.errors import GatewayError, SpecificationError
-from gateway.terms.numbers import AgencyCode
+from gateway.terms.numbers import AgencyCode, LinkId
 from gateway.terms.sides import Side
 from gateway.wire.exchange_link import ExchangeLink
 from gateway.wire.inbound_link import InboundLink, InboundPlan, not_supported
@@ -335,13 +336,11 @@ class Gateway:
             rule = f"names a zone that has no keys in {store}; name one that has"
             raise SpecificationError(self._settings.file, f"{key}.zone", rule) from None
 
-    def _reserve(self, record: object, done: Callable[[Exception | None], None]) -> None:
-        self._journal.submit(Unit(records=(record,)), done)
+    def _reserve(self, name: str, size: int, done: Callable[[int | Exception], None]) -> None:
+        self._journal.run(partial(reserve, name=name, size=size), done)
 
     async def _traces(self, link: str) -> TraceNumbers:
-        counter = f"stan/{link}"
-        first = await self._read(lambda queries: queries.counter(counter))
-        traces = TraceNumbers(counter, first, self._reserve)
+        traces = TraceNumbers(f"stan/{link}", self._reserve)
         reserved: asyncio.Future[Exception | None] = self._loop.create_future()
         traces.refill(reserved.set_result)
         error = await reserved
@@ -356,14 +355,12 @@ class Gateway:
         return Conductor(self._journal, table, timers, self._identifiers.operation, self._fail)
 
     async def _resume(self, conductor: Conductor) -> None:
-        life = self._settings.social_limits.limits().message_life
-        since = utc_now() - life
-        unfinished = await self._read(lambda queries: queries.unfinished(since))
+        unfinished, linked = await self._read(_unfinished)
         conductor.manual_count = await self._read(Queries.manual_count)
         for operation in unfinished:
-            linked = await self._read(partial(Queries.linked, link=operation.link))
-            if linked is not None:
-                conductor.resume(operation, Cargo(linked.card, linked.account))
+            if operation.link in linked:
+                found = linked[operation.link]
+                conductor.resume(operation, Cargo(found.card, found.account))
         if unfinished:
             log.info("resumed", operations=len(unfinished))
 
@@ -440,6 +437,11 @@ class Gateway:
         sys.stdout.write(json.dumps({"http": url}) + "\n")
         sys.stdout.flush()
         log.info("ready", http=url.removeprefix("http://"))
+
+
+def _unfinished(queries: Queries) -> tuple[list[Operation], dict[LinkId, Linked]]:
+    operations = queries.unfinished()
+    return operations, queries.all_linked(operation.link for operation in operations)
 
 
 _MODULE_LOOK_SECONDS = 2.0

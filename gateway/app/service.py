@@ -190,7 +190,7 @@ class OnlineBanking:
                 (self._now() + self._session_life).replace(microsecond=0),
             )
             used = self._used(caller, key, session.id.value)
-            await self._make_durable(Unit(records=(session, used)))
+            await self._make_durable(Unit(records=(session, used), may_be_refused=True))
             return api.SessionReply(rendering.session_view(session))
 
     async def set_ss_pin(

@@ -1,29 +1,29 @@
 """Trace numbers of a link: data elements 11 and 37, never used twice across a crash."""
 
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
 from gateway.operations.exchange import Trace
-from gateway.store.unit import BlockReserved
 from gateway.terms.errors import Unavailable
 from gateway.terms.numbers import Rrn, Stan
 
 BLOCK = 10_000  # numbers a reservation; lost at worst by a crash, 1 % of a STAN cycle
 _REFILL = BLOCK // 2
 
-Reserve = Callable[[BlockReserved, Callable[[Exception | None], None]], None]
+Reserve = Callable[[str, int, Callable[[int | Exception], None]], None]
 
 
 class TraceNumbers:
     """Allocates from blocks that were reserved durably before their first number is used.
 
-    `first` is the stored counter at start; `reserve` makes a reservation durable and calls back.
+    `reserve` takes so many numbers of a counter durably and calls back with the first of them;
+    other nodes reserve from the same counter.
     """
 
-    def __init__(self, counter: str, first: int, reserve: Reserve) -> None:
+    def __init__(self, counter: str, reserve: Reserve) -> None:
         self._counter = counter
-        self._next = first
-        self._reserved = first
+        self._numbers: deque[range] = deque()
         self._is_reserving = False
         self._reserve = reserve
 
@@ -32,16 +32,17 @@ class TraceNumbers:
         if self._is_reserving:
             return
         self._is_reserving = True
-        target = self._reserved + BLOCK
 
-        def took(error: Exception | None) -> None:
+        def took(first: int | Exception) -> None:
             self._is_reserving = False
-            if error is None:
-                self._reserved = target
-            filled(error)
+            if isinstance(first, Exception):
+                filled(first)
+                return
+            self._numbers.append(range(first, first + BLOCK))
+            filled(None)
 
         try:
-            self._reserve(BlockReserved(self._counter, target), took)
+            self._reserve(self._counter, BLOCK, took)
         except Unavailable as error:  # the next allocation tries again
             took(error)
 
@@ -51,12 +52,17 @@ class TraceNumbers:
         The retrieval reference number is the year's last digit, the day of the year and the hour
         followed by the STAN, the form that ISO 8583:1987 suggests.
         """
-        if self._reserved - self._next < _REFILL:
+        if sum(map(len, self._numbers)) < _REFILL:
             self.refill()
-        if self._next >= self._reserved:
+        if not self._numbers:
             raise Unavailable("no trace number is reserved; the journal is behind")
-        stan = Stan.of(self._next)
-        self._next += 1
+        stan = Stan.of(self._take())
         rrn = Rrn(f"{at:%Y}"[-1] + f"{at:%j%H}" + stan.value)
         # Data element 7 counts seconds, and so does every key built from it.
         return Trace(stan, rrn, at.replace(microsecond=0))
+
+    def _take(self) -> int:
+        numbers = self._numbers.popleft()
+        if len(numbers) > 1:
+            self._numbers.appendleft(numbers[1:])
+        return numbers[0]

@@ -3,7 +3,6 @@
 No query and no transaction runs on the event loop's thread: the journal has a thread of its own,
 and so have the reads.
 
-===========  ====================================================================
 module       holds
 ===========  ====================================================================
 ``tables``   the tables of each group; no foreign key crosses a group
@@ -16,6 +15,24 @@ module       holds
 ``notices``  what channels are still to be told
 ``schema``   makes, checks and upgrades the schema
 ===========  ====================================================================
+=======
+==============  =================================================================
+module          holds
+==============  =================================================================
+``tables``      the tables of each group; no foreign key crosses a group
+``schema``      makes, checks and upgrades the schema
+``sealing``     a side's rows, enciphered with that side's data key
+``engine``      opens the database and refuses a second process on the same file
+``statements``  writes of many rows and look-ups, put together once
+``unit``        what one decision makes durable, and the rows it becomes
+``node``        the gateway process that a transaction stands under
+``fate``        what became of a transaction that did not go through
+``journal``     the writer thread: many units, one transaction
+``reader``      the reader thread: many queries, one way back
+``queries``     what is read back
+``notices``     what channels are still to be told
+``counters``    blocks of numbers that are given once
+==============  =================================================================
 
 ``migrations`` holds the revisions of the schema.
 """

@@ -3,18 +3,26 @@
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine
 
+from gateway.store.fate import Fate, fate_of
+from gateway.store.node import Node
 from gateway.store.sealing import Sealer
 from gateway.store.unit import Batch, Unit
 from gateway.terms.errors import LocalError, Unavailable
 
+T = TypeVar("T")
+
 WAITING_MAX = 4_096  # units; about two seconds of work, beyond which refusing is kinder
 BATCH_MAX = 256  # units a transaction: bounds how long the first of them waits for the last
+PAUSE_S = 0.25  # between attempts while the database has no room or is away
 
 Done = Callable[[Exception | None], None]
+Chore = Callable[[Connection], T]
+"""Something of the store's own that is done in a transaction by itself, such as a purge."""
 
 
 class Conflict(LocalError):
@@ -25,116 +33,214 @@ class Broken(LocalError):
     """The database did not take a transaction: what is on disk is uncertain until a restart."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A unit or a chore, and who is told; what may be refused is told so when there is no room."""
+
+    done: Done
+    unit: Unit | None = None
+    chore: Chore[object] | None = None
+
+    @property
+    def may_be_refused(self) -> bool:
+        return self.unit is None or self.unit.may_be_refused
+
+
 class Journal:
     """Makes units durable in the order given and tells each when it is on disk.
 
     `deliver` carries a finished batch's calls to the event loop's thread. A unit that conflicts
-    fails alone with `Conflict`. Any other error fails its batch, and everything after it, with
-    `Broken`: the process must stop and recover from what is on disk.
+    fails alone with `Conflict`. While the database has no room, or is away, a unit that may be
+    refused fails with `Unavailable`, and the others wait. Any other error fails its batch, and
+    everything after it, with `Broken`: the process must stop and recover from what is on disk.
+    `node` is held by this process while its lease and epoch stand; `lost` hears when they do not,
+    or the journal is broken, while there is nobody else to tell.
     """
 
     def __init__(
-        self, engine: Engine, sealer: Sealer, deliver: Callable[[Callable[[], None]], None]
+        self,
+        engine: Engine,
+        sealer: Sealer,
+        deliver: Callable[[Callable[[], None]], None],
+        node: Node | None = None,
+        lost: Callable[[Exception], None] = lambda _error: None,
     ) -> None:
         self._engine = engine
         self._sealer = sealer
         self._deliver = deliver
-        self._waiting: queue.Queue[tuple[Unit, Done] | None] = queue.Queue(WAITING_MAX)
-        self._is_closed = False
+        self._node = node or Node.alone()
+        self._lost = lost
+        self._waiting: queue.Queue[_Work | None] = queue.Queue(WAITING_MAX)
+        self._next: _Work | None = None
+        self._closing = threading.Event()
         self._is_broken = False
         self._cause = ""
+        self.is_stalled = False
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
     def submit(self, unit: Unit, done: Done) -> None:
-        """Queue a unit; `done` is called on the loop with None, `Conflict` or `Broken`.
+        """Queue a unit; `done` is called on the loop with None or the reason why nothing stands.
 
-        Raises `Unavailable` when the queue is full or closed: nothing was recorded.
+        Raises `Unavailable` when the queue is full or closed, or the database takes nothing now
+        and the unit may be refused: nothing was recorded.
         """
-        if self._is_closed:
-            raise Unavailable("the journal is closed")
-        try:
-            self._waiting.put_nowait((unit, done))
-        except queue.Full:
-            raise Unavailable("the journal has as much to write as it can take") from None
+        if self.is_stalled and unit.may_be_refused:
+            raise Unavailable("the database takes nothing now")
+        self._queue(_Work(done, unit))
+
+    def run(self, chore: Chore[T], done: Callable[[T | Exception], None]) -> None:
+        """Queue a chore; `done` is called on the loop with what it gave or why it did not.
+
+        Raises `Unavailable` as `submit` does.
+        """
+        given: list[T] = []
+
+        def keep(connection: Connection) -> None:
+            given[:] = [chore(connection)]
+
+        self._queue(_Work(lambda error: done(error or given[0]), chore=keep))
 
     def close(self) -> None:
         """Write what was submitted, then end the thread."""
-        self._is_closed = True
+        self._closing.set()
         self._waiting.put(None)
         self._thread.join()
 
+    def _queue(self, work: _Work) -> None:
+        if self._closing.is_set():
+            raise Unavailable("the journal is closed")
+        try:
+            self._waiting.put_nowait(work)
+        except queue.Full:
+            raise Unavailable("the journal has as much to write as it can take") from None
+
+    # ------------------------------------------------------------------ the thread
+
     def _work(self) -> None:
-        while True:
+        is_last = False
+        while not is_last:
             batch, is_last = self._take()
             if batch:
-                outcomes = self._write(batch)
-                self._deliver(lambda finished=outcomes: _tell(finished))  # type: ignore[misc]
-            if is_last:
-                return
+                self._write(batch)
+            elif not is_last:
+                self._renew()
 
-    def _take(self) -> tuple[list[tuple[Unit, Done]], bool]:
-        """Wait for one unit, then take along whatever else already waits."""
-        first = self._waiting.get()
+    def _take(self) -> tuple[list[_Work], bool]:
+        """Wait for one unit, then take along whatever else already waits; a chore goes alone.
+
+        Nothing comes when it is time to renew the node's lease.
+        """
+        first, self._next = self._next, None
+        try:
+            first = first or self._waiting.get(timeout=self._node.renew_every_s)
+        except queue.Empty:
+            return [], False
         if first is None:
             return [], True
         batch = [first]
-        while len(batch) < BATCH_MAX:
+        while first.chore is None and len(batch) < BATCH_MAX:
             try:
-                item = self._waiting.get_nowait()
+                work = self._waiting.get_nowait()
             except queue.Empty:
                 break
-            if item is None:
+            if work is None:
                 return batch, True
-            batch.append(item)
+            if work.chore is not None:
+                self._next = work
+                break
+            batch.append(work)
         return batch, False
 
-    def _write(self, batch: list[tuple[Unit, Done]]) -> list[tuple[Done, Exception | None]]:
+    def _write(self, batch: list[_Work]) -> None:
+        """Write a batch, in parts where it must be, and tell everybody what became of it."""
+        while batch:
+            fate = self._attempt(batch)
+            if fate is Fate.CONFLICT and len(batch) > 1:
+                for work in batch:
+                    self._write([work])
+                return
+            if fate is not Fate.REFUSED:
+                self._tell(batch, self._error(fate))
+                return
+            self._tell([work for work in batch if work.may_be_refused], self._error(fate))
+            batch = [work for work in batch if not work.may_be_refused]
+            self.is_stalled = bool(batch)
+            if batch and not self._pause():
+                self._tell(batch, self._error(Fate.BROKEN))
+                return
+
+    def _attempt(self, batch: list[_Work]) -> Fate:
         if self._is_broken:
-            return self._break(batch, None)
+            return Fate.BROKEN
         try:
-            self._commit([unit for unit, _ in batch])
-        except IntegrityError:
-            return [self._write_alone(unit, done) for unit, done in batch]
+            with self._node.transaction(self._engine) as connection:
+                self._execute(batch, connection)
         except Exception as error:  # noqa: BLE001 - whatever it is, every caller must be told
-            return self._break(batch, error)
-        return [(done, None) for _, done in batch]
-
-    def _write_alone(self, unit: Unit, done: Done) -> tuple[Done, Exception | None]:
-        if self._is_broken:
-            return self._break([(unit, done)], None)[0]
-        try:
-            self._commit([unit])
-        except IntegrityError:
-            # The database's own text would repeat the row.
-            return done, Conflict("the unit breaks a uniqueness rule of the store")
-        except Exception as error:  # noqa: BLE001 - as above
-            return self._break([(unit, done)], error)[0]
-        return done, None
-
-    def _commit(self, units: list[Unit]) -> None:
-        rows = Batch(self._sealer)
-        for unit in units:
-            rows.add(unit)
-        with self._engine.begin() as connection:
-            rows.write(connection)
-
-    def _break(
-        self, batch: list[tuple[Unit, Done]], error: Exception | None
-    ) -> list[tuple[Done, Exception | None]]:
-        if not self._is_broken:
+            fate = fate_of(error)
+            if fate is Fate.UNCERTAIN:
+                fate = self._look_back()
+            self._is_broken = fate is Fate.BROKEN
             # The kind of error only: its text may repeat the row.
             self._cause = type(getattr(error, "orig", None) or error).__name__
-            self._is_broken = True
-        broken = Broken(f"the database refused a transaction ({self._cause})")
-        return [(done, broken) for _, done in batch]
+            return fate
+        self.is_stalled = False
+        return Fate.DONE
+
+    def _execute(self, batch: list[_Work], connection: Connection) -> None:
+        rows = Batch(self._sealer, self._node.name)
+        for work in batch:
+            if work.chore is not None:
+                work.chore(connection)
+            elif work.unit is not None:
+                rows.add(work.unit)
+        rows.write(connection)
+
+    def _look_back(self) -> Fate:
+        """Find out whether the transaction stands during whose commit the database went away."""
+        self.is_stalled = True
+        while self._pause():
+            try:
+                is_done = self._node.has_committed(self._engine)
+            except Exception as error:  # noqa: BLE001 - as above
+                if fate_of(error) is Fate.BROKEN:
+                    break
+            else:
+                self.is_stalled = False
+                return Fate.DONE if is_done else Fate.REFUSED
+        return Fate.BROKEN
+
+    def _pause(self) -> bool:
+        """Wait before another attempt; tells whether there is to be one."""
+        return not self._closing.wait(PAUSE_S)
+
+    def _renew(self) -> None:
+        fate = self._attempt([])
+        if fate is Fate.BROKEN:
+            self._deliver(lambda: self._lost(self._error(fate) or Broken("")))
+
+    def _error(self, fate: Fate) -> Exception | None:
+        match fate:
+            case Fate.DONE:
+                return None
+            case Fate.CONFLICT:
+                # The database's own text would repeat the row.
+                return Conflict("the unit breaks a uniqueness rule of the store")
+            case Fate.REFUSED:
+                return Unavailable(f"the database takes nothing now ({self._cause})")
+            case _:
+                return Broken(f"the database refused a transaction ({self._cause})")
+
+    def _tell(self, batch: list[_Work], error: Exception | None) -> None:
+        if batch:
+            self._deliver(lambda: _call(batch, error))
 
 
-def _tell(outcomes: list[tuple[Done, Exception | None]]) -> None:
+def _call(batch: list[_Work], error: Exception | None) -> None:
     failures = []
-    for done, error in outcomes:
+    for work in batch:
         try:
-            done(error)
+            work.done(error)
         except Exception as failure:  # noqa: BLE001 - one caller's mistake is not the others'
             failures.append(failure)
     if failures:

@@ -1,12 +1,14 @@
 """What is read back from the store; every function runs on a reader's thread."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from gateway.financial.account import FinancialAccount
 from gateway.linking.link import Link, LinkState, PinSession
@@ -17,6 +19,7 @@ from gateway.operations.operation import Operation, replay
 from gateway.social.card import SocialCard
 from gateway.store import notices, tables
 from gateway.store.sealing import Sealer
+from gateway.store.statements import Lookup
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import AgencyCode, LinkId, OperationId, PinSessionId, SsCardNumber
 from gateway.terms.sides import PinPurpose
@@ -51,100 +54,114 @@ class Queries:
 
     def linked(self, link: LinkId) -> Linked | None:
         """Read a link with both halves, or None."""
-        row = self._one(_LINK, id=link.value)
-        card = self._one(_CARD, link=link.value)
-        account = self._one(_ACCOUNT, link=link.value)
+        row = _LINK.one(self._connection, link=link.value)
+        card = _CARD.one(self._connection, link=link.value)
+        account = _ACCOUNT.one(self._connection, link=link.value)
         if row is None or card is None or account is None:
             return None
-        return Linked(
-            _link(row),
-            self._sealer.open_card(link, card.sealed),
-            self._sealer.open_account(link, account.sealed),
-        )
+        return self._linked(row, card[1], account[1])
 
     def link_holding(self, number: SsCardNumber) -> LinkId | None:
         """Find the link that holds a card now, or None."""
-        row = self._one(_HOLDING, fingerprint=self._sealer.card_fingerprint(number))
-        return LinkId(row.link) if row else None
+        row = _HOLDING.one(self._connection, fingerprint=self._sealer.card_fingerprint(number))
+        return LinkId(row[0]) if row else None
 
     def key(self, channel: str, key: str) -> StoredKey | None:
         """Read what an Idempotency-Key of a channel stands for, or None."""
-        row = self._one(_KEY, channel=channel, key=key)
-        return StoredKey(row.request_digest, row.resource) if row else None
+        row = _KEY.one(self._connection, channel=channel, key=key)
+        return StoredKey(*row) if row else None
 
     def session(self, session: PinSessionId) -> PinSession | None:
         """Read a PIN session, or None."""
-        row = self._one(_SESSION, id=session.value)
+        row = _SESSION.one(self._connection, id=session.value)
         return _session(row) if row else None
 
     def newest_session(self, link: LinkId, purpose: PinPurpose) -> PinSession | None:
         """Read the newest session of a link for a PIN, or None; only that one is valid."""
-        row = self._one(_NEWEST_SESSION, link=link.value, purpose=purpose.value)
+        row = _NEWEST_SESSION.one(self._connection, link=link.value, purpose=purpose.value)
         return _session(row) if row else None
 
     def operation(self, operation: OperationId) -> Operation | None:
         """Fold an operation from its facts, or None."""
-        bodies = self._connection.execute(_FACTS, {"operation": operation.value}).scalars().all()
+        bodies = [row[0] for row in _FACTS.all(self._connection, operation=operation.value)]
         return replay(operation, _facts(bodies), self._exchanges_of) if bodies else None
 
-    def unfinished(self, unknown_since: datetime) -> list[Operation]:
-        """Fold every operation that a restart must go on with.
+    def unfinished(self, node: str = "") -> list[Operation]:
+        """Fold every operation that a restart of a node must go on with, oldest first.
 
-        Besides those not at rest, PIN operations whose outcome became unknown after
-        `unknown_since`: a newer attempt must wait until the old one can no longer be delivered.
+        Among them are PIN operations of unknown outcome that were not let go: a newer attempt
+        must wait until the old one can no longer be delivered.
         """
-        table = tables.operations
-        recent = and_(
-            table.c.state == OperationState.UNKNOWN.value,
-            table.c.updated_at >= unknown_since.isoformat(),
+        rows = _UNFINISHED.all(self._connection, owner=node)
+        return [
+            replay(OperationId(identifier), _facts(body for _, body in of_one), self._exchanges_of)
+            for identifier, of_one in groupby(rows, itemgetter(0))
+        ]
+
+    def all_linked(self, links: Iterable[LinkId]) -> dict[LinkId, Linked]:
+        """Read many links with both halves; one that is not there is left out."""
+        found: dict[LinkId, Linked] = {}
+        wanted = iter(sorted({link.value for link in links}))
+        while part := list(islice(wanted, _LINKS_AT_ONCE)):
+            rows, cards, accounts = (
+                {row[0]: row for row in self._connection.execute(query, {"links": part})}
+                for query in (_LINKS, _CARDS, _ACCOUNTS)
+            )
+            for link in rows.keys() & cards.keys() & accounts.keys():
+                linked = self._linked(rows[link], cards[link][1], accounts[link][1])
+                found[linked.link.id] = linked
+        return found
+
+    def _linked(self, row: Sequence[Any], card: bytes, account: bytes) -> Linked:
+        link = _link(row)
+        return Linked(
+            link,
+            self._sealer.open_card(link.id, card),
+            self._sealer.open_account(link.id, account),
         )
-        query = select(table.c.id).where(or_(table.c.is_at_rest.is_(False), recent))
-        identifiers = self._connection.execute(query.order_by(table.c.id)).scalars().all()
-        found = (self.operation(OperationId(identifier)) for identifier in identifiers)
-        return [operation for operation in found if operation is not None]
 
     def manual(self, after: OperationId | None, count_max: int) -> list[Operation]:
         """Fold the operations that wait for a person, oldest first, beginning after one of them."""
-        values = {"after": after.value if after else "", "most": count_max}
-        identifiers = self._connection.execute(_MANUAL, values).scalars().all()
-        found = (self.operation(OperationId(identifier)) for identifier in identifiers)
+        rows = _MANUAL.all(self._connection, after=after.value if after else "", most=count_max)
+        found = (self.operation(OperationId(row[0])) for row in rows)
         return [operation for operation in found if operation is not None]
 
     def manual_count(self) -> int:
         """Count the operations that wait for a person."""
-        return int(self._connection.execute(_MANUAL_COUNT).scalar_one())
+        ((counted,),) = _MANUAL_COUNT.all(self._connection)
+        return int(counted)
 
     def notices(self, channel: str, count_max: int) -> list[Notice]:
         """Read what a channel is still to be told, the first due first."""
         return notices.waiting(self._connection, channel, count_max)
 
-    def counter(self, name: str) -> int:
-        """Read a counter, beginning it at zero when it is new."""
-        row = self._one(_COUNTER, name=name)
-        if row is not None:
-            return int(row.next)
-        self._connection.execute(tables.counters.insert(), {"name": name, "next": 0})
-        self._connection.commit()
-        return 0
 
-    def _one(self, query: Select[Any], **values: object) -> Row[Any] | None:
-        return self._connection.execute(query, values).one_or_none()
-
+_LINKS_AT_ONCE = 500  # a statement; below any database's limit of parameters
 
 # Built once: putting a statement together costs four times as much as running it.
-_LINK = tables.links.select().where(tables.links.c.id == bindparam("id"))
-_CARD = tables.cards.select().where(tables.cards.c.link == bindparam("link"))
-_ACCOUNT = tables.accounts.select().where(tables.accounts.c.link == bindparam("link"))
-_HOLDING = tables.cards.select().where(
-    tables.cards.c.card_fingerprint == bindparam("fingerprint"), tables.cards.c.holds
+_link_table, _card_table, _account_table = tables.links, tables.cards, tables.accounts
+_LINK = Lookup(select(_link_table).where(_link_table.c.id == bindparam("link")))
+_LINKS = select(_link_table).where(_link_table.c.id.in_(bindparam("links", expanding=True)))
+_CARD_COLUMNS = select(_card_table.c.link, _card_table.c.sealed)
+_CARD = Lookup(_CARD_COLUMNS.where(_card_table.c.link == bindparam("link")))
+_CARDS = _CARD_COLUMNS.where(_card_table.c.link.in_(bindparam("links", expanding=True)))
+_ACCOUNT_COLUMNS = select(_account_table.c.link, _account_table.c.sealed)
+_ACCOUNT = Lookup(_ACCOUNT_COLUMNS.where(_account_table.c.link == bindparam("link")))
+_ACCOUNTS = _ACCOUNT_COLUMNS.where(_account_table.c.link.in_(bindparam("links", expanding=True)))
+_HOLDING = Lookup(
+    select(_card_table.c.link).where(
+        _card_table.c.card_fingerprint == bindparam("fingerprint"), _card_table.c.holds
+    )
 )
-_KEY = tables.idempotency_keys.select().where(
-    tables.idempotency_keys.c.channel == bindparam("channel"),
-    tables.idempotency_keys.c.key == bindparam("key"),
+_KEY = Lookup(
+    select(tables.idempotency_keys.c.request_digest, tables.idempotency_keys.c.resource).where(
+        tables.idempotency_keys.c.channel == bindparam("channel"),
+        tables.idempotency_keys.c.key == bindparam("key"),
+    )
 )
-_SESSION = tables.pin_sessions.select().where(tables.pin_sessions.c.id == bindparam("id"))
-_NEWEST_SESSION = (
-    tables.pin_sessions.select()
+_SESSION = Lookup(select(tables.pin_sessions).where(tables.pin_sessions.c.id == bindparam("id")))
+_NEWEST_SESSION = Lookup(
+    select(tables.pin_sessions)
     .where(
         tables.pin_sessions.c.link == bindparam("link"),
         tables.pin_sessions.c.purpose == bindparam("purpose"),
@@ -153,19 +170,26 @@ _NEWEST_SESSION = (
     .limit(1)
 )
 _IS_MANUAL = tables.operations.c.state == OperationState.MANUAL.value
-_MANUAL = (
+_MANUAL = Lookup(
     select(tables.operations.c.id)
     .where(_IS_MANUAL, tables.operations.c.id > bindparam("after"))
     .order_by(tables.operations.c.id)
     .limit(bindparam("most"))
 )
-_MANUAL_COUNT = select(func.count(tables.operations.c.id)).where(_IS_MANUAL)
-_FACTS = (
+_MANUAL_COUNT = Lookup(select(func.count(tables.operations.c.id)).where(_IS_MANUAL))
+_FACTS = Lookup(
     select(tables.facts.c.body)
     .where(tables.facts.c.operation == bindparam("operation"))
     .order_by(tables.facts.c.sequence)
 )
-_COUNTER = tables.counters.select().where(tables.counters.c.name == bindparam("name"))
+_UNFINISHED = Lookup(
+    select(tables.facts.c.operation, tables.facts.c.body)
+    .join(tables.operations, tables.operations.c.id == tables.facts.c.operation)
+    .where(
+        tables.operations.c.owner == bindparam("owner"), tables.operations.c.is_at_rest.is_(False)
+    )
+    .order_by(tables.facts.c.operation, tables.facts.c.sequence)
+)
 
 
 def _facts(bodies: Iterable[str]) -> Iterator[Fact]:
@@ -177,24 +201,26 @@ def _facts(bodies: Iterable[str]) -> Iterator[Fact]:
         yield from map(from_json, members)
 
 
-def _link(row: Row[Any]) -> Link:
+def _link(row: Sequence[Any]) -> Link:
+    reference, agency, channel, state, created_at, activated_at = row
     return Link(
-        LinkId(row.id),
-        AgencyCode(row.agency),
-        row.channel,
-        LinkState(row.state),
-        datetime.fromisoformat(row.created_at),
-        datetime.fromisoformat(row.activated_at) if row.activated_at else None,
+        LinkId(reference),
+        AgencyCode(agency),
+        channel,
+        LinkState(state),
+        datetime.fromisoformat(created_at),
+        datetime.fromisoformat(activated_at) if activated_at else None,
     )
 
 
-def _session(row: Row[Any]) -> PinSession:
+def _session(row: Sequence[Any]) -> PinSession:
+    reference, link, purpose, nonce, kid, expires_at, is_used = row
     return PinSession(
-        PinSessionId(row.id),
-        LinkId(row.link),
-        PinPurpose(row.purpose),
-        row.nonce,
-        row.kid,
-        datetime.fromisoformat(row.expires_at),
-        row.is_used,
+        PinSessionId(reference),
+        LinkId(link),
+        PinPurpose(purpose),
+        nonce,
+        kid,
+        datetime.fromisoformat(expires_at),
+        bool(is_used),
     )

@@ -84,15 +84,16 @@ class Reader:
 
     def _run(self, batch: list[tuple[Query[Any], Answer[Any]]]) -> list[Callable[[], None]]:
         answers: list[Callable[[], None]] = []
-        for query, answer in batch:
-            try:
-                # A connection for each: a query sees everything committed before it began.
-                with self._engine.connect() as connection:
-                    found = query(Queries(connection, self._sealer, self._exchanges_of))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
-                answers.append(lambda tell=answer, why=error: tell(None, why))  # type: ignore[misc]
-            else:
-                answers.append(lambda tell=answer, what=found: tell(what, None))  # type: ignore[misc]
+        with self._engine.connect() as connection:
+            queries = Queries(connection, self._sealer, self._exchanges_of)
+            for query, answer in batch:
+                try:
+                    found = query(queries)
+                    connection.rollback()  # the next query sees what was committed meanwhile
+                except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+                    answers.append(lambda tell=answer, why=error: tell(None, why))  # type: ignore[misc]
+                else:
+                    answers.append(lambda tell=answer, what=found: tell(what, None))  # type: ignore[misc]
         return answers
 
 

@@ -122,12 +122,13 @@ pin_sessions = Table(
     "linking_pin_sessions",
     metadata,
     Column("id", text(30), primary_key=True),
-    Column("link", text(30), nullable=False, index=True),
+    Column("link", text(30), nullable=False),
     Column("purpose", text(16), nullable=False),
     Column("nonce", text(64), nullable=False),
     Column("kid", text(64), nullable=False),
-    Column("expires_at", text(32), nullable=False, index=True),
+    Column("expires_at", text(32), nullable=False),
     Column("is_used", Boolean, nullable=False),
+    Index("newest_pin_session", "link", "purpose", "id"),
 )
 
 # One active link per card: a card that is held stands here once. `holds` is NULL, which is

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, Table, select
 
 from gateway.financial.account import FinancialAccount, OwnerKept
+from gateway.linking.kinds import BESIDE_OTHERS
 from gateway.linking.link import Link, LinkChanged, PinSession, SessionUsed
-from gateway.operations.exchange import AWAITING, ExchangeState
-from gateway.operations.facts import OperationState, to_json
+from gateway.operations.exchange import AWAITING
+from gateway.operations.facts import to_json
 from gateway.operations.notice import (
     Notice,
     NoticeDelivered,
@@ -24,15 +25,21 @@ from gateway.operations.operation import Operation
 from gateway.social.card import HolderKept, SocialCard
 from gateway.store import notices, tables
 from gateway.store.sealing import Sealer
+from gateway.store.statements import Update, insert, update
 from gateway.terms.errors import LocalError
+from gateway.terms.numbers import OperationId
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """An operation with the number of its facts that are in the journal already."""
+    """An operation with the number of its facts that are in the journal already.
+
+    `is_let_go` says that a restart has nothing to do for it any more, although it is unknown.
+    """
 
     operation: Operation
     recorded: int
+    is_let_go: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +54,40 @@ class KeyUsed:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockReserved:
-    """Record: numbers below `next` of a counter are spent, used or not."""
+class LetGo:
+    """Record: an operation of unknown outcome holds its link no more; a restart leaves it be."""
 
-    counter: str
-    next: int
+    operation: OperationId
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """All that becomes durable together or not at all."""
+    """All that becomes durable together or not at all.
+
+    What opens something may be refused while the database has no room: nobody counts on it yet.
+    """
 
     progress: tuple[Progress, ...] = ()
     records: tuple[object, ...] = ()
+    may_be_refused: bool = False
 
 
 Rows = list[Mapping[str, Any]]
 
 
+class Changed(LocalError):
+    """A row that was to be changed is not there any more as it was: another was faster."""
+
+
 class Batch:
     """The rows of many units, gathered per statement so that each is executed once."""
 
-    def __init__(self, sealer: Sealer) -> None:
+    def __init__(self, sealer: Sealer, node: str = "") -> None:
         self._sealer = sealer
+        self._node = node
         self._inserts: dict[Table, Rows] = defaultdict(list)
-        self._updates: dict[str, Rows] = defaultdict(list)
+        self._updates: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+        self._spent = 0
         self._kept: list[HolderKept | OwnerKept] = []
         self._notices: list[NoticeRecord] = []
 
@@ -83,11 +99,16 @@ class Batch:
             self._add_record(record)
 
     def write(self, connection: Connection) -> None:
-        """Execute the gathered statements on a connection inside the caller's transaction."""
+        """Execute the gathered statements on a connection inside the caller's transaction.
+
+        Raises `Changed` when a PIN session was spent already.
+        """
         for table, rows in self._inserts.items():
-            connection.execute(_INSERTS[table], rows)
-        for name, rows in self._updates.items():
-            connection.execute(_UPDATES[name], rows)
+            insert(connection, table, rows)
+        for name, changes in self._updates.items():
+            changed = update(connection, _UPDATES[name], list(changes.values()))
+            if name == "session" and changed != self._spent:
+                raise Changed("a PIN session was spent already")
         for kept in self._kept:
             self._keep(connection, kept)
         notices.write(connection, self._notices)
@@ -97,24 +118,28 @@ class Batch:
         fresh = operation.facts[progress.recorded :]
         key = operation.id.value
         if fresh:
-            body = json.dumps([to_json(fact) for fact in fresh], separators=(",", ":"))
+            body = _encode([to_json(fact) for fact in fresh])
             row = {"operation": key, "sequence": progress.recorded, "body": body}
             self._inserts[tables.facts].append(row)
+        rests = progress.is_let_go or is_at_rest(operation)
         moving = {
+            "id": key,
             "state": operation.state.value,
-            "is_at_rest": is_at_rest(operation),
+            "is_at_rest": rests,
             "updated_at": operation.updated_at.isoformat(),
         }
         if progress.recorded:
-            self._updates["operation"].append({"b_id": key, **moving})
+            self._updates["operation"][key] = moving
             return
+        holds = operation.kind not in BESIDE_OTHERS and not rests
         opening = {
-            "id": key,
             "kind": operation.kind.value,
             "link": operation.link.value,
             "opened_at": operation.opened_at.isoformat(),
+            "owner": self._node,
+            "holds": operation.link.value if holds else None,
         }
-        self._inserts[tables.operations].append({**opening, **moving})
+        self._inserts[tables.operations].append({**moving, **opening})
 
     def _add_record(self, record: object) -> None:
         match record:
@@ -138,15 +163,19 @@ class Batch:
             case LinkChanged():
                 self._change_link(record)
             case SessionUsed():
-                self._updates["session"].append({"b_id": record.session.value})
-            case BlockReserved():
-                self._updates["counter"].append({"b_name": record.counter, "next": record.next})
+                self._spent += 1
+                self._change("session", record.session.value)
+            case LetGo():
+                self._change("let-go", record.operation.value)
             case HolderKept() | OwnerKept():
                 self._kept.append(record)
             case Notice() | NoticeTried() | NoticeDelivered() | NoticeGivenUp():
                 self._notices.append(record)
             case _:
                 raise LocalError(f"no table keeps a {type(record).__name__}")
+
+    def _change(self, name: str, key: str, **values: object) -> None:
+        self._updates[name][key] = {_UPDATES[name].columns[0]: key, **values}
 
     def _card_row(self, card: SocialCard) -> Mapping[str, Any]:
         return {
@@ -157,13 +186,12 @@ class Batch:
         }
 
     def _change_link(self, change: LinkChanged) -> None:
-        row = {"b_id": change.link.value, "state": change.state.value}
-        self._updates["link"].append(row)
+        link = change.link.value
+        self._change("link", link, state=change.state.value)
         if change.state.holds_card:
-            activated = {"b_id": change.link.value, "activated_at": change.at.isoformat()}
-            self._updates["link-activated"].append(activated)
+            self._change("link-activated", link, activated_at=change.at.isoformat())
         else:
-            self._updates["card-released"].append({"b_link": change.link.value})
+            self._change("card-released", link)
 
     def _keep(self, connection: Connection, kept: HolderKept | OwnerKept) -> None:
         """Add what a far side told of a person to the sealed row of its own side."""
@@ -182,35 +210,28 @@ class Batch:
 def is_at_rest(operation: Operation) -> bool:
     """Tell whether a restart has nothing to do for the operation.
 
-    An unknown PIN outcome rests: its PIN block is gone with the process that held it.
+    An unknown PIN outcome rests once it was let go: until then a newer attempt must wait.
     """
     states = {exchange.state for exchange in operation.exchanges.values()}
-    if operation.state is OperationState.UNKNOWN:
-        return ExchangeState.UNKNOWN in states
     return operation.state.is_left_alone and AWAITING.isdisjoint(states)
 
 
-# Built once: putting a statement together costs more than running it.
-_INSERTS = {table: table.insert() for table in tables.metadata.tables.values()}
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one a call
+
+# What lets its link go never holds it again: another operation may have begun.
 _UPDATES = {
-    "operation": tables.operations.update()
-    .where(tables.operations.c.id == bindparam("b_id"))
-    .values({name: bindparam(name) for name in ("state", "is_at_rest", "updated_at")}),
-    "link": tables.links.update()
-    .where(tables.links.c.id == bindparam("b_id"))
-    .values(state=bindparam("state")),
-    "link-activated": tables.links.update()
-    .where(tables.links.c.id == bindparam("b_id"))
-    .values(activated_at=bindparam("activated_at")),
-    "card-released": tables.cards.update()
-    .where(tables.cards.c.link == bindparam("b_link"))
-    .values(holds=None),
-    "session": tables.pin_sessions.update()
-    .where(tables.pin_sessions.c.id == bindparam("b_id"))
-    .values(is_used=True),
-    "counter": tables.counters.update()
-    .where(tables.counters.c.name == bindparam("b_name"))
-    .values(next=bindparam("next")),
+    "operation": Update(
+        tables.operations,
+        ("id", "state", "is_at_rest", "updated_at"),
+        "state = v.column2, updated_at = v.column4, "
+        "is_at_rest = v.column3, "
+        "holds = CASE WHEN v.column3 THEN NULL ELSE operations_operations.holds END",
+    ),
+    "let-go": Update(tables.operations, ("id",), "is_at_rest = true, holds = NULL"),
+    "link": Update(tables.links, ("id", "state"), "state = v.column2"),
+    "link-activated": Update(tables.links, ("id", "activated_at"), "activated_at = v.column2"),
+    "card-released": Update(tables.cards, ("link",), "holds = NULL"),
+    "session": Update(tables.pin_sessions, ("id",), "is_used = true", "NOT is_used"),
 }
 
 

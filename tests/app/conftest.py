@@ -1,6 +1,7 @@
 """A conductor among stand-ins: one list of everything that happens, and a clock that is stepped."""
 
 import heapq
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -21,7 +22,6 @@ from gateway.operations.life import Answered
 from gateway.operations.recovery import Limits
 from gateway.social.answers import CardFinding
 from gateway.social.card import CardHolder, CardState, PinState, SocialCard
-from gateway.store.unit import BlockReserved
 from gateway.terms.errors import Unavailable
 from gateway.terms.numbers import (
     Address,
@@ -245,23 +245,26 @@ class Counter:
     """Stands for the durable counter of trace numbers."""
 
     def __init__(self):
-        self.reserved = []
+        self.next = defaultdict(int)
         self.is_held = False
         self.error = None
         self._waiting = []
 
-    def reserve(self, record, done):
-        assert isinstance(record, BlockReserved)
-        self.reserved.append(record.next)
+    def reserve(self, counter, size, done):
+        assert counter.startswith("stan/")
         if isinstance(self.error, Unavailable):
             raise self.error
+        outcome = self.error
+        if outcome is None:
+            outcome = self.next[counter]
+            self.next[counter] += size
         if self.is_held:
-            self._waiting.append(done)
+            self._waiting.append(lambda: done(outcome))
         else:
-            done(self.error)
+            done(outcome)
 
     def release(self):
-        self._waiting.pop(0)(None)
+        self._waiting.pop(0)()
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def dialogue_of(specifications, counter):
 
     def make(name):
         messages = specifications.message_set(name, specifications.dialect(name))
-        traces = TraceNumbers(f"stan/{name}", 0, counter.reserve)
+        traces = TraceNumbers(f"stan/{name}", counter.reserve)
         dialogue = Dialogue(messages, STATION, traces)
         dialogue.link = Link()
         return dialogue

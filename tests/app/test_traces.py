@@ -5,10 +5,12 @@ import pytest
 from gateway.app.traces import BLOCK, TraceNumbers
 from gateway.terms.errors import LocalError, Unavailable
 
+NAME = "stan/bureau"
 
-def filled(counter, first=0):
+
+def filled(counter):
     """Give trace numbers with their first block reserved."""
-    traces = TraceNumbers("stan/bureau", first, counter.reserve)
+    traces = TraceNumbers(NAME, counter.reserve)
     traces.refill()
     return traces
 
@@ -37,16 +39,16 @@ def test_numbers_count_up_and_carry_the_time(counter, stage):
     assert first.transmitted_at == stage.timers.now()
 
 
-def test_numbers_of_an_earlier_process_are_never_used(counter, stage):
-    """A new process begins where the last reservation ended, used or not."""
-    before = filled(counter)
-    used = {before.allocate(stage.timers.now()).stan for _ in range(10)}
+def test_numbers_of_another_process_are_never_used(counter, stage):
+    """Before or beside it: each block is one process's alone, used or not."""
+    mine, other = filled(counter), filled(counter)
 
-    after = filled(counter, first=counter.reserved[-1])
+    used = {mine.allocate(stage.timers.now()).stan.value for _ in range(BLOCK + 1)}
+    others = {other.allocate(stage.timers.now()).stan.value for _ in range(BLOCK)}
 
-    assert counter.reserved == [BLOCK, 2 * BLOCK]
-    assert after.allocate(stage.timers.now()).stan.value == f"{BLOCK + 1:06d}"
-    assert after.allocate(stage.timers.now()).stan not in used
+    assert counter.next[NAME] == 4 * BLOCK  # two more, half a block ahead
+    assert len(used) == BLOCK + 1
+    assert used.isdisjoint(others)
 
 
 def test_next_block_is_reserved_in_time_and_once(counter, stage):
@@ -56,19 +58,19 @@ def test_next_block_is_reserved_in_time_and_once(counter, stage):
 
     for _ in range(BLOCK):
         traces.allocate(stage.timers.now())
-    reserved = list(counter.reserved)
+    reserved = counter.next[NAME]
     with pytest.raises(Unavailable):
         traces.allocate(stage.timers.now())
     counter.release()
 
-    assert reserved == [BLOCK, 2 * BLOCK]
+    assert reserved == 2 * BLOCK
     assert traces.allocate(stage.timers.now()).stan.value == f"{BLOCK + 1:06d}"
 
 
 @pytest.mark.parametrize("error", [Unavailable("full"), LocalError("no disk")])
 def test_reservation_that_fails_is_tried_again(counter, stage, error):
     """A full journal stops nothing for ever, and whoever waits hears of it."""
-    traces = TraceNumbers("stan/bureau", 0, counter.reserve)
+    traces = TraceNumbers(NAME, counter.reserve)
     heard = []
     counter.error = error
 
@@ -84,7 +86,8 @@ def test_reservation_that_fails_is_tried_again(counter, stage, error):
 
 def test_stan_goes_round_without_zero(counter, stage):
     """After 999999 comes 000001; DE 7 tells them apart."""
-    traces = filled(counter, first=999_998)
+    counter.next[NAME] = 999_998
+    traces = filled(counter)
 
     stans = [traces.allocate(stage.timers.now()).stan.value for _ in range(2)]
 

@@ -9,18 +9,20 @@ from sqlalchemy import text, update
 from gateway.financial.account import OwnerKept
 from gateway.linking.link import LinkChanged, LinkState, SessionUsed
 from gateway.operations.exchange import ExchangeEvent, Move, Trace
-from gateway.operations.facts import Moved, OperationKind, OperationState, Settled
+from gateway.operations.facts import AnswerSetAside, Moved, OperationKind, OperationState, Settled
 from gateway.operations.operation import evolve
 from gateway.social.card import HolderKept
-from gateway.store import tables
+from gateway.store import queries, tables
 from gateway.store.queries import Linked, StoredKey
-from gateway.store.unit import BlockReserved, KeyUsed, Progress, Unit
+from gateway.store.unit import KeyUsed, LetGo, Progress, Unit
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import OperationId, PinSessionId, Rrn, SsCardNumber, Stan
 from gateway.terms.refusals import Refusal
+from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import PinPurpose
 
 E = ExchangeEvent
+APPROVED = ResponseCode.APPROVED
 TRACE = (Stan("000001"), Rrn("632504000001"))
 
 
@@ -144,16 +146,6 @@ def test_an_idempotency_key_belongs_to_its_channel(store, record):
     assert store.read(lambda queries: queries.key("web", "other")) is None
 
 
-def test_a_counter_begins_at_zero_and_keeps_its_reservations(store):
-    """A number below the reservation is never given again, crash or not."""
-    assert store.read(lambda queries: queries.counter("stan")) == 0
-
-    store.keep(BlockReserved("stan", 10_000))
-
-    assert store.read(lambda queries: queries.counter("stan")) == 10_000
-    assert store.read(lambda queries: queries.counter("other")) == 0
-
-
 def test_an_operation_is_read_as_it_was_recorded(store, history):
     """Decision by decision, the facts in the journal fold to the operation in memory."""
     recorded = 0
@@ -180,26 +172,44 @@ def test_facts_are_folded_in_their_order_however_many(store, history, record):
     assert store.read(lambda queries: queries.operation(sent.id)) == sent
 
 
-@pytest.mark.parametrize(("stage", "unfinished"), [(0, True), (1, True), (2, False), (3, False)])
+@pytest.mark.parametrize(("stage", "unfinished"), [(0, True), (1, True), (2, True), (3, False)])
 def test_a_restart_finds_what_is_unfinished_and_nothing_else(store, history, stage, unfinished):
-    """Opened and sent go on; an unknown PIN rests; a settled operation is over."""
+    """Opened and sent go on; an unknown PIN may still be delivered; a settled operation is over."""
     write_history(store, *history[: stage + 1])
-    after = history[stage].updated_at + timedelta(seconds=1)
 
-    found = store.read(lambda queries: queries.unfinished(after))
+    found = store.read(lambda queries: queries.unfinished())
 
     assert found == ([history[stage]] if unfinished else [])
+    assert store.read(lambda queries: queries.unfinished("another node")) == []
 
 
-def test_a_restart_finds_an_unknown_pin_that_may_still_be_delivered(store, history):
-    """A newer attempt has to wait for it, across restarts."""
+def test_a_restart_leaves_an_unknown_pin_that_was_let_go(store, history):
+    """Nobody has to wait for it any more, and an answer that comes later changes nothing of that.
+
+    Its link is free for the next operation.
+    """
+    *_, unknown, _settled = history
     write_history(store, *history[:3])
-    unknown = history[2]
+    store.keep(LetGo(unknown.id))
+    aside = evolve(unknown, AnswerSetAside("bureau-pin-set", unknown.updated_at, APPROVED))
 
-    at, before = unknown.updated_at, unknown.updated_at - timedelta(microseconds=1)
+    store.write(Unit((Progress(aside, len(unknown.facts), is_let_go=True),)))
 
-    assert store.read(lambda queries: queries.unfinished(before)) == [unknown]
-    assert store.read(lambda queries: queries.unfinished(at)) == [unknown]
+    assert store.read(lambda queries: queries.unfinished()) == []
+    assert store.read(lambda queries: queries.operation(unknown.id)) == aside
+
+
+def test_many_links_are_read_at_once(store, record):
+    """More than a statement takes; those that there are not are left out."""
+    numbers = range(1, queries._LINKS_AT_ONCE + 3)
+    store.write(*(record.linked(number, f"T{number:08d}") for number in numbers))
+
+    links = [record.link_id(number) for number in (*numbers, 999_999)]
+    found = store.read(lambda queries: queries.all_linked(links))
+
+    assert set(found) == set(links[:-1])
+    one = record.link_id(3)
+    assert found[one] == store.read(lambda queries: queries.linked(one))
 
 
 def test_a_restart_goes_on_with_a_question_that_outlived_its_operation(store, record):
@@ -210,7 +220,7 @@ def test_a_restart_goes_on_with_a_question_that_outlived_its_operation(store, re
     failed = evolve(asked, Settled(OperationState.FAILED, now, Refusal.CORE_UNAVAILABLE))
     write_history(store, failed)
 
-    found = store.read(lambda queries: queries.unfinished(now + timedelta(days=1)))
+    found = store.read(lambda queries: queries.unfinished())
 
     assert found == [failed]
 

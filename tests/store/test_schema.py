@@ -14,6 +14,7 @@ from gateway.linking.kinds import EXCHANGES
 from gateway.linking.link import LinkState
 from gateway.operations.facts import OperationState
 from gateway.store import migrations, schema
+from gateway.store.counters import reserve
 from gateway.store.engine import Database
 from gateway.store.queries import Queries, StoredKey
 from gateway.store.sealing import Sealer
@@ -65,10 +66,10 @@ def test_the_first_releases_data_comes_up_to_this_release(stored, opened, record
         queries = Queries(connection, SEALER, EXCHANGES.__getitem__)
         linked = queries.linked(record.link_id(1))
         operations = [queries.operation(OperationId(f"op_{n:026d}")) for n in (1, 2, 3)]
-        unfinished = queries.unfinished(record.now.replace(year=2027))
+        unfinished = queries.unfinished()
         found = queries.key("online-bank", "key-1")
         session = queries.session(PinSessionId("pse_" + "0" * 25 + "1"))
-        counter = queries.counter("stan/bureau")
+        first = reserve(connection, "stan/bureau", 10_000)
     assert linked.link.state is LinkState.ACTIVE
     assert (linked.card, linked.account) == (record.card(1), record.account(1))
     assert [operation.state for operation in operations] == [
@@ -79,7 +80,7 @@ def test_the_first_releases_data_comes_up_to_this_release(stored, opened, record
     assert unfinished == operations[2:]
     assert found == StoredKey(bytes(32), operations[0].id.value)
     assert session.is_used
-    assert counter == 20_000
+    assert first == 20_000
 
 
 def test_an_upgraded_database_is_as_a_new_one(stored, tmp_path, opened):

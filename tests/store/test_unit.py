@@ -1,21 +1,24 @@
 """What one decision becomes on disk, and what never gets there."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.financial.account import OwnerKept
-from gateway.linking.link import LinkChanged, LinkState
+from gateway.linking.link import LinkChanged, LinkState, SessionUsed
 from gateway.operations.exchange import ExchangeEvent, Move, Trace
-from gateway.operations.facts import Moved, OperationState, Settled
+from gateway.operations.facts import Moved, OperationKind, OperationState, Settled
 from gateway.operations.operation import evolve
 from gateway.social.card import HolderKept
-from gateway.store.unit import Batch, KeyUsed, Progress, Unit, is_at_rest
+from gateway.store.journal import Conflict
+from gateway.store.unit import Batch, KeyUsed, LetGo, Progress, Unit, is_at_rest
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import Rrn, Stan
 from gateway.terms.refusals import Refusal
 
 E = ExchangeEvent
+NAME = "bureau-pin-set"
+SUCCEEDED = Settled(OperationState.SUCCEEDED, datetime(2026, 11, 21, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -76,7 +79,7 @@ def test_a_record_that_no_table_keeps_is_refused(store):
 
 
 def test_rest_is_what_a_restart_need_not_touch(record, sent):
-    """Pending goes on; an unknown PIN rests; a final state rests when nothing is out."""
+    """Pending and unknown go on; a final state rests when nothing is out."""
     now = record.now
     lost = evolve(sent, Moved("bureau-pin-set", Move(E.LOSE_TRACK, now)))
     declined = evolve(sent, Moved("bureau-pin-set", Move(E.DECLINE, now)))
@@ -84,7 +87,48 @@ def test_rest_is_what_a_restart_need_not_touch(record, sent):
 
     assert not is_at_rest(record.operation())
     assert not is_at_rest(sent)
-    assert is_at_rest(evolve(lost, Settled(OperationState.UNKNOWN, now)))
+    assert not is_at_rest(evolve(lost, Settled(OperationState.UNKNOWN, now)))
     assert not is_at_rest(evolve(sent, failed))
     assert not is_at_rest(declined)
     assert is_at_rest(evolve(declined, failed))
+
+
+def test_a_link_has_one_operation_at_a_time(store, record, sent):
+    """Whichever process opens the second; an SS account that follows goes beside the others."""
+    beside = record.operation(2, OperationKind.SS_ACCOUNT)
+    second = record.operation(3, OperationKind.UNLINK)
+    assert store.write(Unit((Progress(sent, 0),)), Unit((Progress(beside, 0),))) == [None, None]
+
+    (refused,) = store.write(Unit((Progress(second, 0),)))
+    over = evolve(evolve(sent, Moved(NAME, Move(E.APPROVE, record.now))), SUCCEEDED)
+    store.write(Unit((Progress(over, len(sent.facts)),)))
+
+    assert isinstance(refused, Conflict)
+    assert store.write(Unit((Progress(second, 0),))) == [None]
+
+
+def test_a_link_waits_for_an_unknown_pin_until_it_is_let_go(store, record, sent):
+    """A stale message must not overtake a newer one, whichever process sends it."""
+    lost = evolve(sent, Moved(NAME, Move(E.LOSE_TRACK, record.now)))
+    unknown = evolve(lost, Settled(OperationState.UNKNOWN, record.now))
+    store.write(Unit((Progress(unknown, 0),)))
+    second = Unit((Progress(record.operation(2), 0),))
+
+    (refused,) = store.write(second)
+    store.keep(LetGo(unknown.id))
+
+    assert isinstance(refused, Conflict)
+    assert store.write(second) == [None]
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+def test_a_pin_session_is_spent_once(store, record, is_one_batch):
+    """Two requests with one session: the second is refused, whichever process takes it."""
+    session = record.session(1)
+    store.keep(session)
+    units = [Unit(records=(SessionUsed(session.id), record.link(number))) for number in (1, 2)]
+
+    batches = [units] if is_one_batch else [[unit] for unit in units]
+    outcomes = [error for batch in batches for error in store.write(*batch)]
+
+    assert [type(error) for error in outcomes] == [type(None), Conflict]

@@ -56,6 +56,5 @@ def _create_indexes() -> None:
         "operations_idempotency_keys",
         ["created_at"],
     )
-    op.create_index(
-        op.f("ix_linking_pin_sessions_expires_at"), "linking_pin_sessions", ["expires_at"]
-    )
+    op.drop_index("ix_linking_pin_sessions_link", "linking_pin_sessions")
+    op.create_index("newest_pin_session", "linking_pin_sessions", ["link", "purpose", "id"])

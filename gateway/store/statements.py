@@ -1,0 +1,116 @@
+"""Statements put together once for each database: writes of many rows, and look-ups.
+
+A statement of many rows costs a fraction of as many statements: each one that the driver executes
+lets go of the interpreter and must get it back from the event loop's thread. Rows are cut into
+powers of two, so that few texts are ever prepared.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table
+
+Row = Mapping[str, Any]
+ROWS_MAX = 64  # a statement: some 600 values at most, far below any database's limit
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A change of rows found by their key, the first of `columns`.
+
+    `assignments` name the table's own columns bare and the new values ``v.column2`` and so on, as
+    SQL calls the columns of a VALUES list; `condition` may narrow down which rows change.
+    """
+
+    table: Table
+    columns: tuple[str, ...]
+    assignments: str
+    condition: str = "true"
+
+    def text(self, rows: str) -> str:
+        """Give the statement for a VALUES list."""
+        key = f"{self.table.name}.{self.columns[0]}"
+        return (
+            f"UPDATE {self.table.name} SET {self.assignments} "  # noqa: S608 - names of our own
+            f"FROM (VALUES {rows}) AS v WHERE {key} = v.column1 AND {self.condition}"
+        )
+
+
+class Lookup:
+    """A query whose rows come straight from the driver, as tuples in the order of its columns.
+
+    A row of SQLAlchemy's costs several times as much as SQLite takes to find it.
+    """
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self._statement = statement
+        self._compiled: dict[str, tuple[str, Sequence[str] | None, Mapping[str, Any]]] = {}
+
+    def all(self, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
+        """Give every row found; `values` are those of its bound parameters."""
+        dialect = connection.dialect
+        if dialect.name not in self._compiled:
+            compiled = self._statement.compile(dialect=dialect)
+            # Of its parameters some have a value already, such as a limit.
+            self._compiled[dialect.name] = (str(compiled), compiled.positiontup, compiled.params)
+        text, order, fixed = self._compiled[dialect.name]
+        named = {**fixed, **values}
+        given = named if order is None else [named[name] for name in order]
+        driver: Any = connection.connection.driver_connection
+        return list(driver.execute(text, given).fetchall())
+
+    def one(self, connection: Connection, **values: object) -> tuple[Any, ...] | None:
+        """Give the row found, or None; there is one at most."""
+        rows = self.all(connection, **values)
+        return rows[0] if rows else None
+
+
+def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows, each with the same columns, in the order given."""
+    columns = tuple(rows[0])
+    for part in _parts(rows):
+        text = _insert_text(table, columns, len(part), connection.dialect.name)
+        connection.exec_driver_sql(text, _values(part, columns))
+
+
+def update(connection: Connection, change: Update, rows: Sequence[Row]) -> int:
+    """Change rows, each key once; gives how many there were to change."""
+    changed = 0
+    for part in _parts(rows):
+        text = _update_text(change, len(part), connection.dialect.name)
+        changed += connection.exec_driver_sql(text, _values(part, change.columns)).rowcount
+    return changed
+
+
+def _parts(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    parts, start, size = [], 0, ROWS_MAX
+    while start < len(rows):
+        while start + size > len(rows):
+            size //= 2
+        parts.append(rows[start : start + size])
+        start += size
+    return parts
+
+
+def _values(rows: Sequence[Row], columns: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(row[column] for row in rows for column in columns)
+
+
+@cache
+def _insert_text(table: Table, columns: tuple[str, ...], size: int, dialect: str) -> str:
+    names = ", ".join(f'"{column}"' for column in columns)
+    rows = _list(len(columns), size, dialect)
+    return f"INSERT INTO {table.name} ({names}) VALUES {rows}"  # noqa: S608 - names of our own
+
+
+@cache
+def _update_text(change: Update, size: int, dialect: str) -> str:
+    return change.text(_list(len(change.columns), size, dialect))
+
+
+def _list(width: int, size: int, dialect: str) -> str:
+    mark = "?" if dialect == "sqlite" else "%s"
+    row = f"({', '.join([mark] * width)})"
+    return ", ".join([row] * size)
