@@ -13,6 +13,7 @@ module                 holds
 ``request_reading``    headers, body and limits of one request
 ``authentication``     which channel is calling
 ``problems``           refusals as RFC 9457 problem details
+``notices``            what a region does not grant, and what it would, in a problem
 ``endpoints``          one function per endpoint
 ``contract``           the table of endpoints: what each takes and answers
 ``openapi``            the contract as an OpenAPI 3.1 document

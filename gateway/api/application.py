@@ -26,6 +26,7 @@ from gateway.api.request_reading import (
     Call,
     Disconnected,
     Headers,
+    attested_proofs,
     customer_number,
     fingerprint,
     idempotency_key_text,
@@ -35,6 +36,7 @@ from gateway.api.request_reading import (
     refuse_query,
 )
 from gateway.api.service import Caller, GatewayService, IdempotencyKey
+from gateway.regions.vocabulary import Channel
 from gateway.terms.errors import RequestRefused, Unavailable
 from gateway.terms.refusals import Refusal
 
@@ -90,12 +92,13 @@ class _CallReader:
     async def read(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Call:
         """Give the call; raises `RequestRefused` or `Disconnected`."""
         headers = Headers(scope)
-        channel = ""
+        channel, kind = "", Channel.ONLINE_BANK
         if endpoint.authenticated:
-            channel = self.channels.authenticate(headers.get("Authorization"))
+            channel, kind = self.channels.authenticate(headers.get("Authorization"))
         refuse_query(scope)
         customer = customer_number(headers) if endpoint.for_customer else None
-        caller = Caller(channel, customer, scope[_REQUEST_ID])
+        proofs = attested_proofs(headers, kind) if endpoint.for_customer else frozenset()
+        caller = Caller(channel, customer, scope[_REQUEST_ID], kind, proofs)
         key_text = idempotency_key_text(headers) if endpoint.changes_state else ""
         content, body = None, None
         if endpoint.body is None:

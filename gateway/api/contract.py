@@ -70,7 +70,7 @@ class Endpoint:
         if self.authenticated:
             codes |= {Refusal.UNAUTHENTICATED, Refusal.OVERLOADED}
         if self.changes_state:
-            codes |= _KEY_REFUSALS
+            codes |= _KEY_REFUSALS | _GRANT_REFUSALS
         if self.body is not None:
             codes |= _BODY_REFUSALS
         codes.update(self.own_refusals)
@@ -82,6 +82,7 @@ _KEY_REFUSALS = {
     Refusal.IDEMPOTENCY_KEY_REUSED,
     Refusal.IN_PROGRESS,
 }
+_GRANT_REFUSALS = {Refusal.NOT_GRANTED, Refusal.PROOF_MISSING}
 _BODY_REFUSALS = {
     Refusal.BODY_TOO_LARGE,
     Refusal.BODY_TOO_SLOW,
@@ -143,7 +144,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         body=PinSessionBody,
         own_refusals=(
             Refusal.NOT_FOUND,
-            Refusal.NOT_OFFERED,
             Refusal.PIN_RATE_LIMITED,
             Refusal.SECURITY_MODULE_UNAVAILABLE,
         ),
@@ -181,7 +181,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "Read a link",
         (_ok("The link, its numbers masked.", LinkView),),
         for_customer=True,
-        own_refusals=(Refusal.NOT_FOUND,),
+        own_refusals=(Refusal.NOT_FOUND, *_GRANT_REFUSALS),
     ),
     Endpoint(
         "DELETE",

@@ -132,6 +132,7 @@ def _parameters(endpoint: Endpoint) -> Iterable[str]:
     yield "Request-Id"
     if endpoint.for_customer:
         yield "Customer-Number"
+        yield "Proofs"
     if endpoint.changes_state:
         yield "Idempotency-Key"
     yield from (name for name in ("link", "operation") if f"{{{name}}}" in endpoint.path)

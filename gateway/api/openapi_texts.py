@@ -3,6 +3,7 @@
 from gateway.api.bodies import ENCRYPTED_PIN_CHARACTERS_MAX
 from gateway.api.fields import JsonObject
 from gateway.api.request_reading import BODY_BYTES_MAX, BODY_SECONDS_MAX
+from gateway.regions.vocabulary import PIN_PROOFS, Proof
 from gateway.terms.numbers import CustomerNumber, LinkId, OperationId
 
 DESCRIPTION = f"""\
@@ -23,6 +24,11 @@ the financial account.
 - `Authorization: Bearer TOKEN` names the channel, on everything under `/v1`.
 - `Customer-Number` names the bank's customer for whom the channel asks. What belongs to another
   customer is answered like what does not exist: 404.
+- `Proofs` says what the channel has seen of the customer, such as `citizen-id, card-present`. What
+  a region grants on which proofs stands in `GET /v1/agencies`; what it does not grant is answered
+  403, and `not_granted` says what is missing, where else it is done, and how (一次性告知单).
+  A PIN is never attested: it is proved by its encrypted form. Without the header online banking
+  attests `session`, and any other channel nothing.
 - Bodies are JSON (RFC 8259) in UTF-8 with `Content-Type: application/json`, at most
   {BODY_BYTES_MAX} bytes, received within {BODY_SECONDS_MAX} seconds. No member twice, none that is
   not described, no coercion of types. There are no query parameters.
@@ -101,7 +107,7 @@ Any envelope that cannot be opened is answered `PIN_ENVELOPE`, whatever the caus
 
 
 def _parameter(place: str, name: str, description: str, schema: JsonObject) -> JsonObject:
-    required = name != "Request-Id"
+    required = name not in {"Proofs", "Request-Id"}
     return {
         "name": name,
         "in": place,
@@ -126,6 +132,14 @@ PARAMETERS: JsonObject = {
             "pattern": "^[\\x21-\\x7e]{1,255}$",
             "examples": ["7b0c9e3e-6f0e-4a53-9d2b-0f6a4f6f3c11"],
         },
+    ),
+    "Proofs": _parameter(
+        "header",
+        "Proofs",
+        "What the channel attests, separated by commas: "
+        + ", ".join(f"`{each.value}` ({each.en})" for each in Proof if each not in PIN_PROOFS)
+        + ".",
+        {"examples": ["citizen-id, card-present"]},
     ),
     "Request-Id": _parameter(
         "header",

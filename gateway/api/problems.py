@@ -5,7 +5,7 @@ next; ``docs/refusals.md``, ``/openapi.json`` and ``/docs`` are drawn from it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Self
@@ -13,7 +13,9 @@ from typing import Annotated, Self
 from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
+from gateway.api.notices import NotGrantedView, UserMessageView, not_granted_view
 from gateway.api.vocabulary import ADVICE, explained
+from gateway.regions.matrix import NotGranted, Reason
 from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
@@ -41,6 +43,10 @@ class NextAction(StrEnum):
     START_AGAIN = (
         "start-again",
         "Nothing was changed. Ask again later with a new Idempotency-Key (and PIN session).",
+    )
+    FOLLOW_NOTICE = (
+        "follow-notice",
+        "`not_granted` says what is missing here and where else it is done; show its notice.",
     )
     CONTACT_BUREAU = "contact-bureau", "The customer turns to the social-security institution."
     CONTACT_BANK = "contact-bank", "The customer turns to the bank."
@@ -107,6 +113,8 @@ ANSWERS: Mapping[Refusal, Answer] = {
     Refusal.NOT_ACTIVATED: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BANK),
     Refusal.ALREADY_ACTIVE: Answer(HTTPStatus.CONFLICT, NextAction.NOTHING),
     Refusal.NOT_OFFERED: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, NextAction.NOTHING),
+    Refusal.NOT_GRANTED: Answer(HTTPStatus.FORBIDDEN, NextAction.FOLLOW_NOTICE),
+    Refusal.PROOF_MISSING: Answer(HTTPStatus.FORBIDDEN, NextAction.FOLLOW_NOTICE),
     Refusal.DECLINED: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, NextAction.CONTACT_BANK),
     Refusal.REGISTRATION_UNDONE: Answer(HTTPStatus.CONFLICT, NextAction.START_AGAIN),
 }
@@ -129,12 +137,13 @@ class InvalidRequest(RequestRefused):
         self.errors = errors
 
 
-@dataclass(frozen=True, slots=True)
-class UserMessageView:
-    """A sentence ready to show to the customer."""
+class NotPermitted(RequestRefused):
+    """The region's matrix does not grant what is asked for, on this channel and these proofs."""
 
-    zh: Annotated[str, Field(description="In Chinese.")]
-    en: Annotated[str, Field(description="In English.")]
+    def __init__(self, decision: NotGranted) -> None:
+        is_proof = decision.reason is Reason.PROOF_MISSING
+        super().__init__(Refusal.PROOF_MISSING if is_proof else Refusal.NOT_GRANTED)
+        self.decision = decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +190,9 @@ class Problem:
     ] = None
     errors: Annotated[
         tuple[FieldError, ...] | None, Field(description="Places that broke a rule of form.")
+    ] = None
+    not_granted: Annotated[
+        NotGrantedView | None, Field(description="Why the region does not grant it, and what does.")
     ] = None
 
 
@@ -252,6 +264,8 @@ def problem_response(described: Problem) -> Response:
 
 def refused(error: RequestRefused, request_id: str) -> Response:
     """Answer a refused request: every broken place of an invalid one, one place of another."""
+    if isinstance(error, NotPermitted):
+        return problem_response(_not_permitted(error, request_id))
     if isinstance(error, InvalidRequest):
         errors = error.errors
     elif error.rule:
@@ -259,3 +273,13 @@ def refused(error: RequestRefused, request_id: str) -> Response:
     else:
         errors = ()
     return problem_response(problem(error.refusal, request_id, errors))
+
+
+def _not_permitted(error: NotPermitted, request_id: str) -> Problem:
+    notice = error.decision.notice
+    return replace(
+        problem(error.refusal, request_id),
+        detail=notice.reason.en,
+        user_message=UserMessageView(notice.reason.zh, notice.reason.en),
+        not_granted=not_granted_view(error.decision),
+    )

@@ -13,6 +13,7 @@ from gateway.api.bodies import Body, validate
 from gateway.api.problems import FieldError, InvalidRequest
 from gateway.api.service import Caller, IdempotencyKey
 from gateway.api.strict_json import canonical, parse
+from gateway.regions.vocabulary import PIN_PROOFS, Channel, Proof
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import CustomerNumber, LinkId, OperationId
 from gateway.terms.refusals import Refusal
@@ -23,6 +24,8 @@ BODY_SECONDS_MAX = 10  # a backend on the bank's own network needs milliseconds
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z_-]{1,64}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CONTENT_LENGTH = re.compile(r"[0-9]{1,19}")  # what fits 64 bits
+_ATTESTED_UNTOLD = {Channel.ONLINE_BANK: frozenset({Proof.SESSION})}
+_PROOFS_RULE = "proofs that a channel can attest, by name, separated by commas"
 _IDEMPOTENCY_KEY_RULE = "1 to 255 visible ASCII characters, sent once"
 
 PathId = TypeVar("PathId", LinkId, OperationId)
@@ -99,6 +102,24 @@ def customer_number(headers: Headers) -> CustomerNumber:
         return CustomerNumber(headers.get("Customer-Number") or "")
     except ValueError:
         raise InvalidRequest(FieldError(CustomerNumber.rule, header="Customer-Number")) from None
+
+
+def attested_proofs(headers: Headers, kind: Channel) -> frozenset[Proof]:
+    """Read the Proofs header; raises `InvalidRequest`.
+
+    Online banking attests a session by asking for a customer at all; other channels say what they
+    have seen. No channel attests a PIN: it is proved by its enciphered form, in the body.
+    """
+    text = headers.get("Proofs")
+    if text is None:
+        return _ATTESTED_UNTOLD.get(kind, frozenset())
+    try:
+        proofs = frozenset(Proof(word.strip()) for word in text.split(","))  # type: ignore[call-arg]
+    except ValueError:
+        proofs = PIN_PROOFS
+    if not proofs.isdisjoint(PIN_PROOFS):
+        raise InvalidRequest(FieldError(_PROOFS_RULE, header="Proofs"))
+    return proofs
 
 
 def idempotency_key_text(headers: Headers) -> str:

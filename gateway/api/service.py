@@ -25,6 +25,7 @@ from gateway.api.problems import AdviceView, RefusalView, advice_view, refusal_v
 from gateway.api.vocabulary import TIMELINE_WORDS, WEAK_PIN_RULES, explained
 from gateway.linking.link import LinkState
 from gateway.operations.facts import OperationState
+from gateway.regions.vocabulary import Channel, Proof
 from gateway.terms.advice import Advice
 from gateway.terms.numbers import (
     Address,
@@ -43,11 +44,16 @@ from gateway.terms.sides import PinPurpose, Side
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the channel, the customer it asks for (where one is named), the request's id."""
+    """Who asks: the channel, the customer it asks for (where one is named), the request's id.
+
+    `kind` is where the customer stands, `proofs` what the channel attests of the customer.
+    """
 
     channel: str
     customer: CustomerNumber | None
     request_id: str
+    kind: Channel = Channel.ONLINE_BANK
+    proofs: frozenset[Proof] = frozenset({Proof.SESSION})
 
 
 @dataclass(frozen=True, slots=True)

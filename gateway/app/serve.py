@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from twisted.internet.error import CannotListenError
 
 from gateway.api.application import create_application
-from gateway.api.authentication import Channels
+from gateway.api.authentication import Channels, KnownChannel
 from gateway.api.service import ReadinessCheck
 from gateway.app.cargo import Cargo
 from gateway.app.clock import utc_now
@@ -396,14 +396,14 @@ class Gateway:
             session_life=timedelta(seconds=self._settings.pin_session_life_s),
             readiness=Readiness(self._checks, lambda: exposition(collector)),
         )
-        digests = {
-            name: bytes.fromhex(channel.token_sha256)
+        channels = {
+            name: KnownChannel(bytes.fromhex(channel.token_sha256), channel.kind)
             for name, channel in self._settings.http.channels.items()
         }
         # Kept with the financial data key, because fingerprints are compared across restarts.
         fingerprint_key = sealer.financial.fingerprint(b"idempotency-key fingerprints")
         return create_application(
-            service, Channels(digests), self._identifiers.request, fingerprint_key
+            service, Channels(channels), self._identifiers.request, fingerprint_key
         )
 
     def _zone(self, side: Side, agency: AgencyCode) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from gateway.api import service as api
+from gateway.api.problems import NotPermitted
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app import rendering
 from gateway.app.cargo import Cargo
@@ -32,7 +33,8 @@ from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind, OperationState
 from gateway.operations.operation import Operation
 from gateway.regions.catalogue import Agency, Catalogue
-from gateway.regions.vocabulary import Business, Channel
+from gateway.regions.matrix import NotGranted
+from gateway.regions.vocabulary import Business
 from gateway.social import exchanges as bureau
 from gateway.social.card import SocialCard
 from gateway.store.journal import Conflict
@@ -122,7 +124,9 @@ class OnlineBanking:
 
     async def read_link(self, caller: Caller, link: LinkId) -> api.LinkView:
         """Read a link of the caller's customer."""
-        return rendering.link_view(await self._own(caller, link))
+        own = await self._own(caller, link)
+        self._must_be_granted(caller, self._catalogue.agency(own.link.agency), Business.QUERY_LINK)
+        return rendering.link_view(own)
 
     async def read_operation(self, caller: Caller, operation: OperationId) -> api.OperationView:
         """Read an operation on a link of the caller's customer."""
@@ -148,7 +152,7 @@ class OnlineBanking:
             if replayed is not None:
                 return await self._replay(caller, replayed)
             agency = self._catalogue.agency(command.institution)
-            self._must_be_granted(agency, Business.LINK)
+            self._must_be_granted(caller, agency, Business.LINK)
             if not agency.profile.card_number_fits(command.ss_card_number, self._today()):
                 rule = "the form of card numbers in this region"
                 raise RequestRefused(Refusal.INVALID_REQUEST, "/ss_card_number", rule)
@@ -162,7 +166,8 @@ class OnlineBanking:
             if replayed is not None:
                 return await self._replay(caller, replayed)
             linked = _active(caller, found)
-            self._must_be_granted(self._catalogue.agency(linked.link.agency), Business.UNLINK)
+            agency = self._catalogue.agency(linked.link.agency)
+            self._must_be_granted(caller, agency, Business.UNLINK)
             for side in Side:
                 self._must_be_ready(side, linked.link.agency)
             with self._turns.alone(link):
@@ -180,7 +185,8 @@ class OnlineBanking:
             business = Business.SS_PIN_SET
             if purpose is PinPurpose.FINANCIAL_PIN:
                 business = Business.ACTIVATE
-            self._must_be_granted(self._catalogue.agency(linked.link.agency), business)
+            agency = self._catalogue.agency(linked.link.agency)
+            self._must_be_granted(caller, agency, business)
             session = PinSession(
                 self._identifiers.pin_session(),
                 link,
@@ -202,7 +208,7 @@ class OnlineBanking:
                 return await self._replay(caller, replayed)
             linked = _active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
-            self._must_be_granted(agency, Business.SS_PIN_SET)
+            self._must_be_granted(caller, agency, Business.SS_PIN_SET)
             rules = agency.profile.rules(self._today()).pin
             zone = self._zone(Side.SOCIAL, linked.link.agency)
             order = PinOrder.for_card(linked.card, zone, rules.policy)
@@ -219,7 +225,7 @@ class OnlineBanking:
                 return await self._replay(caller, replayed)
             linked = _active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
-            self._must_be_granted(agency, Business.ACTIVATE)
+            self._must_be_granted(caller, agency, Business.ACTIVATE)
             follows = agency.profile.rules(self._today()).activation.ss_follows_after
             details = {
                 "services": services_code(_SERVICES[each] for each in command.added_services),
@@ -377,10 +383,10 @@ class OnlineBanking:
         """Find a link of this customer; another's is the same as none."""
         return _owned(caller, await self._read(lambda queries: queries.linked(link)))
 
-    def _must_be_granted(self, agency: Agency, business: Business) -> None:
-        matrix = agency.profile.rules(self._today()).matrix
-        if not matrix.offers(Channel.ONLINE_BANK, business):
-            raise RequestRefused(Refusal.NOT_OFFERED)
+    def _must_be_granted(self, caller: Caller, agency: Agency, business: Business) -> None:
+        decision = agency.profile.decide(caller.kind, business, caller.proofs, self._today())
+        if isinstance(decision, NotGranted):
+            raise NotPermitted(decision)
 
     def _must_be_ready(self, side: Side, agency: AgencyCode) -> None:
         if not self._conductor.has_room:  # asked before a PIN session is spent

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from gateway.operations.recovery import Limits
+from gateway.regions.vocabulary import Channel
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
 from gateway.terms.specification import broken_rule, parse_toml
@@ -45,9 +46,13 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class ChannelSettings(_Strict):
-    """A web backend that may call: the SHA-256 of its bearer token, in hexadecimal digits."""
+    """A web backend that may call: the SHA-256 of its bearer token, in hexadecimal digits.
+
+    `kind` is where its customers stand, as region profiles have it.
+    """
 
     token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    kind: Channel = Channel.ONLINE_BANK
 
 
 class HttpSettings(_Strict):

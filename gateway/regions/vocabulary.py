@@ -150,6 +150,10 @@ class Proof(Word):
     PHOTO = "photo", "本人电子照片", "Electronic photo of the holder"
 
 
+# A PIN is proved by its enciphered form in the request that needs it; nobody can attest it.
+PIN_PROOFS: Final = frozenset({Proof.SS_PIN, Proof.FINANCIAL_PIN, Proof.ECARD_PIN})
+
+
 class Scene(Word):
     """Where the card is used and a PIN may be asked for."""
 

@@ -168,6 +168,16 @@ class Refusal(Enum):
         "该地区或渠道不办理此业务。",
         "Not offered in this region or channel.",
     )
+    NOT_GRANTED = (
+        "NOT_GRANTED",
+        "该地区在此渠道不办理此业务,请按告知单办理。",
+        "This region does not grant it on this channel; see the notice.",
+    )
+    PROOF_MISSING = (
+        "PROOF_MISSING",
+        "材料或身份验证不齐全,请按告知单补充。",
+        "A proof that the region asks for is missing; see the notice.",
+    )
     DECLINED = (
         "DECLINED",
         "业务未获批准,请咨询社保机构或银行。",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.api.authentication import Channels, token_digest
+from gateway.api.authentication import Channels, KnownChannel, token_digest
+from gateway.regions.vocabulary import Channel
 from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
 
@@ -19,7 +20,7 @@ CHANNELS = Channels.from_tokens({"online-banking": "token-one", "counter": "toke
 )
 def test_token_names_its_channel(authorization, channel):
     """The scheme is read without case, the token exactly."""
-    assert CHANNELS.authenticate(authorization) == channel
+    assert CHANNELS.authenticate(authorization) == (channel, Channel.ONLINE_BANK)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +49,11 @@ def test_anything_else_is_refused_alike(authorization):
 
 
 def test_channels_can_be_built_from_digests_alone():
-    """A configuration need not hold a token in clear."""
-    channels = Channels({"counter": token_digest("token-two")})
+    """A configuration need not hold a token in clear, and says where a channel's customers are."""
+    digest = token_digest("token-two")
+    channels = Channels({"branch": KnownChannel(digest, Channel.COUNTER)})
 
-    assert channels.authenticate("Bearer token-two") == "counter"
+    assert channels.authenticate("Bearer token-two") == ("branch", Channel.COUNTER)
 
 
 def test_no_channels_means_no_access():

@@ -91,11 +91,14 @@ def test_operation_declares_every_parameter(endpoint):
     ]
     names = {(p["in"], p["name"]) for p in parameters}
 
+    optional = {"Proofs", "Request-Id"}
+
     in_path = {name for place, name in names if place == "path"}
     assert in_path == set(re.findall(r"\{(\w+)\}", endpoint.path))
     assert (("header", "Customer-Number") in names) == endpoint.for_customer
+    assert (("header", "Proofs") in names) == endpoint.for_customer
     assert (("header", "Idempotency-Key") in names) == endpoint.changes_state
-    assert all(p["required"] for p in parameters if p["name"] != "Request-Id")
+    assert all(p["required"] for p in parameters if p["name"] not in optional)
 
 
 def test_every_refusal_belongs_to_some_operation():

@@ -1,5 +1,7 @@
 """Refusals as problem details."""
 
+import json
+
 import pytest
 
 from gateway.api.problems import (
@@ -7,11 +9,15 @@ from gateway.api.problems import (
     FieldError,
     InvalidRequest,
     NextAction,
+    NotPermitted,
     problem,
     problem_response,
     refused,
     title,
 )
+from gateway.regions.matrix import NotGranted, Reason
+from gateway.regions.notice import OneTimeNotice, Place, Text
+from gateway.regions.vocabulary import Business, Channel, Proof
 from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
 
@@ -91,6 +97,40 @@ def test_refusal_of_the_gateway_keeps_its_place():
     content = bytes(refused(error, "req_1").body).decode()
 
     assert '"errors":[{"rule":"an institution served here","pointer":"/institution"}]' in content
+
+
+def decision(reason, missing):
+    """Give a refusal of the matrix with one way here and one elsewhere."""
+    text = Text("原因", "Why")
+    notice = OneTimeNotice(text, ((text,),), (text,), text, text)
+    elsewhere = (Place(Channel.STATION, frozenset({Proof.CARD_PRESENT, Proof.CITIZEN_ID})),)
+    return NotGranted(Business.SS_PIN_SET, Channel.ATM, reason, missing, elsewhere, notice)
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [(Reason.PROOF_MISSING, "PROOF_MISSING"), (Reason.OTHER_CHANNEL, "NOT_GRANTED")],
+)
+def test_what_a_region_does_not_grant_is_403_with_the_notice(reason, code):
+    """The problem says why, what is missing here, where else it is done, and how to go on."""
+    error = NotPermitted(decision(reason, (frozenset({Proof.FACE}),)))
+
+    response = refused(error, "req_1")
+    content = json.loads(bytes(response.body))
+
+    assert (response.status_code, content["code"]) == (403, code)
+    assert content["user_message"] == {"zh": "原因", "en": "Why"}
+    assert content["not_granted"] | {"notice": None} == {
+        "reason": reason.value,
+        "business": "ss-pin-set",
+        "channel": "atm",
+        "missing": [["face"]],
+        "elsewhere": [{"channel": "station", "proofs": ["citizen-id", "card-present"]}],
+        "notice": None,
+    }
+    assert set(content["not_granted"]["notice"]) == {
+        "reason", "missing", "procedure", "time_limit", "enquiries",
+    }  # fmt: skip
 
 
 def test_rule_without_a_place_stands_alone():

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.api import request_reading
 from gateway.api.request_reading import BODY_BYTES_MAX
+from gateway.regions.vocabulary import Channel, Proof
 
 LINK = "lnk_" + "0" * 26
 JSON = {"Content-Type": "application/json"}
@@ -346,3 +347,36 @@ def test_fingerprint_is_keyed():
     other = request_reading.fingerprint(b"b" * 32, *arguments)
 
     assert one != other
+
+
+@pytest.mark.parametrize(
+    ("header", "proofs"),
+    [
+        (None, {Proof.SESSION}),
+        ("session, bound-phone-code", {Proof.SESSION, Proof.BOUND_PHONE_CODE}),
+        ("citizen-id,card-present", {Proof.CITIZEN_ID, Proof.CARD_PRESENT}),
+    ],
+)
+def test_channel_attests_proofs_by_a_header(client, gateway, link_body, header, proofs):
+    """Online banking attests its session unless it says something else."""
+    client.send("POST", "/v1/links", json=link_body, headers={"Proofs": header})
+
+    [(_, caller, _, _)] = gateway.calls
+    assert (caller.kind, caller.proofs) == (Channel.ONLINE_BANK, proofs)
+
+
+@pytest.mark.parametrize("header", ["", "session,", "passport", "ss-pin", "session, ss-pin"])
+def test_proofs_that_no_channel_can_attest_are_refused(client, gateway, link_body, header):
+    """A slip of the pen, and a PIN that only its encrypted form can prove, are no proofs."""
+    answer = client.send("POST", "/v1/links", json=link_body, headers={"Proofs": header})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST")
+    assert answer.json()["errors"][0]["header"] == "Proofs"
+    assert gateway.calls == []
+
+
+def test_another_channel_than_online_banking_attests_nothing_by_itself():
+    """A counter says what it has seen, or has seen nothing."""
+    headers = request_reading.Headers({"headers": []})
+
+    assert request_reading.attested_proofs(headers, Channel.COUNTER) == frozenset()

@@ -23,6 +23,7 @@ from gateway.linking.link import Link, LinkState, PinSession, SessionUsed
 from gateway.operations.exchange import AWAITING
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.regions.catalogue import parse_catalogue
+from gateway.regions.vocabulary import Channel, Proof
 from gateway.store.journal import Conflict
 from gateway.store.queries import Linked, StoredKey
 from gateway.store.unit import KeyUsed
@@ -267,7 +268,39 @@ def test_what_the_region_does_not_grant_online_is_refused(bank_of, name, busines
     bank = bank_of(granted, granted.replace("online-bank", "counter"))
     bank.stage.dialogues.down = set(Side)
 
-    assert refused(bank.ask(name)).refusal is Refusal.NOT_OFFERED
+    error = refused(bank.ask(name))
+
+    assert error.refusal is Refusal.NOT_GRANTED
+    assert error.decision.channel is Channel.ONLINE_BANK
+    assert bank.stage.journal.units == []
+
+
+@pytest.mark.parametrize("name", ["link", "unlink", "set_pin", "activate", "open_session"])
+def test_counter_needs_the_papers_that_the_region_asks_for(bank, name):
+    """The same request passes or is refused by what the channel attests of the customer."""
+    papers = frozenset({Proof.CITIZEN_ID, Proof.CARD_PRESENT})
+    bank.caller = replace(bank.caller, kind=Channel.COUNTER, proofs=frozenset({Proof.CITIZEN_ID}))
+
+    error = refused(bank.ask(name))
+    bank.caller = replace(bank.caller, proofs=papers)
+
+    assert (error.refusal, error.decision.missing) == (
+        Refusal.PROOF_MISSING,
+        (frozenset({Proof.CARD_PRESENT}),),
+    )
+    assert bank.stage.journal.units == []
+    assert asyncio.run(bank.ask(name))
+
+
+def test_link_is_shown_where_the_region_grants_it(bank_of):
+    """A link cannot be looked up on a channel that has no grant for it."""
+    bank = bank_of()
+    bank.caller = replace(bank.caller, kind=Channel.PHONE, proofs=frozenset())
+
+    with pytest.raises(RequestRefused) as error:
+        asyncio.run(bank.service.read_link(bank.caller, bank.stage.link))
+
+    assert error.value.refusal is Refusal.NOT_GRANTED
 
 
 def test_pin_session_for_activation_needs_the_grant_for_activation(bank_of):
@@ -277,7 +310,7 @@ def test_pin_session_for_activation_needs_the_grant_for_activation(bank_of):
 
     error = refused(bank.open_session(purpose=PinPurpose.FINANCIAL_PIN))
 
-    assert error.refusal is Refusal.NOT_OFFERED
+    assert error.refusal is Refusal.NOT_GRANTED
 
 
 def test_card_number_of_another_region_is_refused_by_place_and_rule(bank_of):
