@@ -14,6 +14,7 @@ module                   holds
 ``subfields``            positional, tagged and nested subfields as the dialect declares them
 ``bitmap``               binary, hex and EBCDIC bitmaps; primary, secondary, tertiary
 ``plans``                many fields at once, by one regular expression
+``layouts``              where the fields stand once the length of each is known
 ``codec``                messages to bytes and back; exactly one byte form per message
 ``framing``              messages in a stream of bytes: length, TPDU, header, trailer
 ``institution_header``   the fixed header of institution links, part by part

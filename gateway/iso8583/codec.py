@@ -8,6 +8,7 @@ from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.ebcdic import Transcoder
 from gateway.iso8583.errors import MacMismatch, MalformedMessage, UnencodableMessage
 from gateway.iso8583.field_content import BadContent, Value
+from gateway.iso8583.layouts import Layout
 from gateway.iso8583.mac import MAC_BYTES, MAC_DATA_ELEMENTS, Mac
 from gateway.iso8583.message import MTI_RULE, MTIS, Message
 from gateway.iso8583.plans import DecodePlan, EncodePlan
@@ -16,6 +17,8 @@ from gateway.iso8583.subfields import Parts
 # A link speaks some twenty layouts. A peer that sends ever new ones is read field by field, which
 # costs time but no memory.
 PLANS_MAX = 256
+# Messages of varied lengths have many layouts; each is about 8 kB and half a millisecond's work.
+LAYOUTS_MAX = 1_024
 _EBCDIC = Transcoder("cp037")
 
 
@@ -42,6 +45,9 @@ class Codec:
         # The usual MAC is over all bytes before it, and nothing stands behind it.
         self._seals_the_end = not dialect.mac.covers and not dialect.has_tertiary
         self._mac_bytes = MAC_BYTES * (2 if dialect.binary == "hex" else 1)
+        # The key is what any message begins with, up to the first bitmap, and its length.
+        self._key_bytes = self._bitmap_at + self._bitmap.map_bytes
+        self._layouts: dict[tuple[str, int], Layout] = {}
         self._decode_plans: dict[str, DecodePlan] = {}
         self._encode_plans: dict[tuple[int, ...], EncodePlan | None] = {}
         self._sealing_plans: dict[tuple[int, ...], EncodePlan | None] = {}
@@ -54,15 +60,30 @@ class Codec:
         The MAC is not looked at: `verify_mac` does that.
         """
         text = data.decode("latin-1")
+        layout = self._layouts.get((text[: self._key_bytes], len(text)))
+        if layout is not None:
+            fields = layout.decode(data, text)
+            if fields is not None:
+                return Message(layout.mti, fields)
+        return self._decode_by_plan(text) or self._decode_slowly(text)
+
+    def _decode_by_plan(self, text: str) -> Message | None:
         at = self._bitmap_at
         mti = self._mtis.get(text[:at])
         start = self._bitmap.end(text, at)
         plan = self._decode_plans.get(text[at:start])
-        if plan and mti:
-            fields = plan.decode(text, start)
-            if fields is not None:
-                return Message(mti, fields)
-        return self._decode_slowly(text)
+        fields = plan.decode(text, start) if plan and mti else None
+        if mti is None or fields is None:
+            return None
+        self._learn(mti, text)
+        return Message(mti, fields)
+
+    def _learn(self, mti: str, text: str) -> None:
+        """Keep the layout of a good message for those after it."""
+        key = text[: self._key_bytes], len(text)
+        if len(self._layouts) < LAYOUTS_MAX and key not in self._layouts:
+            places = [reading[:3] for reading in self._readings(text)]
+            self._layouts[key] = Layout(mti, text, places, self._forms)
 
     def _decode_slowly(self, text: str) -> Message:
         mti = self._read_mti(text)

@@ -7,6 +7,7 @@ feed and next line stay where 037 has them. All three agree on digits and letter
 """
 
 import codecs
+from functools import cache
 from typing import Literal
 
 CodePage = Literal["cp037", "cp500", "ibm1047"]
@@ -36,3 +37,9 @@ class Transcoder:
     def raw(self, text: str) -> str:
         """Write EBCDIC; raises `UnicodeEncodeError` for what is not Latin-1."""
         return codecs.charmap_encode(text, "strict", self._map)[0].decode("latin-1")
+
+
+@cache
+def transcoder(code_page: CodePage) -> Transcoder:
+    """Give the transcoder of a code page, the same for all its fields."""
+    return Transcoder(code_page)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
 
-from gateway.iso8583.ebcdic import CodePage, Transcoder
+from gateway.iso8583.ebcdic import CodePage, Transcoder, transcoder
 
 Value = str | bytes
 
@@ -111,10 +111,10 @@ class EbcdicText:
     pattern: str
     rule: str
     code_page: CodePage
-    _code: Transcoder = field(init=False, repr=False, compare=False)
+    transcoder: Transcoder = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_code", Transcoder(self.code_page))
+        object.__setattr__(self, "transcoder", transcoder(self.code_page))
 
     def size(self, count: int) -> int:
         """Bytes taken by `count` units."""
@@ -123,23 +123,23 @@ class EbcdicText:
     def raw_pattern(self, count: int) -> str:
         """Expression for the good raw forms of `count` units."""
         good = "".join(re.findall(f"[{self.pattern}]", _PRINTABLE))
-        return f"[{escaped(self._code.raw(good))}]{{{count}}}"
+        return f"[{escaped(self.transcoder.raw(good))}]{{{count}}}"
 
     def read(self, raw: str, count: int) -> str:  # noqa: ARG002 - the count is the length of raw
         """Give the value; raises `BadContent`."""
-        text = self._code.text(raw)
+        text = self.transcoder.text(raw)
         check_class(text, self.pattern, self.rule)
         return text
 
     def lift(self, raw: str, count: int) -> str:  # noqa: ARG002 - the count is the length of raw
         """Give the value of a good raw form."""
-        return self._code.text(raw)
+        return self.transcoder.text(raw)
 
     def write(self, value: Value) -> tuple[int, str]:
         """Give count and raw form; raises `BadContent`."""
         text = text_of(value)
         check_class(text, self.pattern, self.rule)
-        return len(text), self._code.raw(text)
+        return len(text), self.transcoder.raw(text)
 
     def value_pattern(self, least: int, most: int) -> str:
         """Expression for the good values."""
@@ -147,7 +147,7 @@ class EbcdicText:
 
     def put(self, value: str) -> str:
         """Give the raw form of a good value."""
-        return self._code.raw(value)
+        return self.transcoder.raw(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from gateway.iso8583.field_content import (
 )
 from gateway.iso8583.field_specification import FieldSpecification, Kind
 from gateway.iso8583.multibyte_text import MultibyteText
-from gateway.iso8583.packed_digits import PACKED_CLASSES, PackedDigits, SignedAmount, hex_of
+from gateway.iso8583.packed_digits import PACKED_CLASSES, PackedDigits, SignedAmount
 
 Convert = Callable[[str], Value]
 Write = Callable[[Value], str]
@@ -147,11 +147,6 @@ class FieldForm:
     # ------------------------------------------------------------ parts of a plan
 
     @property
-    def is_packed(self) -> bool:
-        """Tell whether the field is digits of a fixed number, two a byte."""
-        return not self.lengths and isinstance(self.content, PackedDigits)
-
-    @property
     def piece(self) -> str | None:
         """Expression for exactly the good forms of the field, where there is one."""
         if not self.lengths:
@@ -181,9 +176,6 @@ class FieldForm:
             return itemgetter(slice(skip, None)) if self.lengths else None
         if not self.lengths:
             return partial(content.lift, count=self.count_max)
-        if isinstance(content, PackedDigits):
-            lift = _lift_padded_left if content.pad_left else _lift_padded_right
-            return partial(lift, self.lengths, skip)
         return partial(_lift, self.lengths, skip, content)
 
     @property
@@ -192,15 +184,11 @@ class FieldForm:
         return self.content.value_pattern(1 if self.lengths else self.count_max, self.count_max)
 
     @property
-    def put(self) -> Write | None:
-        """What writes a value that is checked; None where the value is what is written."""
-        if not self.checked:
-            return self.write
-        if isinstance(self.content, Text) and not self.lengths:
-            return None
-        if isinstance(self.content, Text):
-            return partial(_put_plain, self.indicators)
-        return partial(_put, self.indicators or {self.count_max: ""}, self.content.put)
+    def put(self) -> Write:
+        """What writes the field by itself inside a plan: `write`, by the shortest way."""
+        if isinstance(self.content, Binary) and not self.content.is_hex and not self.lengths:
+            return partial(_put_bytes, self)
+        return self.write
 
 
 def _step(
@@ -226,22 +214,10 @@ def _lift(lengths: Mapping[str, int], indicator_bytes: int, content: Content, ra
     return content.lift(raw[indicator_bytes:], lengths[raw[:indicator_bytes]])
 
 
-def _lift_padded_right(lengths: Mapping[str, int], indicator_bytes: int, raw: str) -> Value:
-    begin = 2 * indicator_bytes
-    return hex_of(raw)[begin : begin + lengths[raw[:indicator_bytes]]]
-
-
-def _lift_padded_left(lengths: Mapping[str, int], indicator_bytes: int, raw: str) -> Value:
-    return hex_of(raw)[-lengths[raw[:indicator_bytes]] :]
-
-
-def _put(indicators: Mapping[int, str], put: Callable[[str], str], value: Value) -> str:
-    assert isinstance(value, str)
-    return indicators[len(value)] + put(value)
-
-
-def _put_plain(indicators: Mapping[int, str], value: str) -> str:
-    return indicators[len(value)] + value
+def _put_bytes(form: FieldForm, value: Value) -> str:
+    if type(value) is bytes and len(value) == form.count_max:
+        return value.decode("latin-1")
+    return form.write(value)  # which says what is wrong
 
 
 def _alternation(alternatives: Mapping[str, str]) -> str:

@@ -66,7 +66,7 @@ class MultibyteText:
         text = text_of(value)
         try:
             # What can be written is read back as it was: a test goes through all of Unicode.
-            raw = self._encode(text)[0].decode("latin-1")
+            raw = text if text.isascii() else self._encode(text)[0].decode("latin-1")
         except UnicodeEncodeError:
             raise BadContent(0, f"a character is not in {self.charset}") from None
         if not text.isprintable():

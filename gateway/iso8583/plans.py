@@ -1,18 +1,17 @@
 """Many fields at once: what a plan does must equal reading or writing them one by one.
 
 A plan is an optimisation only. Where it finds anything wrong it gives None, and the codec goes
-through the fields one by one to say what. Neighbours that are packed digits of a fixed number are
-one block: turned to digits, or to bytes, in one step.
+through the fields one by one to say what.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from gateway.iso8583.field_content import Value
+from gateway.iso8583.ebcdic import Transcoder
+from gateway.iso8583.field_content import EbcdicText, Text, Value
 from gateway.iso8583.field_form import Convert, FieldForm, Step, Write
 from gateway.iso8583.packed_digits import PackedDigits, hex_of
 
@@ -26,24 +25,14 @@ class DecodePlan:
         self._data_elements = tuple(data_elements)
         self._segments: list[tuple[_Match, Step | None]] = []
         self._lifts: list[tuple[int, Convert]] = []
-        self._blocks: list[tuple[int, slice, Callable[[str], tuple[str, ...]]]] = []
-        self._compile(forms)
-        # From the last to the first: each block moves the values behind it.
-        self._blocks.reverse()
-
-    def _compile(self, forms: Sequence[FieldForm]) -> None:
         run: list[str] = []
-        # The index is that of the value, where a block counts as one.
-        for index, block in enumerate(_blocks(forms)):
-            form = block[0]
+        for index, form in enumerate(forms):
             if form.piece is None:
                 self._segments.append((re.compile("".join(run)).match, form.step))
                 run = []
             else:
-                run.append(f"({''.join(member.piece or '' for member in block)})")
-                if len(block) > 1:
-                    self._blocks.append((index, slice(index, index + 1), _unpacker(block)))
-                elif form.lift:
+                run.append(f"({form.piece})")
+                if form.lift:
                     self._lifts.append((index, form.lift))
         self._segments.append((re.compile("".join(run)).match, None))
 
@@ -63,35 +52,57 @@ class DecodePlan:
             return None
         for index, lift in self._lifts:
             values[index] = lift(values[index])
-        for index, place, unpack in self._blocks:
-            values[place] = unpack(values[index])
         return dict(zip(self._data_elements, values, strict=True))
 
 
 class EncodePlan:
-    """Writes one set of fields behind its bitmap."""
+    """Writes one set of fields behind its bitmap.
+
+    Neighbours in the same characters are one block: packed, or put into EBCDIC, in one step.
+    """
 
     def __init__(
         self, bitmap: str, forms: Sequence[FieldForm], data_elements: Sequence[int]
     ) -> None:
-        pairs = list(zip(data_elements, forms, strict=True))
-        checks = {de: form.checked for de, form in pairs if form.checked}
+        checks = {
+            de: form.checked for de, form in zip(data_elements, forms, strict=True) if form.checked
+        }
         self._bitmap = bitmap
         self._values = itemgetter(*data_elements)
         self._checked = itemgetter(*checks)
         # A line end is in no class, so that the joined values can only be good one by one.
         self._good = re.compile("\n".join(checks.values())).fullmatch
-        self._puts: list[tuple[int, Write]] = []
-        self._blocks: list[tuple[slice, Callable[[tuple[str, ...]], str]]] = []
+        self._framed: list[tuple[int, Mapping[int, str], Mapping[int, str]]] = []
+        self._alone: list[tuple[int, Write]] = []
+        self._blocks: list[tuple[slice, Callable[[str], str]]] = []
         index = 0
-        for block in _blocks(forms):
-            if len(block) > 1:
-                self._blocks.append((slice(index, index + len(block)), _packer(block)))
-            elif block[0].put:
-                self._puts.append((index, block[0].put))
-            index += len(block)
+        for characters, group in groupby(forms, _characters):
+            begin = index
+            for form in group:
+                self._add(index, form, characters)
+                index += 1
+            if isinstance(characters, Transcoder):
+                self._blocks.append((slice(begin, index), characters.raw))
+            elif characters == _PACKED:
+                self._blocks.append((slice(begin, index), _pack))
         # From the last to the first: each block moves the values behind it.
         self._blocks.reverse()
+
+    def _add(self, index: int, form: FieldForm, characters: "Transcoder | str") -> None:
+        if not characters:
+            self._alone.append((index, form.put))
+            return
+        counts = form.indicators or {form.count_max: ""}
+        heads = {count: _unwritten(raw, characters) for count, raw in counts.items()}
+        tails = dict.fromkeys(counts, "")
+        if isinstance(form.content, PackedDigits):
+            for count in counts:
+                if count % 2 and form.content.pad_left:
+                    heads[count] += form.content.filler
+                elif count % 2:
+                    tails[count] = form.content.filler
+        if any((*heads.values(), *tails.values())):
+            self._framed.append((index, heads, tails))
 
     @staticmethod
     def suits(forms: Sequence[FieldForm]) -> bool:
@@ -107,48 +118,37 @@ class EncodePlan:
         if not good:
             return None
         parts = list(self._values(fields))
-        for index, put in self._puts:
-            parts[index] = put(parts[index])
-        for place, pack in self._blocks:
-            parts[place] = (pack(tuple(parts[place])),)
+        for index, heads, tails in self._framed:
+            value = parts[index]
+            count = len(value)
+            parts[index] = heads[count] + value + tails[count]
+        for index, write in self._alone:
+            parts[index] = write(parts[index])
+        for place, finish in self._blocks:
+            parts[place] = (finish("".join(parts[place])),)
         parts.insert(0, self._bitmap)
         return "".join(parts)
 
 
-def _blocks(forms: Sequence[FieldForm]) -> Iterator[list[FieldForm]]:
-    """Give packed neighbours together and every other field alone."""
-    for is_packed, group in groupby(forms, lambda form: form.is_packed):
-        if is_packed:
-            yield list(group)
-        else:
-            yield from ([form] for form in group)
+_TEXT, _PACKED, _ALONE = "text", "packed", ""
 
 
-def _unpacker(block: Sequence[FieldForm]) -> Callable[[str], tuple[str, ...]]:
-    slices, end = [], 0
-    for form in block:
-        assert isinstance(form.content, PackedDigits)
-        begin, end = end, end + 2 * form.content.size(form.count_max)
-        pad = end - begin - form.count_max
-        left = form.content.pad_left
-        slices.append(slice(begin + pad, end) if left else slice(begin, end - pad))
-    return partial(_unpack, itemgetter(*slices))
+def _characters(form: FieldForm) -> "Transcoder | str":
+    """Name what the values of a field and of its neighbours are written in together."""
+    content = form.content
+    if isinstance(content, EbcdicText):
+        return content.transcoder
+    if isinstance(content, PackedDigits):
+        return _PACKED
+    return _TEXT if isinstance(content, Text) else _ALONE
 
 
-def _unpack(cut: Callable[[str], tuple[str, ...]], raw: str) -> tuple[str, ...]:
-    return cut(hex_of(raw))
+def _unwritten(indicator: str, characters: "Transcoder | str") -> str:
+    """Give what a block turns into a length indicator."""
+    if isinstance(characters, Transcoder):
+        return characters.text(indicator)
+    return hex_of(indicator) if characters == _PACKED else indicator
 
 
-def _packer(block: Sequence[FieldForm]) -> Callable[[tuple[str, ...]], str]:
-    return partial(_pack, "".join(_template(form) for form in block))
-
-
-def _template(form: FieldForm) -> str:
-    assert isinstance(form.content, PackedDigits)
-    if form.count_max % 2 == 0:
-        return "%s"
-    return form.content.filler + "%s" if form.content.pad_left else "%s" + form.content.filler
-
-
-def _pack(template: str, values: tuple[str, ...]) -> str:
-    return bytes.fromhex(template % values).decode("latin-1")
+def _pack(digits: str) -> str:
+    return bytes.fromhex(digits).decode("latin-1")

@@ -1,4 +1,7 @@
-"""The strict codec against pyiso8583, which checks neither content nor strays: same bytes."""
+"""The strict codec against pyiso8583, which checks neither content nor strays: same bytes.
+
+A 19-field 0200 in ASCII, in BCD and in EBCDIC.
+"""
 
 from collections.abc import Callable
 from time import process_time
@@ -10,6 +13,7 @@ from gateway.app.bench.figures import Figure
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.hsm.mac import mac_of
 from gateway.iso8583 import private_data
+from gateway.iso8583.bitmap import BITMAP_BITS
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.field_content import Value
@@ -29,10 +33,14 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> list[Figure]:
     Raises `LocalError` when the two codecs do not write the same bytes.
     """
     specifications = Specifications(shipped_directory())
-    bureau, core = (specifications.dialect(name) for name in ("bureau", "core"))
-    compared = _comparison(bureau)
+    bureau, core, mainframe = map(specifications.dialect, ("bureau", "core", "mainframe-core"))
+    compared = {
+        **_comparison("0200", bureau, _PURCHASE),
+        **_comparison("0200 in BCD", core, _BESIDE_A_PRIMARY_BITMAP),
+        **_comparison("0200 in EBCDIC", mainframe, _WITHOUT_MULTIBYTE_TEXT),
+    }
     own = {
-        f"codec: {name}, {what}": work
+        f"{name}, {what}": work
         for name, dialect, message in (
             ("bureau 0100 pin-set", bureau, Message("0100", _PIN_SET)),
             ("core 0100 activation", core, Message("0100", _ACTIVATION)),
@@ -46,24 +54,28 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> list[Figure]:
             turns[name].append(_per_second(work, seconds))
     unit = "messages/s"
     return [
-        Figure.against(f"codec: 0200, {what}", unit, turns[what], turns[f"{what} pyiso8583"])
-        for what in ("decode", "encode")
-    ] + [Figure.alone(name, unit, turns[name]) for name in own]
+        Figure.against(f"codec: {name}", unit, turns[name], turns[f"{name}{_THEIRS}"])
+        for name in compared
+        if not name.endswith(_THEIRS)
+    ] + [Figure.alone(f"codec: {name}", unit, turns[name]) for name in own]
 
 
-def _comparison(dialect: Dialect) -> dict[str, Work]:
-    codec, message = Codec(dialect), Message("0200", _PURCHASE)
+_THEIRS = " by pyiso8583"
+
+
+def _comparison(name: str, dialect: Dialect, fields: dict[int, Value]) -> dict[str, Work]:
+    codec, message = Codec(dialect), Message("0200", fields)
     theirs = dialect.pyiso8583_specification()
     encoded = codec.encode(message)
     document, _ = iso8583.decode(encoded, theirs)
     if bytes(iso8583.encode(document, theirs)[0]) != encoded or codec.decode(encoded) != message:
         raise LocalError("the codecs do not agree on the message to be measured")
     return {
-        "decode": lambda: codec.decode(encoded),
-        "decode pyiso8583": lambda: iso8583.decode(encoded, theirs),
-        "encode": lambda: codec.encode(Message("0200", message.fields)),
+        f"{name}, decode": lambda: codec.decode(encoded),
+        f"{name}, decode{_THEIRS}": lambda: iso8583.decode(encoded, theirs),
+        f"{name}, encode": lambda: codec.encode(Message("0200", message.fields)),
         # It changes the document that it encodes.
-        "encode pyiso8583": lambda: iso8583.encode(dict(document), theirs),
+        f"{name}, encode{_THEIRS}": lambda: iso8583.encode(dict(document), theirs),
     }
 
 
@@ -121,6 +133,16 @@ _PURCHASE: dict[int, Value] = {
     49: "156",
     52: bytes.fromhex("0123456789ABCDEF"),
     128: bytes.fromhex("FEDCBA9876543210"),
+}
+# Where the MAC stands in DE 64 then.
+_BESIDE_A_PRIMARY_BITMAP: dict[int, Value] = {
+    **{de: value for de, value in _PURCHASE.items() if de <= BITMAP_BITS},
+    64: bytes.fromhex("FEDCBA9876543210"),
+}
+# An EBCDIC link has no Chinese text; DE 33 takes the place of DE 48.
+_WITHOUT_MULTIBYTE_TEXT: dict[int, Value] = {
+    **{de: value for de, value in _BESIDE_A_PRIMARY_BITMAP.items() if de != 48},  # noqa: PLR2004 - DE 48
+    33: "99000001",
 }
 _TRACE: dict[int, Value] = {de: _PURCHASE[de] for de in (7, 11, 12, 13, 32, 37, 41)}
 _LINK = private_data.pack({"IN": "99350201", "LK": "lnk_01k8zq3v5n6w7x8y9zabcdefgh"})

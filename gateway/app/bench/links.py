@@ -9,7 +9,9 @@ field, some 210 bytes, and its answer.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import partial
+from io import StringIO
 from time import monotonic, process_time
 from typing import Any, NamedTuple
 
@@ -45,7 +47,11 @@ _STANS = 1_000_000
 
 def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> list[Figure]:
     """Measure round trips with 64 in flight, without and with a retail MAC, and with one."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    # The links say on standard output that they come and go, where structlog is as it comes.
+    with (
+        redirect_stdout(StringIO()),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         turns = runner.run(_take_turns(rounds, seconds))
     unit, many = "round trips/s", f"{IN_FLIGHT} in flight"
     figures = [

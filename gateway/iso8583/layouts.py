@@ -1,0 +1,118 @@
+"""Where the fields of a message stand once the length of each is known.
+
+The messages of a link are of few layouts: the same fields with the same lengths, over and over.
+One expression then tells whether a message is of a layout and good, and one step cuts it up. Like a
+plan, a layout is an optimisation only: where it gives None, the codec reads by the longer way.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+from gateway.iso8583.ebcdic import Transcoder
+from gateway.iso8583.field_content import BadContent, Binary, EbcdicText, Text, Value
+from gateway.iso8583.field_form import Convert, FieldForm
+from gateway.iso8583.packed_digits import PackedDigits
+
+
+class Layout:
+    """One head (MTI and bitmaps) with one length of each field.
+
+    `fields` gives each data element in order, with offset and length as in a `Reading` of `text`,
+    a good message of the layout.
+    """
+
+    def __init__(
+        self,
+        mti: str,
+        text: str,
+        fields: Iterable[tuple[int, int, int]],
+        forms: Mapping[int, FieldForm],
+    ) -> None:
+        self.mti = mti
+        places = [_Place(forms[de], text, offset, length) for de, offset, length in fields]
+        self._elements = tuple(de for de, _, _ in fields)
+        head = re.escape(text[: places[0].offset])
+        self._good = re.compile(head + "".join(place.pattern for place in places)).fullmatch
+        # Values are slices of the text and, behind it, of other ways to see it.
+        self._is_packed = any(place.is_packed for place in places)
+        self._code_page = next(filter(None, (place.code_page for place in places)), None)
+        seen = len(text) * (3 if self._is_packed else 1)
+        slices = [place.slice(len(text), seen) for place in places]
+        self._cut: Callable[[str], tuple[Any, ...]] = itemgetter(*slices, slice(0, 0))
+        by_element = list(zip(self._elements, places, strict=True))
+        self._bytes = [(de, place.raw) for de, place in by_element if place.is_bytes]
+        self._lifts = [(de, place.lift) for de, place in by_element if place.lift]
+
+    def decode(self, data: bytes, text: str) -> dict[int, Value] | None:
+        """Give the fields of a message that is of this layout and good; None for another.
+
+        `text` is `data` read as Latin-1.
+        """
+        if self._good(text) is None:
+            return None
+        seen = text
+        if self._is_packed:
+            seen += data.hex().upper()
+        if self._code_page is not None:
+            seen += self._code_page.text(text)
+        fields: dict[int, Any] = dict(zip(self._elements, self._cut(seen)))  # noqa: B905 - one more, empty: of one slice there is no tuple
+        for de, place in self._bytes:
+            fields[de] = data[place]
+        try:
+            for de, lift in self._lifts:
+                fields[de] = lift(fields[de])
+        except BadContent:
+            return None
+        return fields
+
+
+class _Place:
+    """One field of a layout."""
+
+    def __init__(self, form: FieldForm, text: str, offset: int, length: int) -> None:
+        self.offset = offset
+        self._begin = offset + form.indicator_bytes
+        self._end = offset + length
+        indicator = text[offset : self._begin]
+        self._count = form.lengths.get(indicator, form.count_max)
+        self._content = form.content
+        raw = form.content.raw_pattern(self._count)
+        any_bytes = rf"[\x00-\xff]{{{self._end - self._begin}}}"
+        self.pattern = re.escape(indicator) + (any_bytes if raw is None else raw)
+
+    @property
+    def raw(self) -> slice:
+        return slice(self._begin, self._end)
+
+    @property
+    def is_bytes(self) -> bool:
+        return isinstance(self._content, Binary) and not self._content.is_hex
+
+    @property
+    def is_packed(self) -> bool:
+        return isinstance(self._content, PackedDigits)
+
+    @property
+    def code_page(self) -> Transcoder | None:
+        return self._content.transcoder if isinstance(self._content, EbcdicText) else None
+
+    def slice(self, hexadecimal: int, characters: int) -> slice:
+        """Give where the value is: in the text, in its hex digits or in its EBCDIC characters."""
+        if isinstance(self._content, PackedDigits):
+            begin, end = hexadecimal + 2 * self._begin, hexadecimal + 2 * self._end
+            pad = end - begin - self._count
+            return slice(begin + pad, end) if self._content.pad_left else slice(begin, end - pad)
+        if isinstance(self._content, EbcdicText):
+            return slice(characters + self._begin, characters + self._end)
+        return self.raw
+
+    @property
+    def lift(self) -> Convert | None:
+        """What makes a value of the slice; None where that is the value."""
+        if self.is_bytes or isinstance(self._content, (Text, PackedDigits, EbcdicText)):
+            return None
+        read = self._content.read if self._content.raw_pattern(1) is None else self._content.lift
+        return partial(read, count=self._count)
