@@ -13,6 +13,8 @@ from gateway.app.traces import TraceNumbers
 from gateway.financial import answers as core_answers
 from gateway.financial import exchanges as core
 from gateway.iso8583 import private_data
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.field_content import Value
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_kind import SELECTORS
 from gateway.iso8583.message_set import MessageKind, MessageSet
@@ -71,10 +73,12 @@ class Dialogue:
     def __init__(
         self,
         message_set: MessageSet,
+        codec: Codec,
         station: Station,
         traces: TraceNumbers,
     ) -> None:
         self.message_set = message_set
+        self.codec = codec
         self.traces = traces
         self.link: Link | None = None
         self._station = station
@@ -131,7 +135,13 @@ class Dialogue:
 
     def _message(self, kind: MessageKind, draft: Draft, trace: Trace) -> Message:
         available = self._trace_fields(trace)
-        fields = {**draft.fields, **{de: available[de] for de in kind.trace_fields}}
+        fields: dict[int, Value] = {
+            **draft.fields,
+            **{de: available[de] for de in kind.trace_fields},
+        }
+        if draft.pin is not None:
+            block = self.message_set.pin_block.holding(draft.pin.block, self.codec)
+            fields |= {**block, 53: draft.pin.security_control}
         if draft.original is not None:
             fields[90] = OriginalData(
                 self.message_set.kind(draft.original.message).request,

@@ -43,8 +43,7 @@ from gateway.hsm.mac import mac_of
 from gateway.hsm.private_files import read_private
 from gateway.hsm.protocol import BadRequest
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.dialect import Dialect
-from gateway.iso8583.mac import Mac
+from gateway.iso8583.mac import Mac, MacRule
 from gateway.iso8583.message_set import MessageSet, must_have
 from gateway.iso8583.session import State
 from gateway.linking.kinds import EXCHANGES
@@ -227,8 +226,8 @@ class Gateway:
         station = Station(**self._settings.station.model_dump())
         for name, settings in self._settings.links.items():
             traces = await self._traces(name)
-            _, message_set = self._spoken(settings)
-            table.add(name, Dialogue(message_set, station, traces))
+            codec, message_set = self._spoken(settings)
+            table.add(name, Dialogue(message_set, codec, station, traces))
         return table
 
     def _check_routes(self) -> None:
@@ -241,12 +240,12 @@ class Gateway:
                     f"is missing: institution {agency.institution.code} is reached over it",
                 )
 
-    def _spoken(self, settings: LinkSettings | ListenerSettings) -> tuple[Dialect, MessageSet]:
+    def _spoken(self, settings: LinkSettings | ListenerSettings) -> tuple[Codec, MessageSet]:
         dialect = self._specifications.dialect(settings.dialect)
         message_set = self._specifications.message_set(settings.message_set, dialect)
         if settings.has_session:
             must_have(message_set, SESSION_MESSAGES, f"messages/{settings.message_set}.toml")
-        return dialect, message_set
+        return Codec(dialect), message_set
 
     async def _start_link(
         self,
@@ -257,10 +256,9 @@ class Gateway:
         table: DialogueTable,
     ) -> None:
         dialogue = table.dialogue(name)
-        dialect, message_set = self._spoken(settings)
-        mac = await self._mac(f"links.{name}", settings, dialect)
-
-        changes = KeyChanges(self._modules[settings.side], settings.zone, dialect.mac)
+        rule = dialogue.codec.dialect.mac
+        mac = await self._mac(f"links.{name}", settings, rule)
+        changes = KeyChanges(self._modules[settings.side], settings.zone, rule)
 
         def became(state: State) -> None:
             if state is State.SIGNED_ON:
@@ -269,8 +267,8 @@ class Gateway:
         plan: LinkPlan[Pending] = LinkPlan(
             name=name,
             addresses=tuple(Address(*address) for address in settings.addresses),
-            codec=Codec(dialect),
-            message_set=message_set,
+            codec=dialogue.codec,
+            message_set=dialogue.message_set,
             mac=mac,
             network_message=lambda kind: dialogue.network_message(kind, utc_now()),
             answered=hear(settings.side, dialogue, conductor.answer),
@@ -293,16 +291,18 @@ class Gateway:
     async def _start_listener(
         self, stack: AsyncExitStack, name: str, settings: ListenerSettings
     ) -> None:
-        dialect, message_set = self._spoken(settings)
+        codec, message_set = self._spoken(settings)
         traces = await self._traces(f"listener/{name}")
-        dialogue = Dialogue(message_set, Station(**self._settings.station.model_dump()), traces)
+        dialogue = Dialogue(
+            message_set, codec, Station(**self._settings.station.model_dump()), traces
+        )
         plan = InboundPlan(
             name=name,
             address=settings.listen,
             peers=tuple(map(ip_network, settings.peers)),
-            codec=Codec(dialect),
+            codec=codec,
             message_set=message_set,
-            mac=await self._mac(f"listeners.{name}", settings, dialect),
+            mac=await self._mac(f"listeners.{name}", settings, codec.dialect.mac),
             network_message=lambda kind: dialogue.network_message(kind, utc_now()),
             handler=not_supported(message_set),
             connections_max=settings.connections_max,
@@ -322,14 +322,12 @@ class Gateway:
     def _bad_address(self, key: str, error: Exception) -> SpecificationError:
         return SpecificationError(self._settings.file, key, f"cannot be used: {error}")
 
-    async def _mac(
-        self, key: str, settings: LinkSettings | ListenerSettings, dialect: Dialect
-    ) -> Mac:
+    async def _mac(self, key: str, settings: LinkSettings | ListenerSettings, mac: MacRule) -> Mac:
         try:
             session = await self._modules[settings.side].session_mac_key(settings.zone)
-            return mac_of(dialect.mac, session.key)
+            return mac_of(mac, session.key)
         except ValueError as error:
-            rule = f"names a zone whose MAC key is not for {dialect.mac.algorithm}: {error}"
+            rule = f"names a zone whose MAC key is not for {mac.algorithm}: {error}"
             raise SpecificationError(self._settings.file, f"{key}.zone", rule) from None
         except BadRequest:
             store = self._settings.module(settings.side).key_store

@@ -26,7 +26,7 @@ def draft(
     `words` are subfields of DE 48 that the operation has of its own. Raises `LocalError` when an
     account is to be activated without a PIN block.
     """
-    fields: dict[int, str | bytes] = {2: account.pan.value}
+    fields = {2: account.pan.value}
     link = {"LK": account.link.value}
     if exchange.form is Form.REVERSAL:
         return Draft("reversal", fields, link, _original(exchange))
@@ -38,8 +38,7 @@ def draft(
         case "account-activation":
             if pin is None:
                 raise LocalError("an account cannot be activated without its PIN block")
-            fields |= {52: pin.block, 53: pin.security_control}
-            return Draft(exchange.message, fields, link | {"SV": services})
+            return Draft(exchange.message, fields, link | {"SV": services}, pin=pin)
         case _:
             return Draft(exchange.message, fields, {**link, **(words or {})})
 

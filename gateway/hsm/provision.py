@@ -57,6 +57,8 @@ def export_for_simulator(directory: Path, side: Side, zone_name: str, file: Path
     lines = [
         "# TEST keys in clear, for a simulator.",
         f"# Zone {zone_name}: {zone.format}, {zone.algorithm}, account {zone.account}.",
+        f'zone_pin_format = "{zone.format}"',
+        f'zone_security_control = "{zone.security_control_information}"',
     ]
     for kind, held in keys.items():
         lines += [

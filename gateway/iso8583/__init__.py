@@ -27,6 +27,7 @@ module                   holds
 ``message_set``          what is said on a link, read from ``specs/messages``
 ``matching``             which request an answer belongs to
 ``duplicates``           how a request that comes twice is known
+``pin_place``            where the PIN block stands
 ``key_change``           a new key by 0800, and the request for one
 ``session``              the life of a link as one table
 ``describe``             a message field by field, masked

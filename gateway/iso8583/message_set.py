@@ -22,6 +22,7 @@ from gateway.iso8583.message_kind import (
     PrivateSubfield,
     Sender,
 )
+from gateway.iso8583.pin_place import STANDARD_PIN_PLACE, PinPlace
 from gateway.terms.errors import SpecificationError
 from gateway.terms.response_codes import ResponseCode
 from gateway.terms.specification import parse_toml, structure
@@ -40,7 +41,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class MessageSet:
-    """Every message of one kind of link; `match_on` is what an answer shares with its request."""
+    """Every message of one kind of link.
+
+    `match_on` is what an answer shares with its request, `pin_block` where a PIN block stands.
+    """
 
     name: str
     title: str
@@ -50,6 +54,7 @@ class MessageSet:
     messages: Annotated[tuple[MessageKind, ...], MinLen(1)]
     private_subfields: Mapping[str, PrivateSubfield]
     match_on: tuple[int, ...] = KEY_DATA_ELEMENTS
+    pin_block: PinPlace = STANDARD_PIN_PLACE
     _index: "_Index" = field(init=False, repr=False, compare=False)
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
@@ -219,6 +224,12 @@ def must_fit(message_set: MessageSet, dialect: Dialect, file: str) -> None:
     """
     if message_set.dialect not in {dialect.name, *dialect.extends}:
         raise SpecificationError(file, "dialect", "names another dialect")
+    has_pins = any(
+        message_set.pin_block.data_element in kind.request_mandatory
+        for kind in message_set.messages
+    )
+    if has_pins and not message_set.pin_block.fits(dialect):
+        raise SpecificationError(file, "pin_block", "names bytes that the dialect has")
     for index, kind in enumerate(message_set.messages):
         rules = (*kind.request_fields.optional, *kind.response_fields.optional)
         used = {*kind.request_mandatory, *kind.response_mandatory, *rules}

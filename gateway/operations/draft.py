@@ -15,21 +15,23 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """One message to send: its name in the message set, data elements and DE 48 subfields.
-
-    It prints its name only: the fields hold card numbers and PIN blocks.
-    """
-
-    message: str
-    fields: Mapping[int, str | bytes] = field(default_factory=dict, repr=False)
-    private: Mapping[str, str] = field(default_factory=dict, repr=False)
-    original: Original | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class EncipheredPin:
     """A PIN block under a zone's PIN key, and data element 53 that describes it."""
 
     block: bytes = field(repr=False)
     security_control: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One message to send: its name in the message set, data elements and DE 48 subfields.
+
+    Where the PIN block of `pin` stands, the message set says. It prints nothing that its fields
+    hold, which are card numbers.
+    """
+
+    message: str
+    fields: Mapping[int, str] = field(default_factory=dict, repr=False)
+    private: Mapping[str, str] = field(default_factory=dict, repr=False)
+    original: Original | None = None
+    pin: EncipheredPin | None = None

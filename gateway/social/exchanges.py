@@ -38,7 +38,7 @@ def draft(
     `words` are subfields of DE 48 that the operation has of its own. Raises `LocalError` when a
     PIN is to be sent without its PIN block, or an advice lacks its instant.
     """
-    fields: dict[int, str | bytes] = {100: card.agency.value, 102: card.number.value}
+    fields = {100: card.agency.value, 102: card.number.value}
     if exchange.form is Form.REVERSAL:
         return Draft("reversal", fields, {"LK": card.link.value}, _original(exchange))
     if exchange.form is Form.INQUIRY:
@@ -48,11 +48,10 @@ def draft(
         private["LK"] = card.link.value
     if exchange.message == "link-register":
         private |= _contact(card)
-    if exchange.message in WITH_PIN:
-        fields |= _pin_fields(pin)
     if exchange.message == "account-activated":
         private["AT"] = _instant(activated_at)
-    return Draft(exchange.message, fields, {**private, **(words or {})})
+    sealed = _needed(pin) if exchange.message in WITH_PIN else None
+    return Draft(exchange.message, fields, {**private, **(words or {})}, pin=sealed)
 
 
 def _contact(card: SocialCard) -> dict[str, str]:
@@ -60,10 +59,10 @@ def _contact(card: SocialCard) -> dict[str, str]:
     return contact if card.address is None else contact | {"AD": card.address.value}
 
 
-def _pin_fields(pin: EncipheredPin | None) -> dict[int, str | bytes]:
+def _needed(pin: EncipheredPin | None) -> EncipheredPin:
     if pin is None:
         raise LocalError("a message with a PIN cannot be sent without its PIN block")
-    return {52: pin.block, 53: pin.security_control}
+    return pin
 
 
 def _instant(activated_at: datetime | None) -> str:

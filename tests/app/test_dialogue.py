@@ -11,7 +11,9 @@ from gateway.app.dialogue import Dialogue, DialogueTable, Station, hear
 from gateway.app.traces import TraceNumbers
 from gateway.financial import exchanges as core
 from gateway.iso8583 import private_data
+from gateway.iso8583.codec import Codec
 from gateway.iso8583.message import Message
+from gateway.operations.draft import EncipheredPin
 from gateway.operations.exchange import ExchangeEvent, Form, Move, Trace, move
 from gateway.operations.facts import Opened, OperationKind
 from gateway.operations.operation import open_operation
@@ -57,9 +59,10 @@ def dialogue_of(specifications, counter):
     """Give a maker of dialogues with a link each."""
 
     def make(name):
-        messages = specifications.message_set(name, specifications.dialect(name))
+        dialect = specifications.dialect(name)
+        messages = specifications.message_set(name, dialect)
         traces = TraceNumbers(f"stan/{name}", counter.reserve)
-        dialogue = Dialogue(messages, STATION, traces)
+        dialogue = Dialogue(messages, Codec(dialect), STATION, traces)
         dialogue.link = Link()
         return dialogue
 
@@ -157,6 +160,20 @@ def test_repeat_differs_in_its_mti_only(dialogue_of, errand_of):
 
     assert (first.mti, repeat.mti) == ("0100", "0101")
     assert first.fields == repeat.fields
+
+
+def test_pin_block_stands_where_the_message_set_says(dialogue_of, errand_of):
+    """DE 52 at a bureau under TDES, DE 63 usage SM at one under SM4; never in both."""
+    tdes, sm4 = dialogue_of("bureau"), dialogue_of("bureau-sm4")
+    pin = EncipheredPin(bytes(range(16)), "1000000000000000")
+
+    short = said(tdes, errand_of(bureau.SET_PIN, SEND))
+    long = said(sm4, replace(errand_of(bureau.SET_PIN, SEND), pin=pin))
+
+    assert (len(short.fields[52]), 63 in short.fields) == (8, False)
+    assert (long.fields[63], 52 in long.fields) == (b"SM016" + pin.block, False)
+    assert long.fields[53] == pin.security_control
+    assert sm4.message_set.check_request(long.with_fields({128: bytes(8)})).name == "pin-set"
 
 
 def test_what_is_remembered_of_a_request_holds_no_pin_block_and_no_card(dialogue_of, errand_of):

@@ -50,6 +50,8 @@ def build(exchange, services="-"):
     """Build a draft into a message, with the trace fields that the wire adds."""
     words = draft(exchange, ACCOUNT, PIN, services)
     fields = {**words.fields, **TRACED}
+    if words.pin is not None:
+        fields |= {52: words.pin.block, 53: words.pin.security_control}
     if words.original is not None:
         original = MESSAGES.kind(words.original.message)
         stan, acquirer = words.original.trace.stan.value, TRACED[32]
@@ -94,10 +96,10 @@ def test_a_message_is_as_the_set_wants_it_and_can_be_sent(exchange):
 
 @pytest.mark.parametrize("exchange", SPOKEN, ids=lambda each: f"{each.name}-{each.state}")
 def test_a_pin_block_is_in_the_activation_only(exchange):
-    """Neither the inquiry nor any other message carries DE 52; none carries an SS card number."""
+    """Neither the inquiry nor any other message carries one; none carries an SS card number."""
     message, words = build(exchange)
 
-    assert (52 in message.fields) == (words.message == "account-activation")
+    assert (words.pin is not None) == (words.message == "account-activation")
     assert 102 not in message.fields
 
 

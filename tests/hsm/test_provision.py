@@ -67,6 +67,10 @@ def test_simulator_gets_the_keys_of_its_zone(new_store, tmp_path):
     pin_key, mac_key = bytes.fromhex(values["zone_pin_key"]), bytes.fromhex(values["zone_mac_key"])
     assert store.mac_key("bureau") == mac_key
     assert store.pin_cipher("bureau")[1].encrypt(bytes(8)) == tdes(pin_key).encrypt(bytes(8))
+    assert (values["zone_pin_format"], values["zone_security_control"]) == (
+        "iso-1",
+        "1600000000000000",
+    )
     assert check_value(Algorithm.TDES, pin_key) in file.read_text()
     assert check_value(Algorithm.TDES, mac_key) in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
@@ -77,7 +81,7 @@ def test_tdes_keys_have_odd_parity(new_store, tmp_path):
     export_for_simulator(new_store(Side.SOCIAL), Side.SOCIAL, "bureau", tmp_path / "keys")
     values = tomllib.loads((tmp_path / "keys").read_text())
 
-    octets = bytes.fromhex("".join(values.values()))
+    octets = bytes.fromhex("".join(values[f"zone_{name}_key"] for name in ("pin", "mac", "kek")))
 
     assert {octet.bit_count() % 2 for octet in octets} == {1}
 

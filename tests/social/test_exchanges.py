@@ -66,6 +66,8 @@ def build(exchange, card=CARD):
     own = {usage: value for usage, value in OWN_WORDS.items() if usage in wanted}
     words = draft(exchange, card, PIN, NOW, own)
     fields = {**words.fields, **TRACED, 128: bytes(8)}
+    if words.pin is not None:
+        fields |= {52: words.pin.block, 53: words.pin.security_control}
     if words.original is not None:
         original = MESSAGES.kind(words.original.message)
         stan, acquirer = words.original.trace.stan.value, TRACED[32]
@@ -102,11 +104,11 @@ def test_a_message_is_as_the_set_wants_it_and_can_be_sent(exchange, card):
 
 @pytest.mark.parametrize("exchange", SPOKEN, ids=lambda each: f"{each.name}-{each.state}")
 def test_a_pin_block_is_in_the_pin_message_only(exchange):
-    """No other message carries DE 52, whatever it is given; none carries a PAN."""
-    message, _ = build(exchange)
+    """No other message carries one, whatever it is given; none carries a PAN."""
+    message, words = build(exchange)
 
     is_original = exchange.state is ExchangeState.SENT
-    assert (52 in message.fields) == (is_original and exchange.message in exchanges.WITH_PIN)
+    assert (words.pin is not None) == (is_original and exchange.message in exchanges.WITH_PIN)
     assert 2 not in message.fields
 
 
