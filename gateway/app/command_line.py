@@ -142,22 +142,25 @@ def simulate(  # noqa: PLR0913 - a command has the options it has
         str, typer.Option(help="What it speaks; else the dialect of its name.")
     ] = "",
     messages: Annotated[str, typer.Option(help="What is said; else the set of its name.")] = "",
+    specifications: Annotated[
+        Path | None, typer.Option(help="Your own dialects/, messages/, regions/.")
+    ] = None,
     embedded: _Embedded = False,
 ) -> None:
     """Start one simulator alone: a bureau or a bank core."""
     from gateway.app.specifications import shipped_directory  # noqa: PLC0415
     from gateway.simulators.process import SimulatorSettings, run_simulator  # noqa: PLC0415
 
-    specifications = shipped_directory()
+    specs = specifications or shipped_directory()
     is_bureau = name is SimulatorName.BUREAU
     with _errors():
         run_simulator(
             SimulatorSettings(
                 side=name.value,
-                dialect=specifications / "dialects" / f"{dialect or name.value}.toml",
-                message_set=specifications / "messages" / f"{messages or name.value}.toml",
+                dialect=specs / "dialects" / f"{dialect or name.value}.toml",
+                message_set=specs / "messages" / f"{messages or name.value}.toml",
                 keys=keys,
-                region=specifications / "regions" / f"{region}.toml" if is_bureau else None,
+                region=specs / "regions" / f"{region}.toml" if is_bureau else None,
                 iso8583_port=port,
                 control_port=control_port,
                 stop_with_stdin=embedded,

@@ -19,6 +19,7 @@ from select import select
 from typing import Any, Self
 
 from gateway.app.clock import utc_now
+from gateway.app.specifications import shipped_directory
 from gateway.hsm.provision import create_test_store, export_for_simulator
 from gateway.pinblock.formats import PinBlockFormat
 from gateway.pinblock.zone import AccountRule, Algorithm, Zone
@@ -35,6 +36,19 @@ CHANNEL = "online-bank"
 # account, as bank cores have it (ISO 9564-1 formats 1 and 0).
 BUREAU_ZONE = Zone("bureau", PinBlockFormat.ISO_1, Algorithm.TDES, AccountRule.NONE)
 CORE_ZONE = Zone("core", PinBlockFormat.ISO_0, Algorithm.TDES, AccountRule.PAN)
+
+
+@dataclass(frozen=True, slots=True)
+class FarSide:
+    """How one far side is spoken with: dialect, message set, and the zone of its PIN blocks."""
+
+    dialect: str
+    message_set: str
+    zone: Zone
+
+
+BUREAU = FarSide("bureau", "bureau", BUREAU_ZONE)
+CORE = FarSide("core", "core", CORE_ZONE)
 
 
 @dataclass(slots=True)
@@ -70,6 +84,7 @@ class Child:
 class Ensemble:
     """Gateway, bureau and core over loopback, in a directory of their own.
 
+    `bureau` and `core` say what those speak, by the files in `specifications`.
     `limits` are lines for both ``social_limits`` and ``financial_limits`` of the configuration,
     `http` lines for its ``http`` table.
     """
@@ -80,12 +95,17 @@ class Ensemble:
         *,
         limits: Mapping[str, float] | None = None,
         http: Mapping[str, float] | None = None,
+        bureau: FarSide = BUREAU,
+        core: FarSide = CORE,
+        specifications: Path | None = None,
     ) -> None:
         self.directory = directory
         self.token = secrets.token_urlsafe(32)
         self.gateway: Child | None = None
         self.bureau: Child | None = None
         self.core: Child | None = None
+        self.far_sides = {"bureau": bureau, "core": core}
+        self._specifications = specifications or shipped_directory()
         self._limits = limits or {}
         self._http = http or {}
 
@@ -130,8 +150,11 @@ class Ensemble:
     def start_simulator(self, name: str, port: int = 0) -> Child:
         """Start one simulator; with `port` on that one."""
         simulate = ("-m", "gateway", "simulate", name, "--embedded", "--port", str(port))
+        far_side = self.far_sides[name]
+        spoken = ("--dialect", far_side.dialect, "--messages", far_side.message_set)
+        spoken += ("--specifications", str(self._specifications))
         keys = ("--keys", str(self._simulator_keys(name)))
-        return launch(self.directory / f"{name}.log", *simulate, *keys)
+        return launch(self.directory / f"{name}.log", *simulate, *spoken, *keys)
 
     def stop(self) -> None:
         """Stop the gateway, then the simulators."""
@@ -158,6 +181,8 @@ class Ensemble:
                 digest=sha256(self.token.encode()).hexdigest(),
                 bureau=_said(self.bureau, "iso8583"),
                 core=_said(self.core, "iso8583"),
+                far_sides=self.far_sides,
+                specifications=json.dumps(str(self._specifications)),  # as TOML quotes text
                 limits=_lines(self._limits),
             ),
             encoding="utf-8",
@@ -166,10 +191,10 @@ class Ensemble:
     def _make_keys(self) -> None:
         now = utc_now()
         last_day = (now + TEST_KEY_LIFE).date()
-        for side, zone in ((Side.SOCIAL, BUREAU_ZONE), (Side.FINANCIAL, CORE_ZONE)):
-            store = self.directory / "keys" / side.value
+        for side, name in ((Side.SOCIAL, "bureau"), (Side.FINANCIAL, "core")):
+            store, zone = self.directory / "keys" / side.value, self.far_sides[name].zone
             create_test_store(store, side, [zone], last_day, now)
-            export_for_simulator(store, side, zone.name, self._simulator_keys(zone.name))
+            export_for_simulator(store, side, zone.name, self._simulator_keys(name))
 
     def _simulator_keys(self, name: str) -> Path:
         return self.directory / "keys" / f"simulated-{name}.toml"
@@ -217,6 +242,7 @@ def _lines(values: Mapping[str, Any]) -> str:
 
 _CONFIGURATION = """\
 # Written for an ensemble on loopback with test keys; docs/configuration.md explains every key.
+specifications = {specifications}
 
 [http]
 listen = "127.0.0.1:0"
@@ -236,16 +262,16 @@ terminal = "GATEWAY1"
 [links.bureau]
 side = "social"
 address = "{bureau}"
-dialect = "bureau"
-message_set = "bureau"
-zone = "bureau"
+dialect = "{far_sides[bureau].dialect}"
+message_set = "{far_sides[bureau].message_set}"
+zone = "{far_sides[bureau].zone.name}"
 
 [links.core]
 side = "financial"
 address = "{core}"
-dialect = "core"
-message_set = "core"
-zone = "core"
+dialect = "{far_sides[core].dialect}"
+message_set = "{far_sides[core].message_set}"
+zone = "{far_sides[core].zone.name}"
 
 [social]
 key_store = "keys/social"

@@ -55,7 +55,8 @@ class Connection(Protocol):
         self._framing = host.wire.codec.dialect.framing
         self._reader = FrameReader(self._framing)
         self.is_open = True
-        self._signed_on = False
+        self._spoken = {kind.name for kind in host.wire.message_set.messages}
+        self._signed_on = "sign-on" not in self._spoken  # where nobody can, nobody must
         self._heard = False
         self._misses = 0
         self._stan = 0
@@ -261,7 +262,7 @@ class Connection(Protocol):
         if self._heard:
             self._heard, self._misses = False, 0
             return
-        if not self._signed_on:
+        if not self._signed_on or "echo" not in self._spoken:
             return
         if self._misses >= ECHO_MISSES_MAX:
             self._give_up("the gateway answers no echo", at_once=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
+from ssl import SSLContext
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
@@ -52,8 +53,9 @@ def wait_for(probe: Callable[[], Any], what: str = "what was waited for") -> Any
 class Wire:
     """Relays one link over a port of its own: records it, cuts it, speaks out of turn on it."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, tls: SSLContext | None = None) -> None:
         self.upstream = upstream
+        self._tls = tls  # towards the gateway
         host, _, port = upstream.rpartition(":")
         self._far_side = (host, int(port))
         # What every connection carried, a record for each.
@@ -97,7 +99,9 @@ class Wire:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(SECONDS_MAX)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(
+            self._relay, "127.0.0.1", self._port, ssl=self._tls
+        )
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _cut(self) -> None:
@@ -222,12 +226,23 @@ class Peer:
 class Town(Ensemble):
     """An ensemble with a wire between the gateway and each far side, and a second channel.
 
-    `lines` stand at the top of the configuration.
+    `lines` stand at the top of the configuration, which `amend` changes; `tls` is what
+    the core's wire has towards the gateway.
     """
 
-    def __init__(self, directory: Path, *, lines: str = "", **settings: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        lines: str = "",
+        amend: Callable[["Town", str], str] = lambda _, text: text,
+        tls: SSLContext | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(directory, **settings)
         self.lines = lines
+        self._amend = amend
+        self._tls = tls
         self.other_token = secrets.token_urlsafe(32)
         self.wires: dict[str, Wire] = {}
         self.bureau_peer = Peer(self, Side.SOCIAL)
@@ -235,7 +250,8 @@ class Town(Ensemble):
 
     def start_simulator(self, name: str, port: int = 0) -> Child:
         child = super().start_simulator(name, port)
-        wire = self.wires[name] = Wire(child.said["iso8583"])
+        tls = self._tls if name == "core" else None
+        wire = self.wires[name] = Wire(child.said["iso8583"], tls)
         return Child(child.process, {**child.said, "iso8583": wire.address})
 
     def write_configuration(self) -> None:
@@ -243,7 +259,8 @@ class Town(Ensemble):
         text = self.configuration.read_text("utf-8")
         digest = sha256(self.other_token.encode()).hexdigest()
         channel = f'[http.channels.other]\ntoken_sha256 = "{digest}"\n'
-        self.configuration.write_text(f"{self.lines}\n{text}\n{channel}", "utf-8")
+        text = self._amend(self, f"{self.lines}\n{text}\n{channel}")
+        self.configuration.write_text(text, "utf-8")
 
     def restart_gateway(self) -> None:
         """Start the gateway anew after it was stopped or killed, and wait until it is ready."""

@@ -3,26 +3,15 @@
 import re
 import socket
 from dataclasses import replace
-from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from time import monotonic
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from gateway.app.clock import utc_now
 from gateway.iso8583.session import State
 from gateway.wire.connection import HANG_UP_SECONDS_MAX, USER_TIMEOUT_MS
 from gateway.wire.exchange_link import ExchangeLink
@@ -32,72 +21,16 @@ from gateway.wire.tls import Certificates, why_lost
 
 STRIDE_SECONDS = 0.01
 DEADLINE_SECONDS = 8.0
-NOW = utc_now()
 
 # Twisted's endpoint strings still hand pyOpenSSL objects of its own to it.
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL .* deprecated")
 
 
-class Authority:
-    """A certificate authority of a test, and the certificates that it signs."""
-
-    def __init__(self, directory, name):
-        self._directory = directory / name
-        (self._directory / "trusted").mkdir(parents=True)
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        own = self._build(self._name, self._key, is_authority=True)
-        self.trusted = self._directory / "trusted"  # a directory, as endpoint strings want it
-        (self.trusted / "authority.pem").write_bytes(own.public_bytes(Encoding.PEM))
-
-    def sign(self, common_name, host="127.0.0.1"):
-        """Make a key and its certificate."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        attributes = {NameOID.COMMON_NAME: common_name, NameOID.ORGANIZATION_NAME: "Test Bank"}
-        subject = x509.Name([x509.NameAttribute(*each) for each in attributes.items()])
-        return Signed(
-            self._directory / common_name,
-            self._build(subject, key, host=host).public_bytes(Encoding.PEM).decode(),
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
-        )
-
-    def _build(self, subject, key, host=None, *, is_authority=False):
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(NOW - timedelta(days=1))
-            .not_valid_after(NOW + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        )
-        if host:
-            names = [x509.IPAddress(ip_address(host))]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return builder.sign(self._key, hashes.SHA256())
-
-
-class Signed:
-    """One key with its certificate, as files."""
-
-    def __init__(self, stem, certificate, private_key):
-        self.certificate_file = stem.with_suffix(".pem")
-        self.key_file = stem.with_suffix(".key")
-        self.certificate_file.write_text(certificate)
-        self.key_file.write_text(private_key)
-
-    @property
-    def as_client(self):
-        """Give what an endpoint string says to show this certificate."""
-        return f":certificate={self.certificate_file}:privateKey={self.key_file}"
-
-
 class Pki:
     """Our authority and a stranger, ours and theirs."""
 
-    def __init__(self, directory):
-        self.ours, self.stranger = Authority(directory, "ours"), Authority(directory, "stranger")
+    def __init__(self, authority):
+        self.ours, self.stranger = authority("ours"), authority("stranger")
         self.listener = self.ours.sign("listener")
         self.elsewhere = self.ours.sign("elsewhere", host="127.0.0.9")
         self.core = self.ours.sign("core-1")
@@ -107,8 +40,7 @@ class Pki:
     def demand(self, own=None, subjects=()):
         """Demand certificates of our authority."""
         own = own or self.listener
-        trust = self.ours.trusted / "authority.pem"
-        return Certificates(own.certificate_file, own.key_file, trust, subjects)
+        return Certificates(own.certificate_file, own.key_file, self.ours.file, subjects)
 
 
 class Ends:
@@ -187,8 +119,8 @@ class Ends:
 
 
 @pytest.fixture(scope="module")
-def pki(tmp_path_factory):
-    return Pki(tmp_path_factory.mktemp("pki"))
+def pki(new_authority):
+    return Pki(new_authority)
 
 
 @pytest.fixture

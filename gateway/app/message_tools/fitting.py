@@ -60,15 +60,19 @@ def _kept_back(row: Row) -> Row:
 
 
 def tongue(specifications: Specifications, name: str, message_set: str | None = None) -> Tongue:
-    """Load a dialect; without `message_set` with the first set written for it, if there is one."""
+    """Load a dialect; without `message_set` with the set written for it, or for what it extends."""
     dialect = specifications.dialect(name)
     codec = Codec(dialect)
     if message_set is not None:
         return Tongue(dialect, codec, specifications.message_set(message_set, dialect))
+    written_for: dict[str, str] = {}
     for known in _names(specifications, "messages"):
-        written_for = parse_message_set(*specifications.text("messages", known)).dialect
-        if written_for in {name, *dialect.extends}:
-            return Tongue(dialect, codec, specifications.message_set(known, dialect))
+        text = specifications.text("messages", known)
+        written_for.setdefault(parse_message_set(*text).dialect, known)
+    for spoken in (name, *dialect.extends):  # the nearest first
+        if spoken in written_for:
+            message_set = written_for[spoken]
+            return Tongue(dialect, codec, specifications.message_set(message_set, dialect))
     return Tongue(dialect, codec)
 
 

@@ -150,5 +150,6 @@ def test_message_set_says_which_message_it_is(specifications, tongues):
     lines = list(Findings(bureau, good, framed=False).lines())
 
     assert lines[1] == "sign-on: Open the session on a connection"
-    assert tongue(specifications, "bureau-sm4").message_set.name == "bureau"
+    assert tongue(specifications, "bureau-sm4").message_set.name == "bureau-sm4"
+    assert tongue(specifications, "institution").message_set.name == "bureau"
     assert tongue(specifications, "iso8583-1987-ascii").message_set is None

@@ -1,0 +1,76 @@
+"""What tests of several rooms share: certificates, made anew for each run."""
+
+from datetime import timedelta
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from gateway.app.clock import utc_now
+
+
+class Authority:
+    """A certificate authority of a test, and the certificates that it signs."""
+
+    def __init__(self, directory, name):
+        self._directory = directory / name
+        (self._directory / "trusted").mkdir(parents=True)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        own = self._build(self._name, self._key, is_authority=True)
+        self.trusted = self._directory / "trusted"  # a directory, as endpoint strings want it
+        self.file = self.trusted / "authority.pem"
+        self.file.write_bytes(own.public_bytes(Encoding.PEM))
+
+    def sign(self, common_name, host="127.0.0.1"):
+        """Make a key and its certificate."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        attributes = {NameOID.COMMON_NAME: common_name, NameOID.ORGANIZATION_NAME: "Test Bank"}
+        subject = x509.Name([x509.NameAttribute(*each) for each in attributes.items()])
+        return Signed(
+            self._directory / common_name,
+            self._build(subject, key, host=host).public_bytes(Encoding.PEM),
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        )
+
+    def _build(self, subject, key, host=None, *, is_authority=False):
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(utc_now() - timedelta(days=1))
+            .not_valid_after(utc_now() + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        )
+        if host:
+            names = [x509.IPAddress(ip_address(host))]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+class Signed:
+    """One key with its certificate, as files."""
+
+    def __init__(self, stem, certificate, private_key):
+        self.certificate_file = stem.with_suffix(".pem")
+        self.key_file = stem.with_suffix(".key")
+        self.certificate_file.write_bytes(certificate)
+        self.key_file.touch(0o600)
+        self.key_file.write_bytes(private_key)
+
+    @property
+    def as_client(self):
+        """Give what an endpoint string says to show this certificate."""
+        return f":certificate={self.certificate_file}:privateKey={self.key_file}"
+
+
+@pytest.fixture(scope="session")
+def new_authority(tmp_path_factory):
+    """Give the maker of certificate authorities, by their names."""
+    return lambda name: Authority(tmp_path_factory.mktemp("authority"), name)

@@ -1,0 +1,157 @@
+"""One town of the less usual ways: SM4 with the bureau, TLS and single exchanges with the core.
+
+Its listener demands certificates, and its core's message set has no session.
+"""
+
+import contextlib
+import re
+import shutil
+import socket
+import ssl
+import urllib.request
+from ssl import SSLContext
+
+import pytest
+
+from gateway.app.ensemble import CORE_ZONE, FarSide
+from gateway.app.online_bank import call
+from gateway.app.specifications import Specifications, shipped_directory
+from gateway.hsm.mac import mac_of
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.framing import FrameReader
+from gateway.pinblock.formats import PinBlockFormat
+from gateway.pinblock.zone import AccountRule, Algorithm, Zone
+from gateway.simulators.cipher import ZoneKeys
+
+SM4_ZONE = Zone(
+    "bureau", PinBlockFormat.SM4_NO_PAN, Algorithm.SM4, AccountRule.NONE, "1" + "0" * 15
+)
+LISTENER = """
+[listeners.core-in]
+side = "financial"
+listen = "127.0.0.1:0"
+peers = ["127.0.0.0/8"]
+dialect = "core"
+message_set = "core"
+zone = "core"
+
+[listeners.core-in.tls]
+certificate = "{listener.certificate_file}"
+private_key = "{listener.key_file}"
+trust = "{trust}"
+subjects = [{{ CN = "core-1" }}]
+"""
+SESSION = ("sign-on", "sign-off", "echo")
+
+
+@pytest.fixture(scope="module")
+def authority(new_authority):
+    return new_authority("town")
+
+
+@pytest.fixture(scope="module")
+def specifications(tmp_path_factory):
+    """Give what is shipped, and `core-once`: the core's messages without a session."""
+    directory = tmp_path_factory.mktemp("own") / "specs"
+    shutil.copytree(shipped_directory(), directory)
+    text = (directory / "messages" / "core.toml").read_text("utf-8")
+    head, *messages = re.split(r"(?=^\[\[messages\]\])", text, flags=re.MULTILINE)
+    *messages, last = messages
+    kept = [m for m in messages if re.search(r'name = "(.*)"', m)[1] not in SESSION]
+    once = head.replace('name = "core"', 'name = "core-once"') + "".join((*kept, last))
+    (directory / "messages" / "core-once.toml").write_text(once, "utf-8")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def the_other_town(fresh_town, authority, specifications):
+    """Give a town whose core asks for the gateway's certificate on every connection."""
+    far, own, listener = (authority.sign(name) for name in ("far", "gateway", "listener"))
+    context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(far.certificate_file, far.key_file)
+    context.load_verify_locations(authority.file)
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def amend(town, text):
+        address = town.wires["core"].address
+        host, _, port = address.partition(":")
+        trusted = f"trustRoots={authority.trusted}"
+        tls = f"tls:host={host}:port={port}:{trusted}{own.as_client}"
+        text = text.replace(f'"{address}"', f'"{tls}"\nkind = "one-exchange"')
+        return text + LISTENER.format(listener=listener, trust=authority.file)
+
+    return fresh_town(
+        bureau=FarSide("bureau-sm4", "bureau-sm4", SM4_ZONE),
+        core=FarSide("core", "core-once", CORE_ZONE),
+        specifications=specifications,
+        tls=context,
+        amend=amend,
+    )
+
+
+@pytest.fixture
+def town(the_other_town):
+    return the_other_town
+
+
+def test_customer_is_served_over_sm4_and_over_tls(town, newcomer, bureau, core, eventually):
+    """Link, SS PIN in an SM4 block under an SM4 MAC, activation: each far side has its part."""
+    citizen = newcomer(fresh=True).linked()
+    pin = citizen.set_pin("738291")
+    activated = citizen.settled(citizen.activate("516047"))
+    eventually(lambda: bureau.accepts(citizen.who, "738291"), "the activated card")
+    said = b"".join(town.wires["bureau"].to_peer)
+
+    assert (pin.status, activated["state"]) == (200, "succeeded")
+    assert said.count(b"SM016") == 1  # DE 63 usage SM, a block of 16 bytes
+    assert town.wires["core"].accepted >= 3  # a connection for each exchange with the core
+    assert core.links(citizen.who) == [citizen.link]
+
+
+def test_link_of_single_exchanges_counts_as_signed_on(town):
+    """Nobody signs on: no 0800 went to the core, and its link is ready."""
+    metrics = urllib.request.urlopen(f"{town.url}/metrics").read().decode()  # noqa: S310 - loopback
+
+    assert town.is_up("link-core")
+    assert 'ssgw_link_state{link="core",state="signed-on"} 1.0' in metrics
+    assert town.core_peer.received(0, "sign-on") == []
+    assert call(f"{town.url}/readyz").status == 200
+
+
+def dial(town, authority, name):
+    """Connect to the town's listener, showing a certificate of this name or none."""
+    (port,) = re.findall(r'"listener": "core-in", "port": (\d+)', town.log())
+    context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(authority.file)
+    if name:
+        signed = authority.sign(name)
+        context.load_cert_chain(signed.certificate_file, signed.key_file)
+    plain = socket.create_connection(("127.0.0.1", int(port)), 10)
+    return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def test_core_with_its_certificate_signs_on_at_the_listener(town, authority):
+    """The gateway of the message set is the core here; its 0800 is answered 00 under its MAC."""
+    spoken = Specifications(shipped_directory())
+    dialect = spoken.dialect("core")
+    codec, kind = Codec(dialect), spoken.message_set("core", dialect).kind("sign-on")
+    keys = ZoneKeys.parse((town.directory / "keys/simulated-core.toml").read_text(), "keys")
+    mac = mac_of(dialect.mac, keys.mac)
+    request = kind.build({7: "1121040000", 11: "000001", 33: "99000001"})
+
+    with dial(town, authority, "core-1") as core:
+        core.sendall(dialect.framing.frame(codec.encode(request, mac)))
+        (frame,) = FrameReader(dialect.framing).feed(core.recv(4096))
+
+    assert codec.read(frame.payload, mac).text(39) == "00"
+
+
+@pytest.mark.parametrize("name", ["", "core-2"])
+def test_others_are_not_let_in_at_the_listener(town, authority, name):
+    """Without a certificate, or with one of another subject, the handshake fails."""
+    mark = len(town.log())
+
+    with contextlib.suppress(OSError), dial(town, authority, name) as other:
+        assert other.recv(1) == b""  # or an alert, or a reset
+
+    assert ("not an allowed certificate" in town.log()[mark:]) == bool(name)
