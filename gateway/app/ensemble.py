@@ -152,9 +152,9 @@ class Ensemble:
         simulate = ("-m", "gateway", "simulate", name, "--embedded", "--port", str(port))
         far_side = self.far_sides[name]
         spoken = ("--dialect", far_side.dialect, "--messages", far_side.message_set)
-        spoken += ("--specifications", str(self._specifications))
+        read = ("--specifications", str(self._specifications))
         keys = ("--keys", str(self._simulator_keys(name)))
-        return launch(self.directory / f"{name}.log", *simulate, *spoken, *keys)
+        return launch(self.directory / f"{name}.log", *simulate, *spoken, *read, *keys)
 
     def stop(self) -> None:
         """Stop the gateway, then the simulators."""
