@@ -14,6 +14,8 @@ module                 holds
 ``authentication``     which channel is calling
 ``problems``           refusals as RFC 9457 problem details
 ``notices``            what a region does not grant, and what it would, in a problem
+``card_bodies``        request bodies of the businesses in the life of a card
+``businesses``         where each business in the life of a card is asked for
 ``endpoints``          one function per endpoint
 ``contract``           the table of endpoints: what each takes and answers
 ``openapi``            the contract as an OpenAPI 3.1 document

@@ -4,28 +4,26 @@ Routing, reading and the OpenAPI document all follow this table, so that none ca
 than another.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from starlette.responses import Response
-
 from gateway.api import endpoints
 from gateway.api.bodies import ActivateBody, Body, LinkBody, PinSessionBody, SetPinBody
+from gateway.api.businesses import RESOURCES, Resource
 from gateway.api.endpoints import (
     JSON_MEDIA_TYPE,
     METRICS_MEDIA_TYPE,
     Agencies,
+    Handler,
     Liveness,
     PublicKeys,
     Readiness,
 )
 from gateway.api.problems import ANSWERS
-from gateway.api.request_reading import Call
-from gateway.api.service import GatewayService, LinkView, OperationView, PinSessionView
+from gateway.api.service import LinkView, OperationView, PinSessionView
 from gateway.terms.refusals import Refusal
-
-Handler = Callable[[GatewayService, Call], Awaitable[Response]]
+from gateway.terms.sides import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +113,31 @@ _OPEN = Success(
     OperationView,
     location="the operation",
 )
+
+
+def _business(resource: Resource) -> Endpoint:
+    """Draw an endpoint up from the tables of resources and procedures."""
+    procedure = resource.procedure
+    sides = {exchange.side for exchange in procedure.exchanges}
+    refusals = {Refusal.NOT_FOUND, Refusal.ALREADY_SO, Refusal.NOT_ACTIVATED}
+    refusals.update(_BUREAU_REFUSALS if Side.SOCIAL in sides else ())
+    refusals.update(_CORE_REFUSALS if Side.FINANCIAL in sides else ())
+    refusals.update(_PIN_REFUSALS if procedure.pins else (Refusal.EARLIER_PIN_OPEN,))
+    refusals.update({Refusal.WRONG_PIN} if procedure.has_proof else ())
+    is_question = procedure.is_question
+    make = endpoints.asking if is_question else endpoints.carrying_out
+    done = _ok("Told in `result`." if is_question else "Done, for good.", OperationView)
+    return Endpoint(
+        resource.method,
+        resource.full_path,
+        make(resource),
+        resource.summary,
+        (done,) if is_question else (done, _OPEN),
+        for_customer=True,
+        changes_state=not is_question,
+        body=resource.body,
+        own_refusals=tuple(sorted(refusals, key=lambda each: each.value)),
+    )
 
 
 def _ok(description: str, view: type) -> Success:
@@ -226,6 +249,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             *_PIN_REFUSALS,
         ),
     ),
+    *map(_business, RESOURCES),
     Endpoint(
         "GET",
         "/v1/operations/{operation}",

@@ -4,30 +4,43 @@ Each takes the service and the call; what the call has (body, key, customer) is 
 in `gateway.api.contract`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Protocol
 
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from gateway.api.bodies import ActivateBody, LinkBody, PinSessionBody, SetPinBody
+from gateway.api.businesses import Resource
+from gateway.api.card_bodies import BusinessBody
 from gateway.api.problems import problem, problem_response
 from gateway.api.request_reading import Call
 from gateway.api.service import (
     AgencyView,
+    BusinessCommand,
     GatewayService,
     LinkView,
-    OperationKind,
     OperationView,
     PinSessionView,
     PublicKey,
     ReadinessCheck,
     Reply,
 )
-from gateway.operations.facts import OperationState
+from gateway.operations.facts import OperationKind, OperationState
 from gateway.terms.numbers import LinkId, OperationId
 from gateway.terms.refusals import Refusal
+
+
+class Handler(Protocol):
+    """What answers the calls of one endpoint; its name is the operation's in the document."""
+
+    __name__: str
+
+    def __call__(self, service: GatewayService, call: Call, /) -> Awaitable[Response]:
+        """Answer a call that is as the contract wants it."""
+
 
 JSON_MEDIA_TYPE = "application/json"
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4"
@@ -124,6 +137,33 @@ async def activate(service: GatewayService, call: Call) -> Response:
     """Activate the account of a link."""
     command = call.body_as(ActivateBody).command()
     return _reply(await service.activate(call.caller, call.idempotency_key, command), call)
+
+
+def asking(resource: Resource) -> Handler:
+    """Make the function of a business that only asks."""
+
+    async def ask(service: GatewayService, call: Call) -> Response:
+        link_id = call.path_id("link", LinkId)
+        return _reply(await service.ask(call.caller, link_id, resource.kind), call)
+
+    return _named(ask, resource)
+
+
+def carrying_out(resource: Resource) -> Handler:
+    """Make the function of a business that changes something."""
+
+    async def carry_out(service: GatewayService, call: Call) -> Response:
+        link_id, key = call.path_id("link", LinkId), call.idempotency_key
+        command = call.body.command() if isinstance(call.body, BusinessBody) else BusinessCommand()
+        kind = resource.kind
+        return _reply(await service.carry_out(call.caller, key, link_id, kind, command), call)
+
+    return _named(carry_out, resource)
+
+
+def _named(handler: Handler, resource: Resource) -> Handler:
+    handler.__name__ = resource.operation_id
+    return handler
 
 
 async def read_operation(service: GatewayService, call: Call) -> Response:

@@ -11,6 +11,8 @@ from http import HTTPStatus
 from pydantic import TypeAdapter
 
 from gateway.api.bodies import ActivateBody, Body, LinkBody, PinSessionBody, SetPinBody
+from gateway.api.businesses import RESOURCES
+from gateway.api.card_bodies import NewSsPinBody, ResetSsPinBody, SsPinProofBody
 from gateway.api.contract import Success
 from gateway.api.endpoints import Agencies, Liveness, PublicKeys, Readiness
 from gateway.api.fields import JsonObject
@@ -19,7 +21,6 @@ from gateway.api.service import (
     AgencyView,
     LinkView,
     NameView,
-    OperationKind,
     OperationView,
     PinRulesView,
     PinSessionView,
@@ -33,7 +34,7 @@ from gateway.api.vocabulary import WEAK_PIN_RULES
 from gateway.financial import exchanges as core
 from gateway.linking.link import LinkState
 from gateway.operations.exchange import Exchange, ExchangeEvent, Recovery
-from gateway.operations.facts import OperationState
+from gateway.operations.facts import OperationKind, OperationState
 from gateway.social import exchanges as bureau
 from gateway.terms.numbers import (
     AgencyCode,
@@ -54,6 +55,8 @@ _INSTITUTION = AgencyCode("99350201")
 _CARD = SsCardNumber("T00000001")
 _ACCOUNT = Pan("6200000000000000018")
 _JWE = "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTI1NkdDTSIsImtpZCI6Ii4uLiJ9..aXY.Y3Q.dGFn"
+_PIN: JsonObject = {"pin_session": _SESSION.value, "encrypted_pin": _JWE}
+_PROOF: JsonObject = {"pin_session": "pse_01kb3m8y7v2d9q4n6t0s5r1c2k", "encrypted_pin": _JWE}
 _BEGUN = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 _STEP = timedelta(milliseconds=40)
 
@@ -66,7 +69,10 @@ REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
         "contact_address": "测试路1号",
     },
     PinSessionBody: {"purpose": "ss-pin"},
-    SetPinBody: {"pin_session": _SESSION.value, "encrypted_pin": _JWE},
+    SetPinBody: _PIN,
+    NewSsPinBody: {**_PIN, "current_pin": _PROOF},
+    ResetSsPinBody: _PIN,
+    SsPinProofBody: {"current_pin": _PROOF},
     ActivateBody: {
         "link": _LINK.value,
         "pin_session": _SESSION.value,
@@ -97,6 +103,7 @@ _OPERATIONS: dict[str, tuple[OperationKind, tuple[Exchange, ...]]] = {
     "set_ss_pin": (OperationKind.SET_SS_PIN, (bureau.SET_PIN,)),
     "activate": (OperationKind.ACTIVATE, (core.ACTIVATE,)),
     "read_operation": (OperationKind.SET_SS_PIN, (bureau.SET_PIN,)),
+    **{each.operation_id: (each.kind, each.procedure.exchanges) for each in RESOURCES},
 }
 
 
@@ -115,9 +122,15 @@ def _operation(operation_id: str, success: Success) -> OperationView:
         updated_at=last.at,
         link=_LINK,
         response_code=last.response_code,
+        result=_RESULTS.get(kind),
         ss_account=SsAccountView(OperationState.PENDING, last.at) if is_activation else None,
         timeline=timeline,
     )
+
+
+_RESULTS = {
+    OperationKind.SS_PIN_STATE: {"card_state": "normal", "pin_state": "enabled", "tries_left": "6"}
+}
 
 
 def _done(exchanges: tuple[Exchange, ...]) -> Iterator[TimelineEntry]:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
+from gateway.api.businesses import RESOURCES
 from gateway.api.contract import ENDPOINTS, Endpoint, Success, by_path
 from gateway.api.examples import REQUEST_EXAMPLES, success_example
 from gateway.api.fields import JsonObject
@@ -78,6 +79,7 @@ _READING_ORDER = (
     "/v1/links/{link}/pin-sessions",
     "/v1/links/{link}/ss-pin",
     "/v1/activations",
+    *dict.fromkeys(resource.full_path for resource in RESOURCES if resource.path != "ss-pin"),
     "/v1/operations/{operation}",
     "/livez",
     "/readyz",

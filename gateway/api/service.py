@@ -24,7 +24,7 @@ from gateway.api.fields import (
 from gateway.api.problems import AdviceView, RefusalView, advice_view, refusal_view
 from gateway.api.vocabulary import TIMELINE_WORDS, WEAK_PIN_RULES, explained
 from gateway.linking.link import LinkState
-from gateway.operations.facts import OperationState
+from gateway.operations.facts import OperationKind, OperationState
 from gateway.regions.vocabulary import Channel, Proof
 from gateway.terms.advice import Advice
 from gateway.terms.numbers import (
@@ -106,13 +106,16 @@ class ActivateCommand:
     added_services: tuple[AddedService, ...]
 
 
-class OperationKind(StrEnum):
-    """What a durable operation does."""
+@dataclass(frozen=True, slots=True)
+class BusinessCommand:
+    """A business in the life of a card, with what its procedure needs beside the link.
 
-    LINK = "link"
-    UNLINK = "unlink"
-    SET_SS_PIN = "set-ss-pin"
-    ACTIVATE = "activate"
+    `words` are open subfields of DE 48, which are recorded; `private` are those that must not be.
+    """
+
+    pins: Mapping[PinPurpose, SetPinCommand] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    private: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,10 @@ class OperationView:
     ] = None
     response_code: Annotated[
         str | None, Field(description="ISO 8583 response code (DE 39) that settled it.")
+    ] = None
+    result: Annotated[
+        Mapping[str, str] | None,
+        Field(description="What the far side told: states, counts and dates, each by its word."),
     ] = None
     ss_account: Annotated[
         SsAccountView | None,
@@ -360,6 +367,21 @@ class GatewayService(Protocol):
         self, caller: Caller, key: IdempotencyKey, command: ActivateCommand
     ) -> Reply:
         """Activate the account of a link."""
+        ...
+
+    async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:
+        """Ask a far side about a card or an account; nothing is changed by it."""
+        ...
+
+    async def carry_out(
+        self,
+        caller: Caller,
+        key: IdempotencyKey,
+        link: LinkId,
+        kind: OperationKind,
+        command: BusinessCommand,
+    ) -> Reply:
+        """Carry out a business in the life of a card."""
         ...
 
     async def read_operation(self, caller: Caller, operation: OperationId) -> OperationView:

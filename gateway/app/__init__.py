@@ -11,6 +11,7 @@ module            holds
 ``cargo``         what an operation's messages are written from
 ``conductor``     decide, record, act: the one place that carries decisions out
 ``service``       what the HTTP room asks of the gateway
+``card_life``     the businesses in the life of a card, by one rule for all
 ``turns``         one request at a time for a key, one operation for a link
 ``pins``          PINs between the service and the security modules
 ``modules``       a side's security module as a process that `serve` keeps running

@@ -1,6 +1,6 @@
 """Operations, links and agencies as a caller sees them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from itertools import groupby
 from typing import assert_never
@@ -8,6 +8,7 @@ from typing import assert_never
 from gateway.api import service as api
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
 from gateway.linking.link import PinSession
+from gateway.linking.procedures import BY_KIND
 from gateway.operations.exchange import Exchange, ExchangeEvent, move
 from gateway.operations.facts import (
     AnswerSetAside,
@@ -35,16 +36,21 @@ def operation_view(
     """
     return api.OperationView(
         operation=operation.id,
-        kind=api.OperationKind(operation.kind.value),
+        kind=operation.kind,
         state=operation.state,
         created_at=operation.opened_at,
         updated_at=operation.updated_at,
         link=operation.link,
         refusal=operation.refusal,
         response_code=operation.response_code,
+        result=_result(operation),
         ss_account=_ss_account(operation, followed),
         timeline=tuple(_timeline(operation, exchanges)),
     )
+
+
+def _result(operation: Operation) -> Mapping[str, str] | None:
+    return dict(operation.told) or None if operation.kind in BY_KIND else None
 
 
 def _ss_account(operation: Operation, followed: Operation | None) -> api.SsAccountView | None:

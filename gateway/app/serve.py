@@ -19,6 +19,7 @@ from twisted.internet.error import CannotListenError
 from gateway.api.application import create_application
 from gateway.api.authentication import Channels, KnownChannel
 from gateway.api.service import ReadinessCheck
+from gateway.app.card_life import CardLife
 from gateway.app.cargo import Cargo
 from gateway.app.clock import utc_now
 from gateway.app.conductor import Cancel, Conductor
@@ -33,7 +34,7 @@ from gateway.app.metrics import GatewayCollector, exposition
 from gateway.app.modules import ModuleProcess
 from gateway.app.pins import SecurityModules
 from gateway.app.reactor import run_in_reactor
-from gateway.app.service import OnlineBanking, Readiness
+from gateway.app.service import Readiness
 from gateway.app.settings import LinkSettings, ListenerSettings, Settings, TlsSettings
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.app.traces import TraceNumbers
@@ -374,7 +375,7 @@ class Gateway:
         collector = GatewayCollector(
             conductor, self._links.values(), self._listeners.values(), self._reactor.seconds
         )
-        service = OnlineBanking(
+        service = CardLife(
             conductor=conductor,
             journal=self._journal,
             read=self._read,

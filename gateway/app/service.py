@@ -165,7 +165,7 @@ class OnlineBanking:
         async with self._turns.once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
-            linked = _active(caller, found)
+            linked = active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
             self._must_be_granted(caller, agency, Business.UNLINK)
             for side in Side:
@@ -181,7 +181,7 @@ class OnlineBanking:
         async with self._turns.once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay_session(caller, replayed)
-            linked = _active(caller, found)
+            linked = active(caller, found)
             business = Business.SS_PIN_SET
             if purpose is PinPurpose.FINANCIAL_PIN:
                 business = Business.ACTIVATE
@@ -206,7 +206,7 @@ class OnlineBanking:
         async with self._turns.once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
-            linked = _active(caller, found)
+            linked = active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
             self._must_be_granted(caller, agency, Business.SS_PIN_SET)
             rules = agency.profile.rules(self._today()).pin
@@ -223,7 +223,7 @@ class OnlineBanking:
         async with self._turns.once(caller, key, command.link) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
-            linked = _active(caller, found)
+            linked = active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
             self._must_be_granted(caller, agency, Business.ACTIVATE)
             follows = agency.profile.rules(self._today()).activation.ss_follows_after
@@ -437,7 +437,8 @@ def _owned(caller: Caller, linked: Linked | None) -> Linked:
     return linked
 
 
-def _active(caller: Caller, linked: Linked | None) -> Linked:
+def active(caller: Caller, linked: Linked | None) -> Linked:
+    """Give a link of the caller's customer that things may be done through."""
     own = _owned(caller, linked)
     if own.link.state is LinkState.PENDING:
         raise RequestRefused(Refusal.IN_PROGRESS)

@@ -5,8 +5,8 @@ what is kept when it is done. What silence means is each exchange's own recovery
 exchange of a row have no effect, so that a row is done with its last exchange, or not at all.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.linking.refusals import meaning, never_arrived, unavailable
@@ -16,6 +16,9 @@ from gateway.operations.life import Begin, Plan, Settle, Step, Wait
 from gateway.operations.operation import Operation
 from gateway.social import exchanges as bureau
 from gateway.terms.sides import PinPurpose
+
+UNPROVED = "unproved"
+"""Detail of an operation whose customer showed no PIN in force, where the region wants none."""
 
 Keep = Callable[[Operation, datetime], tuple[object, ...]]
 
@@ -39,6 +42,23 @@ class Procedure:
     undone: Keep = _nothing
 
     @property
+    def has_proof(self) -> bool:
+        """Tell whether a PIN in force is shown on the way."""
+        return any(purpose.is_proof for purpose in self.pins.values())
+
+    def with_pins(self, given: Collection[PinPurpose]) -> "Procedure":
+        """Give the row as it is with these PINs: a PIN in force that is not shown is not compared.
+
+        Whether it has to be shown is the region's to say.
+        """
+        if all(purpose in given for purpose in self.pins.values()):
+            return self
+        pins = {name: purpose for name, purpose in self.pins.items() if not purpose.is_proof}
+        proofs = self.pins.keys() - pins.keys()
+        rest = tuple(exchange for exchange in self.exchanges if exchange.name not in proofs)
+        return replace(self, exchanges=rest, pins=pins)
+
+    @property
     def is_question(self) -> bool:
         """Tell whether it changes nothing anywhere."""
         return all(exchange.recovery is Recovery.QUERY for exchange in self.exchanges)
@@ -53,7 +73,8 @@ class Procedure:
 
     def plan(self, operation: Operation, now: datetime) -> Step:
         """Make the exchanges one after the other; the first that is not approved ends it."""
-        for planned in self.exchanges:
+        is_proved = UNPROVED not in operation.details
+        for planned in self.exchanges if is_proved else self.with_pins(()).exchanges:
             exchange = operation.exchanges[planned.name]
             if exchange.state is ExchangeState.PLANNED:
                 return Begin((exchange.name,))

@@ -1,0 +1,81 @@
+"""Where each business in the life of a card is asked for: one row for each, nothing else to add.
+
+What a business does stands in ``gateway.linking.procedures``; the contract, the routes and the
+OpenAPI document follow from both tables.
+"""
+
+from dataclasses import dataclass
+
+from gateway.api.bodies import Body
+from gateway.api.card_bodies import NewSsPinBody, ResetSsPinBody, SsPinProofBody
+from gateway.linking.procedures import BY_KIND, PROCEDURES, Procedure
+from gateway.operations.facts import OperationKind
+
+_K = OperationKind
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One business below a link; `path` begins behind it."""
+
+    kind: OperationKind
+    method: str
+    path: str
+    summary: str
+    body: type[Body] | None = None
+
+    @property
+    def procedure(self) -> Procedure:
+        """How it is carried out."""
+        return BY_KIND[self.kind]
+
+    @property
+    def full_path(self) -> str:
+        """The path as routes have it."""
+        return f"/v1/links/{{link}}/{self.path}"
+
+    @property
+    def operation_id(self) -> str:
+        """The name of the operation in the OpenAPI document."""
+        return self.kind.value.replace("-", "_")
+
+
+RESOURCES: tuple[Resource, ...] = (
+    Resource(
+        _K.SS_PIN_STATE,
+        "GET",
+        "ss-pin",
+        "Ask the bureau for the state of the SS PIN and the tries left",
+    ),
+    Resource(
+        _K.SS_PIN_CHANGE,
+        "POST",
+        "ss-pin/change",
+        "Change the SS PIN, showing the old one where the region wants it",
+        NewSsPinBody,
+    ),
+    Resource(
+        _K.SS_PIN_RESET,
+        "POST",
+        "ss-pin/reset",
+        "Set a new SS PIN in place of a forgotten or locked one",
+        ResetSsPinBody,
+    ),
+    Resource(_K.SS_PIN_UNLOCK, "POST", "ss-pin/unlock", "Unlock the SS PIN, which stays as it is"),
+    Resource(
+        _K.SS_PIN_ENABLE,
+        "POST",
+        "ss-pin/enable",
+        "Have the SS PIN asked for again",
+        SsPinProofBody,
+    ),
+    Resource(
+        _K.SS_PIN_OPT_OUT,
+        "POST",
+        "ss-pin/opt-out",
+        "Have the SS PIN asked for no more, by the holder's choice",
+        SsPinProofBody,
+    ),
+)
+
+assert {each.kind for each in RESOURCES} == {each.kind for each in PROCEDURES}

@@ -1,0 +1,64 @@
+"""Request bodies of the businesses in the life of a card, and the command that each becomes."""
+
+from gateway.api.bodies import Body, EncryptedPin
+from gateway.api.fields import PinSessionIdText
+from gateway.api.service import BusinessCommand, SetPinCommand
+from gateway.terms.sides import PinPurpose
+
+
+class BusinessBody(Body):
+    """What a business takes beside the link; none takes a proof but those that are PINs."""
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        return BusinessCommand()
+
+
+class CurrentPin(Body):
+    """The PIN in force, encrypted in a session of its own whose purpose ends in `-proof`."""
+
+    pin_session: PinSessionIdText
+    encrypted_pin: EncryptedPin
+
+    def entry(self) -> SetPinCommand:
+        """Give what the security module is to open."""
+        return SetPinCommand(self.pin_session, self.encrypted_pin)
+
+
+class SsPinProofBody(BusinessBody):
+    """Use the SS PIN or not; the PIN in force is shown where the region wants it."""
+
+    current_pin: CurrentPin | None = None
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        return BusinessCommand(pins=_proof(PinPurpose.SS_PIN_PROOF, self.current_pin))
+
+
+class NewSsPinBody(BusinessBody):
+    """Put a new SS PIN in force; the old one is shown where the region wants it."""
+
+    pin_session: PinSessionIdText
+    encrypted_pin: EncryptedPin
+    current_pin: CurrentPin | None = None
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        new = {PinPurpose.SS_PIN: SetPinCommand(self.pin_session, self.encrypted_pin)}
+        return BusinessCommand(pins=_proof(PinPurpose.SS_PIN_PROOF, self.current_pin) | new)
+
+
+class ResetSsPinBody(BusinessBody):
+    """Put a new SS PIN in place of one that is forgotten or locked."""
+
+    pin_session: PinSessionIdText
+    encrypted_pin: EncryptedPin
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        new = SetPinCommand(self.pin_session, self.encrypted_pin)
+        return BusinessCommand(pins={PinPurpose.SS_PIN: new})
+
+
+def _proof(purpose: PinPurpose, shown: CurrentPin | None) -> dict[PinPurpose, SetPinCommand]:
+    return {} if shown is None else {purpose: shown.entry()}

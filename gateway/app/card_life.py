@@ -1,0 +1,141 @@
+"""The businesses in the life of a card: checked, opened and waited for by one rule for all."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+from gateway.api import service as api
+from gateway.api.problems import NotPermitted
+from gateway.api.service import Caller, IdempotencyKey, Reply
+from gateway.app.cargo import Cargo
+from gateway.app.pins import AcceptedPin, PinOrder
+from gateway.app.service import OnlineBanking, active
+from gateway.linking.link import PinSession, SessionUsed
+from gateway.linking.procedures import BY_KIND, UNPROVED, Procedure
+from gateway.linking.refusals import unavailable
+from gateway.operations.draft import EncipheredPin
+from gateway.operations.facts import Opened, OperationKind, OperationState
+from gateway.regions.matrix import NotGranted
+from gateway.regions.vocabulary import Business, Proof
+from gateway.store.queries import Linked
+from gateway.terms.errors import RequestRefused
+from gateway.terms.numbers import LinkId
+from gateway.terms.refusals import Refusal
+from gateway.terms.sides import PinPurpose, Side
+
+_PROVED = {PinPurpose.SS_PIN_PROOF: Proof.SS_PIN, PinPurpose.ECARD_PIN_PROOF: Proof.ECARD_PIN}
+_NOTHING = api.BusinessCommand()
+
+
+class CardLife(OnlineBanking):
+    """Adds to linking, PIN setting and activation every business of the table of procedures."""
+
+    async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:
+        """Ask a far side what nobody changes by asking."""
+        procedure = BY_KIND[kind]
+        linked = active(caller, await self._read(lambda queries: queries.linked(link)))
+        self._must_be_allowed(caller, linked, procedure, _NOTHING)
+        self._must_have_links(procedure, linked)
+        opened = Opened(kind, link, self._now())
+        reply = await self._run(opened, Cargo(linked.card, linked.account), ())
+        if reply.operation.state is OperationState.PENDING:
+            raise RequestRefused(unavailable(procedure.exchanges[-1].side))
+        return reply
+
+    async def carry_out(
+        self,
+        caller: Caller,
+        key: IdempotencyKey,
+        link: LinkId,
+        kind: OperationKind,
+        command: api.BusinessCommand,
+    ) -> Reply:
+        """Carry out a business through an active link of the caller's customer."""
+        procedure = BY_KIND[kind]
+        async with self._turns.once(caller, key, link) as (replayed, found):
+            if replayed is not None:
+                return await self._replay(caller, replayed)
+            linked = active(caller, found)
+            self._must_be_allowed(caller, linked, procedure, command)
+            with self._turn(procedure, link):
+                self._must_have_links(procedure, linked)
+                return await self._begin(caller, key, linked, procedure, command)
+
+    # ------------------------------------------------------------------ checks
+
+    def _must_be_allowed(
+        self, caller: Caller, linked: Linked, procedure: Procedure, command: api.BusinessCommand
+    ) -> None:
+        """Ask the region's matrix; a PIN that is shown counts as proved, for the bureau checks it.
+
+        Raises `NotPermitted` with the one-time notice.
+        """
+        profile = self._catalogue.agency(linked.link.agency).profile
+        proofs = caller.proofs | {_PROVED[each] for each in command.pins if each in _PROVED}
+        business = Business(procedure.kind.value)  # type: ignore[call-arg]  # by its value
+        decision = profile.decide(caller.kind, business, proofs, self._today())
+        if isinstance(decision, NotGranted):
+            raise NotPermitted(decision)
+
+    def _must_have_links(self, procedure: Procedure, linked: Linked) -> None:
+        for exchange in procedure.exchanges:
+            if not exchange.recovery.needs_no_link:
+                self._must_be_ready(exchange.side, linked.link.agency)
+
+    def _turn(self, procedure: Procedure, link: LinkId) -> AbstractContextManager[None]:
+        return nullcontext() if procedure.is_beside_others else self._turns.alone(link)
+
+    # ------------------------------------------------------------------ opening
+
+    async def _begin(
+        self,
+        caller: Caller,
+        key: IdempotencyKey,
+        linked: Linked,
+        procedure: Procedure,
+        command: api.BusinessCommand,
+    ) -> Reply:
+        wanted = procedure.with_pins(command.pins)
+        sessions = {
+            purpose: await self._session(entry.pin_session, linked.link.id, purpose)
+            for purpose, entry in command.pins.items()
+        }
+        used = (*(SessionUsed(each.id) for each in sessions.values()), self._used(caller, key))
+        opened = Opened(procedure.kind, linked.link.id, self._now(), details=command.words)
+        if not wanted.has_proof and procedure.has_proof:
+            opened = replace(opened, details={**command.words, UNPROVED: "yes"})
+        accepted = await self._encipher(linked, wanted.pins, sessions, command)
+        if isinstance(accepted, Refusal):
+            return await self._refuse(opened, accepted, used)
+        cargo = Cargo(linked.card, linked.account, command.private)
+        pins: Mapping[str, EncipheredPin] = {
+            name: each.enciphered for name, each in accepted.items()
+        }
+        reply = await self._run(opened, cargo, used, pins=pins)
+        return next((each.beside(reply) for each in accepted.values() if each.advice), reply)
+
+    async def _encipher(
+        self,
+        linked: Linked,
+        pins: Mapping[str, PinPurpose],
+        sessions: Mapping[PinPurpose, PinSession],
+        command: api.BusinessCommand,
+    ) -> dict[str, AcceptedPin] | Refusal:
+        """Have each PIN made into a block; the first that is refused refuses the whole."""
+        accepted: dict[str, AcceptedPin] = {}
+        for name, purpose in pins.items():
+            envelope = command.pins[purpose].encrypted_pin
+            order = self._order(linked, purpose).with_envelope(sessions[purpose], envelope)
+            outcome = await self._pins.encipher(order)
+            if isinstance(outcome, Refusal):
+                return outcome
+            accepted[name] = outcome
+        return accepted
+
+    def _order(self, linked: Linked, purpose: PinPurpose) -> PinOrder:
+        rules = self._catalogue.agency(linked.link.agency).profile.rules(self._today())
+        zone = self._zone(purpose.side, linked.link.agency)
+        if purpose.side is Side.FINANCIAL:
+            return PinOrder.for_account(linked.account, zone)
+        order = PinOrder.for_card(linked.card, zone, rules.pin.policy)
+        return order.as_proof() if purpose.is_proof else order
