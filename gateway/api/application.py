@@ -102,7 +102,8 @@ class _CallReader:
         key_text = idempotency_key_text(headers) if endpoint.changes_state else ""
         content, body = None, None
         if endpoint.body is None:
-            refuse_body(headers)
+            if not endpoint.ignores_body:
+                refuse_body(headers)
         else:
             content, body = await read_json(headers, receive, endpoint.body)
         key = None

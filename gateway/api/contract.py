@@ -42,7 +42,8 @@ class Endpoint:
     """One method of one path.
 
     `for_customer` demands the Customer-Number header, `changes_state` the Idempotency-Key.
-    `own_refusals` are those beyond the ones that follow from these demands.
+    `own_refusals` are those beyond the ones that follow from these demands. With `ignores_body`
+    whatever is sent is answered without being read.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Endpoint:
     changes_state: bool = False
     body: type[Body] | None = None
     own_refusals: tuple[Refusal, ...] = field(default=())
+    ignores_body: bool = False
 
     @property
     def operation_id(self) -> str:
@@ -250,6 +252,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ),
     ),
     *map(_business, RESOURCES),
+    Endpoint(
+        "POST",
+        "/v1/transfers",
+        endpoints.transfer,
+        "Refused by name: no money moves between the SS account and the financial account",
+        (),
+        own_refusals=(Refusal.MONEY_NEVER_MOVES,),
+        ignores_body=True,
+    ),
     Endpoint(
         "GET",
         "/v1/operations/{operation}",

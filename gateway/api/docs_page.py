@@ -94,7 +94,7 @@ def _contents(document: JsonObject, headings: list[tuple[str, str]]) -> Iterator
 
 
 def _endpoints(document: JsonObject) -> Iterator[str]:
-    schemas = document["components"]["schemas"]
+    schemas, described_above = document["components"]["schemas"], set()
     for method, path, operation in _operations(document):
         anchor = operation["operationId"]
         yield f"<section><h3 id={anchor}><code>{method} {escape(path)}</code></h3>"
@@ -103,8 +103,12 @@ def _endpoints(document: JsonObject) -> Iterator[str]:
         if "requestBody" in operation:
             body = operation["requestBody"]["content"]["application/json"]["schema"]
             name = body["$ref"].rpartition("/")[2]
-            yield f"<h4 id={name}>{name}</h4>"
-            yield from fields_table(schemas[name], schemas)
+            if name in described_above:
+                yield f"<h4><a href='#{name}'>{name}</a></h4>"
+            else:
+                yield f"<h4 id={name}>{name}</h4>"
+                yield from fields_table(schemas[name], schemas)
+            described_above.add(name)
         yield from _answers(operation["responses"])
         yield "</section>"
 

@@ -29,6 +29,7 @@ from gateway.api.service import (
     Reply,
 )
 from gateway.operations.facts import OperationKind, OperationState
+from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import LinkId, OperationId
 from gateway.terms.refusals import Refusal
 
@@ -164,6 +165,11 @@ def carrying_out(resource: Resource) -> Handler:
 def _named(handler: Handler, resource: Resource) -> Handler:
     handler.__name__ = resource.operation_id
     return handler
+
+
+async def transfer(_service: GatewayService, _call: Call) -> Response:
+    """Refuse: the two accounts are independent, and nothing here moves money between them."""
+    raise RequestRefused(Refusal.MONEY_NEVER_MOVES)
 
 
 async def read_operation(service: GatewayService, call: Call) -> Response:

@@ -75,7 +75,7 @@ def test_unknown_path_is_answered_as_a_problem(client, path):
     [
         ("/v1/links", "POST"),
         (f"/v1/links/{LINK}", "GET, DELETE, HEAD"),
-        (f"/v1/links/{LINK}/ss-pin", "PUT"),
+        (f"/v1/links/{LINK}/ss-pin", "PUT, GET, HEAD"),
         ("/livez", "GET, HEAD"),
         ("/", "GET, HEAD"),
         ("/docs", "GET, HEAD"),

@@ -35,6 +35,9 @@ RIGHT = {
     },
 }
 PAN_RULE = Pan.rule
+PURPOSE_RULE = (
+    "one of 'ss-pin', 'financial-pin', 'ss-pin-proof', 'ecard-pin' or 'ecard-pin-proof'"
+)
 CARD_RULE = "8 to 12 digits or capital letters"
 SERVICES_RULE = "one of 'sms', 'online-banking' or 'wealth-account'"
 CANARY = "483920"
@@ -58,8 +61,8 @@ BROKEN = [
     (LinkBody, "mobile", "+8615400000001", "/mobile", "11 digits beginning 13 to 19"),
     (LinkBody, "institution", "9935020", "/institution", "8 digits"),
     (LinkBody, "contact_address", 1, "/contact_address", "a string"),
-    (PinSessionBody, "purpose", "pin", "/purpose", "one of 'ss-pin' or 'financial-pin'"),
-    (PinSessionBody, "purpose", 1, "/purpose", "one of 'ss-pin' or 'financial-pin'"),
+    (PinSessionBody, "purpose", "pin", "/purpose", PURPOSE_RULE),
+    (PinSessionBody, "purpose", 1, "/purpose", PURPOSE_RULE),
     (SetPinBody, "pin_session", SESSION.upper(), "/pin_session", None),
     (SetPinBody, "encrypted_pin", "", "/encrypted_pin", "not empty"),
     (SetPinBody, "encrypted_pin", {"pin": CANARY}, "/encrypted_pin", "a string"),

@@ -7,6 +7,7 @@ from html import unescape
 
 import pytest
 
+from gateway.api.businesses import RESOURCES
 from gateway.api.contract import ENDPOINTS
 from gateway.api.docs_page import at_address, render_page
 from gateway.api.openapi import document
@@ -100,7 +101,10 @@ def test_endpoints_stand_in_the_order_of_use(page):
         "unlink",
         "open_pin_session",
         "set_ss_pin",
+        "ss_pin_state",
         "activate",
+        *(each.operation_id for each in RESOURCES if each.path != "ss-pin"),
+        "transfer",
         "read_operation",
         "liveness",
         "readiness",
