@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from gateway.api import service as api
-from gateway.api.problems import NotPermitted
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app.cargo import Cargo
 from gateway.app.pins import AcceptedPin, PinOrder
@@ -15,7 +14,6 @@ from gateway.linking.procedures import BY_KIND, UNPROVED, Procedure
 from gateway.linking.refusals import unavailable
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind, OperationState
-from gateway.regions.matrix import NotGranted
 from gateway.regions.vocabulary import Business, Proof
 from gateway.store.queries import Linked
 from gateway.terms.errors import RequestRefused
@@ -34,7 +32,7 @@ class CardLife(OnlineBanking):
         """Ask a far side what nobody changes by asking."""
         procedure = BY_KIND[kind]
         linked = active(caller, await self._read(lambda queries: queries.linked(link)))
-        self._must_be_allowed(caller, linked, procedure, _NOTHING)
+        self._must_be_granted_to(caller, linked, procedure, _NOTHING)
         self._must_have_links(procedure, linked)
         opened = Opened(kind, link, self._now())
         reply = await self._run(opened, Cargo(linked.card, linked.account), ())
@@ -56,26 +54,20 @@ class CardLife(OnlineBanking):
             if replayed is not None:
                 return await self._replay(caller, replayed)
             linked = active(caller, found)
-            self._must_be_allowed(caller, linked, procedure, command)
+            self._must_be_granted_to(caller, linked, procedure, command)
             with self._turn(procedure, link):
                 self._must_have_links(procedure, linked)
                 return await self._begin(caller, key, linked, procedure, command)
 
     # ------------------------------------------------------------------ checks
 
-    def _must_be_allowed(
+    def _must_be_granted_to(
         self, caller: Caller, linked: Linked, procedure: Procedure, command: api.BusinessCommand
     ) -> None:
-        """Ask the region's matrix; a PIN that is shown counts as proved, for the bureau checks it.
-
-        Raises `NotPermitted` with the one-time notice.
-        """
-        profile = self._catalogue.agency(linked.link.agency).profile
-        proofs = caller.proofs | {_PROVED[each] for each in command.pins if each in _PROVED}
+        """Ask the region; a PIN that is shown counts as proved, for the bureau compares it."""
         business = Business(procedure.kind.value)  # type: ignore[call-arg]  # by its value
-        decision = profile.decide(caller.kind, business, proofs, self._today())
-        if isinstance(decision, NotGranted):
-            raise NotPermitted(decision)
+        shown = frozenset(_PROVED[each] for each in command.pins if each in _PROVED)
+        self._must_be_allowed(caller, linked, business, shown)
 
     def _must_have_links(self, procedure: Procedure, linked: Linked) -> None:
         for exchange in procedure.exchanges:

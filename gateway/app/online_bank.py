@@ -30,12 +30,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class OnlineBank:
-    """A backend that asks the gateway on behalf of one customer; `called` hears of each call."""
+    """A backend that asks the gateway on behalf of one customer; `called` hears of each call.
+
+    `proofs` is what it attests of the customer: the Proofs header, left out when empty.
+    """
 
     url: str
     token: str
     customer: str
     called: Callable[[str, str, int], None] = lambda _method, _path, _status: None
+    proofs: str = ""
 
     def get(self, path: str) -> Answer:
         """Read something."""
@@ -62,6 +66,7 @@ class OnlineBank:
         data = None if body is None else json.dumps(body).encode()
         described = {"Content-Type": "application/json"} if data is not None else {}
         who = {"Authorization": f"Bearer {self.token}", "Customer-Number": self.customer}
+        who |= {"Proofs": self.proofs} if self.proofs else {}
         request = urllib.request.Request(  # noqa: S310 - http on loopback, our own ensemble
             self.url + path, data=data, method=method, headers={**who, **described, **headers}
         )

@@ -13,11 +13,34 @@ from gateway.hsm.protocol import PublicKey
 from gateway.linking.link import PinSession
 from gateway.operations.draft import EncipheredPin
 from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy
+from gateway.regions.vocabulary import Business
 from gateway.social.card import SocialCard
 from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused, Unavailable
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
+
+PIN_BUSINESSES: Mapping[PinPurpose, tuple[Business, ...]] = {
+    PinPurpose.SS_PIN: (Business.SS_PIN_SET, Business.SS_PIN_CHANGE, Business.SS_PIN_RESET),
+    PinPurpose.SS_PIN_PROOF: (
+        Business.SS_PIN_CHANGE,
+        Business.SS_PIN_ENABLE,
+        Business.SS_PIN_OPT_OUT,
+        Business.CHANGE_MOBILE,
+        Business.SS_LOSS_TEMPORARY,
+        Business.SS_LOSS_CANCEL,
+        Business.ECARD_ISSUE,
+    ),
+    PinPurpose.FINANCIAL_PIN: (Business.ACTIVATE, Business.FINANCIAL_PIN_RESET),
+    PinPurpose.ECARD_PIN: (
+        Business.ECARD_ISSUE,
+        Business.ECARD_PIN_SET,
+        Business.ECARD_PIN_CHANGE,
+        Business.ECARD_PIN_RESET,
+    ),
+    PinPurpose.ECARD_PIN_PROOF: (Business.ECARD_PIN_CHANGE, Business.ECARD_CODE),
+}
+"""What each PIN is asked for: a session is opened where one of these is allowed."""
 
 FINANCIAL_PIN_POLICY = PinPolicy()
 """The bank's own rule for its accounts: every rule there is (no region speaks of this PIN)."""

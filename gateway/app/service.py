@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
@@ -16,7 +16,7 @@ from gateway.app.cargo import Cargo
 from gateway.app.clock import LOCAL_ZONE
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S, Conductor, Recorder
 from gateway.app.identifiers import Identifiers
-from gateway.app.pins import PinOrder, PinOutcome
+from gateway.app.pins import PIN_BUSINESSES, PinOrder, PinOutcome
 from gateway.app.turns import Reader, Turns
 from gateway.financial import exchanges as core
 from gateway.financial.account import AddedService, FinancialAccount, services_code
@@ -34,7 +34,7 @@ from gateway.operations.facts import Opened, OperationKind, OperationState
 from gateway.operations.operation import Operation
 from gateway.regions.catalogue import Agency, Catalogue
 from gateway.regions.matrix import NotGranted
-from gateway.regions.vocabulary import Business
+from gateway.regions.vocabulary import PIN_PROOFS, Business, Proof
 from gateway.social import exchanges as bureau
 from gateway.social.card import SocialCard
 from gateway.store.journal import Conflict
@@ -166,8 +166,7 @@ class OnlineBanking:
             if replayed is not None:
                 return await self._replay(caller, replayed)
             linked = active(caller, found)
-            agency = self._catalogue.agency(linked.link.agency)
-            self._must_be_granted(caller, agency, Business.UNLINK)
+            self._must_be_allowed(caller, linked, Business.UNLINK)
             for side in Side:
                 self._must_be_ready(side, linked.link.agency)
             with self._turns.alone(link):
@@ -182,11 +181,7 @@ class OnlineBanking:
             if replayed is not None:
                 return await self._replay_session(caller, replayed)
             linked = active(caller, found)
-            business = Business.SS_PIN_SET
-            if purpose is PinPurpose.FINANCIAL_PIN:
-                business = Business.ACTIVATE
-            agency = self._catalogue.agency(linked.link.agency)
-            self._must_be_granted(caller, agency, business)
+            self._must_be_of_use(caller, linked, purpose)
             session = PinSession(
                 self._identifiers.pin_session(),
                 link,
@@ -208,7 +203,7 @@ class OnlineBanking:
                 return await self._replay(caller, replayed)
             linked = active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
-            self._must_be_granted(caller, agency, Business.SS_PIN_SET)
+            self._must_be_allowed(caller, linked, Business.SS_PIN_SET)
             rules = agency.profile.rules(self._today()).pin
             zone = self._zone(Side.SOCIAL, linked.link.agency)
             order = PinOrder.for_card(linked.card, zone, rules.policy)
@@ -225,7 +220,7 @@ class OnlineBanking:
                 return await self._replay(caller, replayed)
             linked = active(caller, found)
             agency = self._catalogue.agency(linked.link.agency)
-            self._must_be_granted(caller, agency, Business.ACTIVATE)
+            self._must_be_allowed(caller, linked, Business.ACTIVATE)
             follows = agency.profile.rules(self._today()).activation.ss_follows_after
             details = {
                 "services": services_code(_SERVICES[each] for each in command.added_services),
@@ -387,6 +382,28 @@ class OnlineBanking:
         decision = agency.profile.decide(caller.kind, business, caller.proofs, self._today())
         if isinstance(decision, NotGranted):
             raise NotPermitted(decision)
+
+    def _must_be_allowed(
+        self,
+        caller: Caller,
+        linked: Linked,
+        business: Business,
+        shown: frozenset[Proof] = frozenset(),
+    ) -> None:
+        """See that it is granted through this link; `shown` are PINs, which nobody attests."""
+        agency = self._catalogue.agency(linked.link.agency)
+        shown_by = replace(caller, proofs=caller.proofs | shown)
+        self._must_be_granted(shown_by, agency, business)
+
+    def _must_be_of_use(self, caller: Caller, linked: Linked, purpose: PinPurpose) -> None:
+        """See that something that takes this PIN is allowed; raises the first refusal of all."""
+        refusals = []
+        for business in PIN_BUSINESSES[purpose]:
+            try:
+                return self._must_be_allowed(caller, linked, business, PIN_PROOFS)
+            except RequestRefused as refused:
+                refusals.append(refused)
+        raise refusals[0]
 
     def _must_be_ready(self, side: Side, agency: AgencyCode) -> None:
         if not self._conductor.has_room:  # asked before a PIN session is spent

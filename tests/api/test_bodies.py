@@ -35,9 +35,7 @@ RIGHT = {
     },
 }
 PAN_RULE = Pan.rule
-PURPOSE_RULE = (
-    "one of 'ss-pin', 'financial-pin', 'ss-pin-proof', 'ecard-pin' or 'ecard-pin-proof'"
-)
+PURPOSE_RULE = "one of 'ss-pin', 'financial-pin', 'ss-pin-proof', 'ecard-pin' or 'ecard-pin-proof'"
 CARD_RULE = "8 to 12 digits or capital letters"
 SERVICES_RULE = "one of 'sms', 'online-banking' or 'wealth-account'"
 CANARY = "483920"

@@ -10,7 +10,7 @@ import secrets
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -244,6 +244,7 @@ class Town(Ensemble):
         self._amend = amend
         self._tls = tls
         self.other_token = secrets.token_urlsafe(32)
+        self.counter_token = secrets.token_urlsafe(32)
         self.wires: dict[str, Wire] = {}
         self.bureau_peer = Peer(self, Side.SOCIAL)
         self.core_peer = Peer(self, Side.FINANCIAL)
@@ -259,6 +260,8 @@ class Town(Ensemble):
         text = self.configuration.read_text("utf-8")
         digest = sha256(self.other_token.encode()).hexdigest()
         channel = f'[http.channels.other]\ntoken_sha256 = "{digest}"\n'
+        digest = sha256(self.counter_token.encode()).hexdigest()
+        channel += f'[http.channels.counter]\ntoken_sha256 = "{digest}"\nkind = "counter"\n'
         text = self._amend(self, f"{self.lines}\n{text}\n{channel}")
         self.configuration.write_text(text, "utf-8")
 
@@ -317,10 +320,16 @@ class Citizen:
     who: Person
     link: str = ""
     token: str = field(default="", repr=False)
+    proofs: str = ""
+
+    def at_counter(self, proofs: str = "citizen-id, card-present") -> "Citizen":
+        """Give the same customer at the counter, where links are that channel's own."""
+        return replace(self, token=self.town.counter_token, proofs=proofs)
 
     @property
     def bank(self) -> OnlineBank:
-        return OnlineBank(self.town.url, self.token or self.town.token, self.who.customer)
+        token = self.token or self.town.token
+        return OnlineBank(self.town.url, token, self.who.customer, proofs=self.proofs)
 
     def ask_link(self, key: str | None = None, **changes: Any) -> Answer:
         """Ask for the link of the own card and the own account, with some members changed."""
@@ -354,6 +363,14 @@ class Citizen:
         """Write the body that sets a PIN."""
         envelope = self.bank.encrypt(session, pin)
         return {"pin_session": session["pin_session"], "encrypted_pin": envelope}
+
+    def ask(self, path: str) -> Answer:
+        """Ask something about the link."""
+        return self.bank.get(f"/v1/links/{self.link}/{path}")
+
+    def do(self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST") -> Answer:
+        """Have a business done through the link."""
+        return self.bank.change(method, f"/v1/links/{self.link}/{path}", body)
 
     def set_pin(self, pin: str = PIN) -> Answer:
         """Set the SS PIN in a session of its own."""
