@@ -18,8 +18,9 @@ import hashlib
 import hmac
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDH,
     SECP256R1,
@@ -39,10 +40,11 @@ _FIXED = {"alg": "ECDH-ES", "enc": "A256GCM"}
 _MEMBERS_WITHOUT_EFFECT = ("typ", "cty")
 _COORDINATE_BYTES = 32
 _CONTENT_KEY_BYTES = 32
+_TAG_BYTES = 16
 # RFC 7518, 4.6.2: algorithm id, no party information, key length in bits.
 _OTHER_INFO = b"\x00\x00\x00\x07A256GCM" + bytes(8) + (8 * _CONTENT_KEY_BYTES).to_bytes(4)
 _UNCOMPRESSED = b"\x04"  # form of a point (SEC 1, 2.3.3)
-_ROUND_1 = (1).to_bytes(4)
+_ROUND_1 = hashlib.sha256((1).to_bytes(4))  # begun once: to look the hash up takes longer than it
 # Header, no encrypted key, 96 bits of IV, ciphertext and 128 bits of tag (RFC 7516, 7.1).
 _COMPACT = re.compile(
     rb"([0-9A-Za-z_-]+)\.\.([0-9A-Za-z_-]{16})\.([0-9A-Za-z_-]+)\.([0-9A-Za-z_-]{22})"
@@ -68,34 +70,55 @@ class EnvelopeRefused(LocalError):
         super().__init__("envelope cannot be opened")
 
 
-def open_envelope(envelope: str, key: EnvelopeKey, nonce: str) -> bytearray:
-    """Open an envelope and give the PIN that is in it, whatever its form.
+class SealedPayload(NamedTuple):
+    """An envelope of which all is known but what is in it: `enciphered` ends with the tag."""
 
-    Raises `EnvelopeRefused` unless the envelope is of the fixed profile, for this key and with
-    this nonce.
+    content_key: bytes
+    protected: bytes
+    iv: bytes
+    enciphered: bytes
+
+    def __repr__(self) -> str:
+        return "SealedPayload(…)"
+
+
+def agree_on(envelope: str, key: EnvelopeKey) -> SealedPayload:
+    """Check an envelope's form and derive its content key; nothing is deciphered.
+
+    Raises `EnvelopeRefused` unless the envelope is of the fixed profile and for this key.
     """
     try:
-        payload = _decipher(envelope, key)
+        return _agreed(envelope, key)
     except Exception:  # noqa: BLE001 - faults come in many kinds, and all must look alike
         raise EnvelopeRefused from None
+
+
+def open_payload(sealed: SealedPayload, nonce: str) -> bytearray:
+    """Open an envelope and give the PIN that is in it, whatever its form.
+
+    Raises `EnvelopeRefused` unless the payload is of the agreed form and has this nonce.
+    """
+    # A buffer of just this size leaves the library no tag but one of its full 128 bits.
+    payload = bytearray(len(sealed.enciphered) - _TAG_BYTES)
     try:
+        AESGCM(sealed.content_key).decrypt_into(
+            sealed.iv, sealed.enciphered, sealed.protected, payload
+        )
         return _pin_of(payload, nonce)
+    except InvalidTag:
+        raise EnvelopeRefused from None
     finally:
         wipe(payload)
 
 
-def _decipher(envelope: str, key: EnvelopeKey) -> bytearray:
+def _agreed(envelope: str, key: EnvelopeKey) -> SealedPayload:
     found = _COMPACT.fullmatch(envelope.encode("ascii"))
     if found is None:
         raise EnvelopeRefused
     protected, iv, ciphertext, tag = found.groups()
     header = _READ_JSON(_decode(protected).decode())
     content_key = _content_key(key.private_key, _ephemeral_key(header, key.kid))
-    enciphered = _decode(ciphertext)
-    # A buffer of just this size leaves the library no tag but one of its full 128 bits.
-    payload = bytearray(len(enciphered))
-    AESGCM(content_key).decrypt_into(_decode(iv), enciphered + _decode(tag), protected, payload)
-    return payload
+    return SealedPayload(content_key, protected, _decode(iv), _decode(ciphertext) + _decode(tag))
 
 
 def _ephemeral_key(header: dict[str, Any], kid: str) -> dict[str, str]:
@@ -122,7 +145,9 @@ def _content_key(private: EllipticCurvePrivateKey, ephemeral: dict[str, str]) ->
         raise EnvelopeRefused
     secret = agree(private, _UNCOMPRESSED + x + y)
     # One round of the Concat KDF (NIST SP 800-56A, 5.8.1), which SHA-256 fills the key with.
-    return hashlib.sha256(_ROUND_1 + secret + _OTHER_INFO).digest()
+    derived = _ROUND_1.copy()
+    derived.update(secret + _OTHER_INFO)
+    return derived.digest()
 
 
 def _decode(segment: bytes) -> bytes:

@@ -15,16 +15,16 @@ import stat
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from gateway.hsm import pin_protocol, protocol
 from gateway.hsm.frames import BrokenFrame, Frame, FrameReader, write_frame
 from gateway.hsm.pin_list import read_pin_list
 from gateway.hsm.protocol import MISUSE, Command
-from gateway.hsm.soft_module import SoftModule
+from gateway.hsm.soft_module import PinAttempt, SoftModule
 from gateway.hsm.store_keeper import StoreKeeper
 from gateway.pinblock.policy import PinList
 from gateway.terms.errors import GatewayError, LocalError, SpecificationError
@@ -34,6 +34,9 @@ CONNECTIONS_MAX = 32  # a gateway keeps one; a few nodes and a probe may share a
 ANSWERS_AT_ONCE = 8  # about a millisecond of work, in which one write does not count
 WAITING_MAX = 512  # requests of one connection, some 600 kB: no client of ours has more in flight
 _PR_SET_DUMPABLE = 4  # prctl(2)
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 
 def run(
@@ -70,22 +73,49 @@ def run(
             socket_path.unlink()
 
 
-def answer(module: SoftModule, frame: Frame) -> Frame:
-    """Carry out one request; a request that cannot be carried out is answered as misuse."""
+def answers(module: SoftModule, frames: Sequence[Frame]) -> list[Frame]:
+    """Carry out requests in order; one that cannot be carried out is answered as misuse.
+
+    Those to set a PIN are all begun before the first is finished (`SoftModule.begin`).
+    """
+    begun = [_or_misuse(_begun, module, frame) for frame in frames]
+    return [
+        Frame(frame.request_id, frame.command, _or_misuse(_payload, module, (frame, attempt)))
+        for frame, attempt in zip(frames, begun, strict=True)
+    ]
+
+
+def _or_misuse(work: Callable[[SoftModule, A], T], module: SoftModule, of: A) -> T | bytes:
     try:
-        payload = _carry_out(module, Command(frame.command), frame.payload)
+        return work(module, of)
     except (GatewayError, ValueError):
-        payload = MISUSE
+        return MISUSE
     except Exception as error:  # noqa: BLE001 - its text may quote the request: only the kind
         sys.stderr.write(f"security module: {type(error).__name__}\n")
-        payload = MISUSE
-    return Frame(frame.request_id, frame.command, payload)
+        return MISUSE
+
+
+def _begun(module: SoftModule, frame: Frame) -> PinAttempt | None:
+    if frame.command != Command.SET_PIN:
+        return None
+    return module.begin(pin_protocol.read_set_pin(frame.payload))
+
+
+def _payload(module: SoftModule, of: tuple[Frame, PinAttempt | bytes | None]) -> bytes:
+    frame, attempt = of
+    match attempt:
+        case None:
+            return _carry_out(module, Command(frame.command), frame.payload)
+        case bytes():
+            return attempt
+        case PinAttempt():
+            return pin_protocol.write_pin_answer(module.finish(attempt))
 
 
 def _carry_out(module: SoftModule, command: Command, payload: bytes) -> bytes:
     match command:
         case Command.SET_PIN:
-            return pin_protocol.write_pin_answer(module.set_pin(pin_protocol.read_set_pin(payload)))
+            raise AssertionError("is begun before anything is carried out")
         case Command.TRANSLATE_PIN:
             request = pin_protocol.read_translate_pin(payload)
             return pin_protocol.write_pin_answer(module.translate_pin(request))
@@ -255,8 +285,7 @@ class _Connection(asyncio.Protocol):
         waiting = self._waiting
         taken = [waiting.popleft() for _ in range(min(len(waiting), ANSWERS_AT_ONCE))]
         if taken:
-            answers = [write_frame(answer(self._module, frame)) for frame in taken]
-            self._transport.write(b"".join(answers))
+            self._transport.write(b"".join(map(write_frame, answers(self._module, taken))))
         self._is_working = bool(waiting) and not self._is_deaf
         if self._is_working:
             asyncio.get_running_loop().call_soon(self._work)

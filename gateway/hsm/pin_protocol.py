@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.hsm.envelope import ENVELOPE_CHARACTERS_MAX
 from gateway.hsm.protocol import MISUSE, BadRequest
@@ -38,8 +38,7 @@ class PinRefusal(StrEnum):
     RATE_LIMITED = "rate-limited"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class SetPin:
+class SetPin(NamedTuple):
     """The request for a PIN to be opened, judged and enciphered.
 
     `expires_at` is in seconds since the epoch. `account` is what the zone's format binds, empty
@@ -58,9 +57,11 @@ class SetPin:
     policy: PinPolicy
     holder: PinHolder
 
+    def __repr__(self) -> str:
+        return "SetPin(…)"
 
-@dataclass(frozen=True, slots=True, repr=False)
-class TranslatePin:
+
+class TranslatePin(NamedTuple):
     """The request for a PIN block of a channel's PIN pad to be judged and enciphered anew.
 
     `channel` is the zone of the PIN pads, `account` what both formats bind, or the one of them
@@ -76,6 +77,9 @@ class TranslatePin:
     card: str
     policy: PinPolicy
     holder: PinHolder
+
+    def __repr__(self) -> str:
+        return "TranslatePin(…)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

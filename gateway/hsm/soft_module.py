@@ -8,9 +8,10 @@ from Python; they live until the memory is used again, in a process that nobody 
 
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 
-from gateway.hsm.envelope import EnvelopeRefused, open_envelope
+from gateway.hsm.envelope import EnvelopeRefused, SealedPayload, agree_on, open_payload
 from gateway.hsm.key_purpose import KeyPurpose
 from gateway.hsm.key_store import KeyStore
 from gateway.hsm.limits import BurntIds, RefusedAttempts, TriedBlocks
@@ -56,11 +57,12 @@ class SoftModule:
         self._tried = TriedBlocks(SESSION_SECONDS_MAX, TRIED_BLOCKS_MAX)
         self._refused = RefusedAttempts(REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX)
 
-    def set_pin(self, request: SetPin) -> EncipheredPin | PinRefusal:
-        """Open the envelope, judge the PIN and encipher it for the zone, or refuse it.
+    def begin(self, request: SetPin) -> "PinAttempt":
+        """Use the session up and agree on the envelope's key; the PIN stays enciphered.
 
-        The session is used up whatever comes of it. Raises `LocalError` when the gateway asks for
-        a zone or an account that cannot be.
+        Apart from `finish` only because it is quicker: several key agreements one after the
+        other, then the rest of each, take a fifth less than each call as a whole, for neither
+        has to find its code and data in the processor's caches anew.
         """
         now = self._clock()
         # The nonce is burnt as well: it stands inside the envelope, so that no envelope can be
@@ -69,9 +71,21 @@ class SoftModule:
             f"nonce {request.nonce}", now
         )
         if not unused or not _is_in_time(request, now):
-            return PinRefusal.SESSION
-        today = datetime.fromtimestamp(now, UTC).date()
-        return self._attempt(request, now, lambda: self._open(request, today))
+            return PinAttempt(request, now, None, PinRefusal.SESSION)
+        try:
+            return PinAttempt(request, now, self._agreed(request, now), None)
+        except EnvelopeRefused:
+            return PinAttempt(request, now, None, None)
+
+    def finish(self, attempt: "PinAttempt") -> EncipheredPin | PinRefusal:
+        """Open the envelope, judge the PIN and encipher it for the zone, or refuse it.
+
+        Raises `LocalError` when the gateway asks for a zone or an account that cannot be.
+        """
+        if attempt.refusal is not None:
+            return attempt.refusal
+        request = attempt.request
+        return self._attempt(request, attempt.now, lambda: _opened(attempt))
 
     def translate_pin(self, request: TranslatePin) -> EncipheredPin | PinRefusal:
         """Decipher a PIN pad's block, judge the PIN and encipher it for the zone, or refuse it.
@@ -157,12 +171,12 @@ class SoftModule:
         finally:
             wipe(pin)
 
-    def _open(self, request: SetPin, today: date) -> bytearray:
+    def _agreed(self, request: SetPin, now: float) -> SealedPayload:
         key = self._store.envelope_key(request.purpose, request.kid)
         # A purpose without a key here is a PIN of the other side.
-        if key is None or today > key.not_after:
+        if key is None or datetime.fromtimestamp(now, UTC).date() > key.not_after:
             raise EnvelopeRefused
-        return open_envelope(request.envelope, key, request.nonce)
+        return agree_on(request.envelope, key)
 
     def _encipher(
         self, request: SetPin | TranslatePin, pin: bytearray, judgement: Judgement
@@ -176,6 +190,21 @@ class SoftModule:
         except ValueError:
             raise BadRequest("security module: the zone cannot bind this account") from None
         return EncipheredPin(block, zone.security_control_information, judgement.advice)
+
+
+class PinAttempt(NamedTuple):
+    """A request to set a PIN, begun: `sealed` is missing when its envelope cannot be opened."""
+
+    request: SetPin
+    now: float
+    sealed: SealedPayload | None
+    refusal: PinRefusal | None
+
+
+def _opened(attempt: PinAttempt) -> bytearray:
+    if attempt.sealed is None:
+        raise EnvelopeRefused
+    return open_payload(attempt.sealed, attempt.request.nonce)
 
 
 def _is_in_time(request: SetPin | TranslatePin, now: float) -> bool:

@@ -1,8 +1,9 @@
 """Which PINs are too easily guessed, and whether a region refuses them or advises against them.
 
 The rules are structural, or made of what a thief knows of the holder; there is no list of
-popular PINs of unclear licence (``reference/pin-and-keys.md`` 7). Every rule is evaluated for
-every PIN, and only then a judgement given, so that the time taken does not tell which rule hit.
+popular PINs of unclear licence (``reference/pin-and-keys.md`` 7). All that may refuse a PIN or
+advise against it is looked at before a judgement is given, so that the time taken tells no more
+than the judgement does.
 """
 
 import re
@@ -11,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, StrEnum
-from functools import cache, lru_cache
-from math import gcd
+from functools import lru_cache
+from typing import Self
 
-from gateway.pinblock.formats import PIN_DIGITS_MAX, Octets
+from gateway.pinblock.formats import Octets
 
 DATE_DIGITS = 6
 
@@ -107,48 +108,80 @@ def judge(
     """Judge a PIN of ASCII digits: format first, then every rule, the refusing ones before all."""
     if len(pin) != policy.length or not pin.isdigit():
         return Judgement(PinVerdict.FORMAT)
-    trivial = [rule for rule, applies in _shapes(len(pin)) if applies(pin)]
-    trivial += [rule for rule, pins in _named(policy) if pins.count(pin)]
-    personal = [rule for rule, text in _known(holder) if text.count(pin)]
-    is_listed = pin in operators
-    if is_listed or not policy.rules.isdisjoint(trivial):
+    refused, advised = _judges(policy)
+    refuses_trivial, refuses_personal = refused.is_trivial(pin), refused.is_personal(pin, holder)
+    advises_trivial, advises_personal = advised.is_trivial(pin), advised.is_personal(pin, holder)
+    if refuses_trivial or pin in operators:
         return Judgement(PinVerdict.TRIVIAL)
-    if not policy.rules.isdisjoint(personal):
+    if refuses_personal:
         return Judgement(PinVerdict.PERSONAL)
-    if not policy.advised.isdisjoint(personal):
+    if advises_personal:
         return Judgement(PinVerdict.ACCEPTED, PinAdvice.PERSONAL)
-    if not policy.advised.isdisjoint(trivial):
+    if advises_trivial:
         return Judgement(PinVerdict.ACCEPTED, PinAdvice.TRIVIAL)
     return _ACCEPTED
 
 
-def _is_run(pin: Octets) -> bool:
-    """Tell whether each digit differs from the last by the same step, modulo ten.
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What a set of rules says of a PIN; a pattern looks at the buffer and copies none of it."""
 
-    That holds 123456, 987654, 890123 and also 135791.
-    """
-    return _RUNS.count(pin) > 0
+    trivial: Callable[[Octets], object] | None
+    knows_birth_date: bool
+    knows_numbers: bool
+
+    @classmethod
+    def of(cls, rules: frozenset[PinRule], policy: PinPolicy) -> Self:
+        patterns = [pattern for rule, pattern in _patterns(policy) if rule in rules]
+        trivial = re.compile(b"|".join(patterns)).fullmatch if patterns else None
+        return cls(trivial, PinRule.BIRTH_DATE in rules, PinRule.HOLDER_NUMBERS in rules)
+
+    def is_trivial(self, pin: Octets) -> bool:
+        return self.trivial is not None and self.trivial(pin) is not None
+
+    def is_personal(self, pin: Octets, holder: PinHolder) -> bool:
+        """Tell whether a PIN is a part of what a thief knows of the holder.
+
+        `count` goes to the end whatever it finds, and takes the PIN as it is: a set would need an
+        immutable copy of it.
+        """
+        found = 0
+        if self.knows_birth_date and holder.birth_date:
+            found = _birth_date_text(holder.birth_date).count(pin)
+        if self.knows_numbers:
+            found += _spaced(holder.numbers).count(pin)
+        return found > 0
 
 
-@cache
-def _shapes(length: int) -> tuple[tuple[PinRule, Callable[[Octets], object]], ...]:
-    """Give the rules that look at nothing but the PIN, for PINs of a length.
+@lru_cache(_POLICIES_MAX)
+def _judges(policy: PinPolicy) -> tuple[_Judge, _Judge]:
+    """Give what refuses and what advises, under a policy."""
+    return _Judge.of(policy.rules, policy), _Judge.of(policy.advised, policy)
 
-    As patterns, because a pattern looks at the buffer in place, makes no copy of any part of it
-    and takes a fraction of the time.
-    """
-    shapes = [
-        (PinRule.SAME_DIGIT, rb"(.)\1*"),
-        (PinRule.REPEATED_GROUP, _repeated_groups(length)),
-        (PinRule.KEYPAD, _STROKES + b"+"),
-    ]
+
+def _patterns(policy: PinPolicy) -> Iterator[tuple[PinRule, bytes]]:
+    """Write the rules that look at nothing but the PIN, for PINs of the policy's length."""
+    yield PinRule.SAME_DIGIT, rb"(?:%s)" % b"|".join(b"%d+" % digit for digit in range(10))
+    yield PinRule.RUN, b"|".join(_runs(policy.length))
+    yield PinRule.REPEATED_GROUP, _repeated_groups(policy.length)
+    yield PinRule.KEYPAD, _STROKES + b"+"
     # Any two digits are a year, and 29 February is a day of any of them: which century is meant
     # is not said.
-    if length == DATE_DIGITS:
+    if policy.length == DATE_DIGITS:
         dates = (rb"..", _MONTH_DAY), (_DAY_MONTH, rb".."), (_MONTH_DAY, rb".."), (_CENTURY, _MONTH)
-        shapes.append((PinRule.DATE, b"|".join(map(b"".join, dates))))
-    patterns = [(rule, re.compile(pattern).fullmatch) for rule, pattern in shapes]
-    return ((PinRule.RUN, _is_run), *patterns)
+        yield PinRule.DATE, b"|".join(map(b"".join, dates))
+    yield PinRule.LISTED, b"|".join(re.escape(pin.encode()) for pin in policy.listed) or _NOTHING
+    yield PinRule.INITIAL, re.escape(policy.initial.encode()) or _NOTHING
+
+
+def _runs(length: int) -> Iterator[bytes]:
+    """Write the PINs in which each digit differs from the last by the same step, modulo ten.
+
+    Those are 123456, 987654, 890123 and also 135791.
+    """
+    for first in range(10):
+        for step in range(1, 10):
+            yield "".join(str((first + at * step) % 10) for at in range(length)).encode()
 
 
 def _repeated_groups(length: int) -> bytes:
@@ -157,35 +190,16 @@ def _repeated_groups(length: int) -> bytes:
     Groups of two and three, for a PIN of six digits; of a length that has no such part, nothing.
     """
     sizes = [size for size in range(2, length // 2 + 1) if length % size == 0]
-    repeated = [b"(?:(.{%d})\\%d+)" % (size, at) for at, size in enumerate(sizes, 1)]
-    stuttered, at = [], len(sizes)
-    for size in sizes:
-        digits = range(at + 1, at + 1 + length // size)
-        stuttered.append(b"".join(b"(.)\\%d{%d}" % (digit, size - 1) for digit in digits))
-        at = digits[-1]
-    return b"|".join((*repeated, *stuttered)) or b"(?!)"
-
-
-def _named(policy: PinPolicy) -> Iterator[tuple[PinRule, tuple[bytes, ...]]]:
-    """Give the PINs that a region itself has named, by rule."""
-    yield PinRule.LISTED, _octets(policy.listed)
-    yield PinRule.INITIAL, _octets((policy.initial,))
-
-
-@lru_cache(_POLICIES_MAX)
-def _octets(pins: tuple[str, ...]) -> tuple[bytes, ...]:
-    return tuple(map(str.encode, pins))
-
-
-def _known(holder: PinHolder) -> Iterator[tuple[PinRule, bytes]]:
-    """Give what a thief knows of the holder, by rule; a PIN may be any part of it.
-
-    `count` goes to the end whatever it finds, and takes the PIN as it is: a set would need an
-    immutable copy of it.
-    """
-    if holder.birth_date:
-        yield PinRule.BIRTH_DATE, _birth_date_text(holder.birth_date)
-    yield PinRule.HOLDER_NUMBERS, _spaced(holder.numbers)
+    # The groups have names, since other patterns with groups stand beside this one.
+    repeated = [b"(?P<g%d>.{%d})(?P=g%d)+" % (size, size, size) for size in sizes]
+    stuttered = [
+        b"".join(
+            b"(?P<d%d_%d>.)(?P=d%d_%d){%d}" % (size, at, size, at, size - 1)
+            for at in range(length // size)
+        )
+        for size in sizes
+    ]
+    return b"|".join((*repeated, *stuttered)) or _NOTHING
 
 
 @lru_cache(_BIRTH_DATES_MAX)
@@ -219,15 +233,10 @@ def _spaced(entries: Iterable[str]) -> bytes:
 
 
 _ACCEPTED = Judgement(PinVerdict.ACCEPTED)
-# Each cycle that a step goes round in, as long as any run in it: gcd(step, 10) cycles for a step.
-_RUNS = _spaced(
-    "".join(str((first + at * step) % 10) for at in range(10 + PIN_DIGITS_MAX))
-    for step in range(1, 10)
-    for first in range(gcd(step, 10))
-)
 # Two strokes over three keys in a line, one way or the other: 147258, 159357, 789456. PINs that
 # are no whole number of strokes have no pattern.
 _LINES = (b"123", b"456", b"789", b"147", b"258", b"369", b"159", b"357")
+_NOTHING = b"(?!)"  # a pattern that no PIN has
 _STROKES = b"(?:%s)" % b"|".join(stroke for line in _LINES for stroke in (line, line[::-1]))
 # Months of 31, 30 and 29 days, as two digits each, with their days on either side.
 _DAYS = (

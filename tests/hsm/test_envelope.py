@@ -8,7 +8,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from gateway.hsm import envelope as envelope_module
-from gateway.hsm.envelope import EnvelopeRefused, open_envelope
+from gateway.hsm.envelope import EnvelopeRefused, agree_on, open_payload
 from gateway.hsm.key_store import open_store
 from gateway.terms.sides import Side
 
@@ -20,6 +20,11 @@ ALL = ["ECDH-ES", "ECDH-ES+A128KW", "RSA-OAEP", "dir", "A256GCM", "A128GCM", "A1
 def key(stores):
     """Give the social side's envelope key."""
     return open_store(stores[Side.SOCIAL], Side.SOCIAL).envelope_keys[0]
+
+
+def open_envelope(envelope, key, nonce):
+    """Open an envelope in its two steps."""
+    return open_payload(agree_on(envelope, key), nonce)
 
 
 def public_key(key):

@@ -214,12 +214,12 @@ def test_own_fault_is_reported_by_its_kind_only(request_for, capsys):
     """An error that nobody foresaw is answered, and its text, which may quote, is dropped."""
 
     class Faulty:
-        def set_pin(self, request):
+        def begin(self, request):
             raise RuntimeError(f"738291 {request.envelope}")
 
     payload = pin_protocol.write_set_pin(request_for())
 
-    answer = module.answer(Faulty(), Frame(1, Command.SET_PIN, payload))
+    (answer,) = module.answers(Faulty(), [Frame(1, Command.SET_PIN, payload)])
 
     assert answer == Frame(1, Command.SET_PIN, MISUSE)
     assert capsys.readouterr().err == "security module: RuntimeError\n"

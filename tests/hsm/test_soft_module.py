@@ -16,6 +16,11 @@ from gateway.terms.sides import PinPurpose, Side
 NOW = 1_800_000_000
 
 
+def set_pin(module, request):
+    """Ask for one PIN to be set, in the two steps of the module."""
+    return module.finish(module.begin(request))
+
+
 class Clock:
     """A clock that stands still until it is moved."""
 
@@ -51,7 +56,7 @@ def test_pin_is_enciphered_for_the_zone(stores, module, request_now):
     """The block deciphers under the zone's key to the PIN, and DE 53 says what it is."""
     zone, cipher = open_store(stores[Side.SOCIAL], Side.SOCIAL).pin_cipher("bureau")
 
-    answer = module.set_pin(request_now())
+    answer = set_pin(module, request_now())
 
     assert isinstance(answer, EncipheredPin)
     assert zone.decipher(cipher, answer.block, "") == b"738291"
@@ -63,7 +68,7 @@ def test_financial_pin_is_bound_to_its_card(stores, clock, request_now):
     store = open_store(stores[Side.FINANCIAL], Side.FINANCIAL)
     zone, cipher = store.pin_cipher("core")
 
-    answer = SoftModule(store, clock).set_pin(request_now(side=Side.FINANCIAL))
+    answer = set_pin(SoftModule(store, clock), request_now(side=Side.FINANCIAL))
 
     assert zone.decipher(cipher, answer.block, "6200000000000000005") == b"738291"
     assert answer.security_control == "2600000000000000"
@@ -84,37 +89,37 @@ def test_financial_pin_is_bound_to_its_card(stores, clock, request_now):
 )
 def test_pin_is_refused_coarsely(module, request_now, pin, refusal):
     """A refused PIN gets its class, and nothing is enciphered."""
-    assert module.set_pin(request_now(pin)) is refusal
+    assert set_pin(module, request_now(pin)) is refusal
 
 
 @pytest.mark.parametrize("pin", ["738291", "123456"])
 def test_session_serves_once_whatever_came_of_it(module, request_now, pin):
     """After an accepted as after a refused PIN, the session is used up."""
     first = request_now(pin)
-    module.set_pin(first)
+    set_pin(module, first)
 
-    assert module.set_pin(first) is PinRefusal.SESSION
-    assert module.set_pin(request_now(session=first.session)) is PinRefusal.SESSION
+    assert set_pin(module, first) is PinRefusal.SESSION
+    assert set_pin(module, request_now(session=first.session)) is PinRefusal.SESSION
 
 
 def test_session_is_used_up_by_an_envelope_that_does_not_open(module, request_now):
     """A session is burnt before anything is looked at."""
     request = request_now(envelope="a.b.c.d.e")
 
-    assert module.set_pin(request) is PinRefusal.ENVELOPE
-    assert module.set_pin(request_now(session=request.session)) is PinRefusal.SESSION
+    assert set_pin(module, request) is PinRefusal.ENVELOPE
+    assert set_pin(module, request_now(session=request.session)) is PinRefusal.SESSION
 
 
 def test_envelope_cannot_be_tried_again_under_another_session(module, request_now):
     """One envelope, one probe: its nonce is used up with it, whoever asks about whom."""
     first = request_now()
-    module.set_pin(first)
+    set_pin(module, first)
 
     again = request_now(
         nonce=first.nonce, envelope=first.envelope, holder=PinHolder(None, ("738291",))
     )
 
-    assert module.set_pin(again) is PinRefusal.SESSION
+    assert set_pin(module, again) is PinRefusal.SESSION
 
 
 @pytest.mark.parametrize(
@@ -122,18 +127,18 @@ def test_envelope_cannot_be_tried_again_under_another_session(module, request_no
 )
 def test_session_outside_its_time_is_refused(module, request_now, expires_at):
     """An expired session is refused, and one that would outlive the memory of used ones."""
-    assert module.set_pin(request_now(expires_at=expires_at)) is PinRefusal.SESSION
+    assert set_pin(module, request_now(expires_at=expires_at)) is PinRefusal.SESSION
 
 
 def test_used_session_cannot_come_back_while_it_could_be_valid(module, request_now, clock):
     """A session is remembered for at least as long as any session may last."""
     request = request_now(expires_at=NOW + SESSION_SECONDS_MAX)
-    module.set_pin(request)
+    set_pin(module, request)
     clock.now = NOW + SESSION_SECONDS_MAX - 1
 
-    assert module.set_pin(request) is PinRefusal.SESSION
+    assert set_pin(module, request) is PinRefusal.SESSION
     clock.now = NOW + 2 * SESSION_SECONDS_MAX + 1
-    assert module.set_pin(request) is PinRefusal.SESSION  # by then it is over
+    assert set_pin(module, request) is PinRefusal.SESSION  # by then it is over
 
 
 def test_pin_of_the_other_side_is_refused(stores, module, request_now, seal):
@@ -144,46 +149,46 @@ def test_pin_of_the_other_side_is_refused(stores, module, request_now, seal):
     nonce = "nonce-for-the-other-side"
     envelope = seal(financial.public_jwk, "738291", nonce)
 
-    assert module.set_pin(request) is PinRefusal.ENVELOPE
+    assert set_pin(module, request) is PinRefusal.ENVELOPE
     other = request_now(**purpose, nonce=nonce, envelope=envelope, kid=financial.kid)
-    assert module.set_pin(other) is PinRefusal.ENVELOPE
+    assert set_pin(module, other) is PinRefusal.ENVELOPE
 
 
 def test_session_of_another_key_is_refused(module, request_now):
     """The key that the session named must be the current one."""
-    assert module.set_pin(request_now(kid="another")) is PinRefusal.ENVELOPE
+    assert set_pin(module, request_now(kid="another")) is PinRefusal.ENVELOPE
 
 
 def test_key_past_its_last_day_is_not_used(module, request_now, clock):
     """After its last day an envelope key opens nothing any more."""
     clock.now = datetime(2099, 12, 31, 12, tzinfo=UTC).timestamp()
     on_last_day = request_now(expires_at=int(clock.now) + 300)
-    assert isinstance(module.set_pin(on_last_day), EncipheredPin)
+    assert isinstance(set_pin(module, on_last_day), EncipheredPin)
 
     clock.now += 86_400
-    assert module.set_pin(request_now(expires_at=int(clock.now) + 300)) is PinRefusal.ENVELOPE
+    assert set_pin(module, request_now(expires_at=int(clock.now) + 300)) is PinRefusal.ENVELOPE
 
 
 def test_card_is_limited_after_refused_attempts(module, request_now, clock):
     """Ten refused PINs close a card for the hour; another card goes on."""
     for _ in range(REFUSALS_MAX):
-        assert module.set_pin(request_now("123456", card="card")) is PinRefusal.TRIVIAL
+        assert set_pin(module, request_now("123456", card="card")) is PinRefusal.TRIVIAL
 
-    assert module.set_pin(request_now(card="card")) is PinRefusal.RATE_LIMITED
-    assert isinstance(module.set_pin(request_now(card="other")), EncipheredPin)
+    assert set_pin(module, request_now(card="card")) is PinRefusal.RATE_LIMITED
+    assert isinstance(set_pin(module, request_now(card="other")), EncipheredPin)
     clock.now += 7_300
     later = request_now(card="card", expires_at=int(clock.now) + 300)
-    assert isinstance(module.set_pin(later), EncipheredPin)
+    assert isinstance(set_pin(module, later), EncipheredPin)
 
 
 def test_accepted_pins_and_used_sessions_do_not_count_as_attempts(module, request_now):
     """Only what tried a PIN and was refused counts against the card."""
     used = request_now(card="card")
     for _ in range(REFUSALS_MAX + 1):
-        assert isinstance(module.set_pin(request_now(card="card")), EncipheredPin)
-        module.set_pin(used)
+        assert isinstance(set_pin(module, request_now(card="card")), EncipheredPin)
+        set_pin(module, used)
 
-    assert isinstance(module.set_pin(request_now(card="card")), EncipheredPin)
+    assert isinstance(set_pin(module, request_now(card="card")), EncipheredPin)
 
 
 @pytest.mark.parametrize(
@@ -193,21 +198,21 @@ def test_accepted_pins_and_used_sessions_do_not_count_as_attempts(module, reques
 def test_zone_or_account_that_cannot_be_is_misuse(module, request_now, changes, error):
     """The other side's zone is unknown here, and the SS PIN is never bound to a bank card."""
     with pytest.raises(error):
-        module.set_pin(request_now(**changes))
+        set_pin(module, request_now(**changes))
 
 
 @pytest.mark.parametrize("pin", ["738291", "123456"])
 def test_pin_is_wiped_whatever_came_of_it(module, request_now, monkeypatch, pin):
     """The buffer in which the PIN was clear holds zeros when the call is over."""
-    buffers, opened = [], soft_module.open_envelope
+    buffers, opened = [], soft_module.open_payload
 
     def watched(*arguments):
         buffers.append(opened(*arguments))
         return buffers[-1]
 
-    monkeypatch.setattr(soft_module, "open_envelope", watched)
+    monkeypatch.setattr(soft_module, "open_payload", watched)
 
-    module.set_pin(request_now(pin))
+    set_pin(module, request_now(pin))
 
     assert buffers == [bytes(6)]
 

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -164,8 +163,8 @@ def test_block_is_tried_in_one_way_only(module, from_pad, other):
     """A block with other data of the holder would tell its PIN: the second way is refused."""
     first = from_pad()
     module.translate_pin(first)
-    again = replace(first, session="pse_another")
-    third = replace(first, session="pse_third", **other)
+    again = first._replace(session="pse_another")
+    third = first._replace(session="pse_third", **other)
 
     assert isinstance(module.translate_pin(again), EncipheredPin)
     assert module.translate_pin(third) is PinRefusal.SESSION
