@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.app.keys_command import app as keys_app
+from gateway.app.links_command import app as links_app
 from gateway.app.message_tools.commands import app as message_app
 from gateway.app.operations_command import app as operations_app
 from gateway.terms.errors import GatewayError
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(message_app, name="message")
 app.add_typer(keys_app, name="keys")
 app.add_typer(operations_app, name="operations")
+app.add_typer(links_app, name="links")
 
 store_app = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(store_app, name="store")

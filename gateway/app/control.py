@@ -9,12 +9,12 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from gateway.app.key_changes import KeyedLink
 from gateway.iso8583.key_change import ChangedKey
-from gateway.terms.errors import LocalError, SpecificationError, Unavailable
+from gateway.terms.errors import LocalError, PeerError, SpecificationError, Unavailable
 
 SUFFIX = ".control"
 QUESTION_BYTES_MAX = 8_192  # a reason of 500 characters, each written as an escape of six bytes
@@ -64,7 +64,26 @@ def ask_for_key(database: Path, link: str, key: str) -> str:
     return str(ask(database, "key", {"link": link, "key": key})["response_code"])
 
 
-def key_desk(links: Mapping[str, KeyedLink]) -> Desk:
+def announce_day(database: Path, link: str, day: str) -> str:
+    """Have the running gateway tell a far side the new business day, MMDD; as `ask_for_key`."""
+    return str(ask(database, "cut-over", {"link": link, "day": day})["response_code"])
+
+
+class ManagedLink(Protocol):
+    """A link whose far side may be asked, or told, something by an operator.
+
+    Both raise `Unavailable` where that cannot be said now; `heard` gets the far side's DE 39, or
+    nothing when none came.
+    """
+
+    def request_key(self, key: ChangedKey, heard: Callable[[str], None]) -> None:
+        """Ask the far side for a new key."""
+
+    def announce(self, business_day: str, heard: Callable[[str], None]) -> None:
+        """Tell the far side the new business day; raises `PeerError` for one that cannot be."""
+
+
+def key_desk(links: Mapping[str, ManagedLink]) -> Desk:
     """Make the desk that asks far sides for new keys."""
 
     async def desk(question: Question) -> Answer:
@@ -72,14 +91,34 @@ def key_desk(links: Mapping[str, KeyedLink]) -> Desk:
             link, key = links[question["link"]], KEYS[question["key"]]
         except (KeyError, TypeError):
             raise LocalError("the gateway has no such link, or the link no such key") from None
-        heard: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        link.request_key(key, heard.set_result)
-        code = await heard
-        if not code:
-            raise Unavailable("the far side did not answer, or the link is down")
-        return {"response_code": code}
+        return await _heard(partial(link.request_key, key))
 
     return desk
+
+
+def cut_over_desk(links: Mapping[str, ManagedLink]) -> Desk:
+    """Make the desk that tells far sides the new business day."""
+
+    async def desk(question: Question) -> Answer:
+        try:
+            link, day = links[question["link"]], str(question["day"])
+        except (KeyError, TypeError):
+            raise LocalError("the gateway has no such link") from None
+        try:
+            return await _heard(partial(link.announce, day))
+        except PeerError as error:
+            raise LocalError(str(error)) from None
+
+    return desk
+
+
+async def _heard(say: Callable[[Callable[[str], None]], None]) -> Answer:
+    heard: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    say(heard.set_result)
+    code = await heard
+    if not code:
+        raise Unavailable("the far side did not answer, or the link is down")
+    return {"response_code": code}
 
 
 class Control:

@@ -5,7 +5,7 @@ the session's MAC. The module has it on disk, in use, before the 0810 says so.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
@@ -36,17 +36,24 @@ class KeyedLink(Protocol):
     def change_mac(self, mac: Mac) -> None:
         """Send under a new MAC key from now on."""
 
-    def request_key(self, key: ChangedKey, heard: Callable[[str], None]) -> None:
-        """Ask the far side for a new key; raises `Unavailable` where that cannot be asked now."""
-
 
 class KeyChanges:
-    """Takes keys in for one link; `rule` is the MAC of its dialect."""
+    """Takes keys in for one link; `rule` is the MAC of its dialect.
 
-    def __init__(self, module: SecurityModule, zone: str, rule: MacRule) -> None:
+    After a new MAC key `changed` gives the other links of the zone theirs.
+    """
+
+    def __init__(
+        self,
+        module: SecurityModule,
+        zone: str,
+        rule: MacRule,
+        changed: Callable[[], Awaitable[None]],
+    ) -> None:
         self._module = module
         self._zone = zone
         self._rule = rule
+        self._changed = changed
         self._running: set[asyncio.Task[None]] = set()
         self._in_turn = asyncio.Lock()
 
@@ -80,6 +87,8 @@ class KeyChanges:
                 log.warning("key-change-failed", reason=str(error))
                 outcome = KeyChanged(ResponseCode.MALFUNCTION)
             changed(outcome)
+            if outcome.mac is not None:
+                await self._changed()
 
     async def _outcome(self, change: KeyChange) -> KeyChanged:
         purpose = _PURPOSE[change.key]
@@ -90,3 +99,24 @@ class KeyChanges:
         await self._module.activate_key(self._zone, purpose)
         mac = await self._current_mac() if purpose is KeyPurpose.MAC else None
         return KeyChanged(ResponseCode.APPROVED, taken.check_value, mac)
+
+
+class LinkKeys:
+    """The MAC keys of all links and listeners, renewed together: several may share a zone."""
+
+    def __init__(self) -> None:
+        self._held: list[tuple[str, KeyedLink, KeyChanges]] = []
+
+    def add(self, name: str, link: KeyedLink, changes: KeyChanges) -> None:
+        """Take a link in."""
+        self._held.append((name, link, changes))
+
+    async def renew(self) -> None:
+        """Give each link the MAC of its zone's key in use; what is not right changes nothing."""
+        for name, link, changes in self._held:
+            try:
+                renewed = await changes.renew(link)
+            except (GatewayError, ValueError) as error:
+                log.error("link-key-not-renewed", link=name, reason=str(error))  # noqa: TRY400 - no key in frames
+            else:
+                log.info("link-key", link=name, renewed=renewed)

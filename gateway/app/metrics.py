@@ -50,6 +50,7 @@ class Link(Counted, Protocol):
 
     since: float
     reason: str
+    business_day: str | None
 
 
 class GatewayCollector(Collector):
@@ -111,13 +112,18 @@ class GatewayCollector(Collector):
             "How long the link has been in its state, and why it came to it.",
             labels=["link", "why"],
         )
+        days = GaugeMetricFamily(
+            "ssgw_link_business_day", "MMDD of the latest cut-over, as a number.", labels=["link"]
+        )
         for link in self._links:
             in_flight.add_metric([link.name], link.in_flight)
             connections.add_metric([link.name], link.connections_up)
             ages.add_metric([link.name, link.reason], self._seconds() - link.since)
+            if link.business_day is not None:
+                days.add_metric([link.name], int(link.business_day))
             for state in State:
                 states.add_metric([link.name, state.value], float(link.state is state))
-        yield from (states, in_flight, connections, ages)
+        yield from (states, in_flight, connections, ages, days)
 
     def _listener_metrics(self) -> Iterator[Metric]:
         connections = GaugeMetricFamily(

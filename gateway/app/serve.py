@@ -23,11 +23,11 @@ from gateway.app.card_life import CardLife
 from gateway.app.cargo import Cargo
 from gateway.app.clock import utc_now
 from gateway.app.conductor import Cancel, Conductor
-from gateway.app.control import Control, control_path, key_desk
+from gateway.app.control import Control, control_path, cut_over_desk, key_desk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
-from gateway.app.key_changes import KeyChanges
+from gateway.app.key_changes import KeyChanges, LinkKeys
 from gateway.app.logs import configure
 from gateway.app.manual_desk import ManualDesk
 from gateway.app.metrics import GatewayCollector, exposition
@@ -94,7 +94,7 @@ class Gateway:
         self._hangup = asyncio.Event()
         self._links: dict[str, OutboundLink[Pending] | ExchangeLink[Pending]] = {}
         self._listeners: dict[str, InboundLink] = {}
-        self._key_changes: dict[str, KeyChanges] = {}
+        self._keys = LinkKeys()
         self._modules: dict[Side, SecurityModule] = {}
         self._module_is_ready = dict.fromkeys(Side, False)
 
@@ -189,7 +189,11 @@ class Gateway:
     async def _start_control(self, stack: AsyncExitStack, conductor: Conductor) -> None:
         path = control_path(self._settings.store.path)
         manual = ManualDesk(conductor, self._journal, self._read, utc_now)
-        desks = {"key": key_desk(self._links), "manual": manual.answer}
+        desks = {
+            "key": key_desk(self._links),
+            "cut-over": cut_over_desk(self._links),
+            "manual": manual.answer,
+        }
         control = await Control(desks).listen(path)
         stack.callback(path.unlink, missing_ok=True)
         stack.callback(control.close)
@@ -207,13 +211,7 @@ class Gateway:
                     await module.reopen_store()
                 except GatewayError as error:
                     log.error("keys-not-renewed", side=side.value, reason=str(error))  # noqa: TRY400
-            for name, changes in self._key_changes.items():
-                try:
-                    renewed = await changes.renew(self._links[name])
-                except (GatewayError, ValueError) as error:
-                    log.error("link-key-not-renewed", link=name, reason=str(error))  # noqa: TRY400
-                else:
-                    log.info("link-key", link=name, renewed=renewed)
+            await self._keys.renew()
 
     # ------------------------------------------------------------------ links
 
@@ -259,7 +257,7 @@ class Gateway:
         dialogue = table.dialogue(name)
         rule = dialogue.codec.dialect.mac
         mac = await self._mac(f"links.{name}", settings, rule)
-        changes = KeyChanges(self._modules[settings.side], settings.zone, rule)
+        changes = self._changes(settings, rule)
 
         def became(state: State) -> None:
             if state is State.SIGNED_ON:
@@ -283,7 +281,7 @@ class Gateway:
             link = kind(plan, self._reactor)
         except ValueError as error:
             raise self._bad_address(f"links.{name}.address", error) from None
-        self._key_changes[name] = changes
+        self._keys.add(name, link, changes)
         dialogue.link = link
         self._links[name] = link
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
@@ -297,6 +295,7 @@ class Gateway:
         dialogue = Dialogue(
             message_set, codec, Station(**self._settings.station.model_dump()), traces
         )
+        changes = self._changes(settings, codec.dialect.mac)
         plan = InboundPlan(
             name=name,
             address=settings.listen,
@@ -309,8 +308,10 @@ class Gateway:
             connections_max=settings.connections_max,
             connections_per_peer_max=settings.connections_per_peer_max,
             tls=_certificates(settings.tls) if settings.tls else None,
+            change_key=changes.take,
         )
         link = InboundLink(plan, self._reactor)
+        self._keys.add(name, link, changes)
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
         try:
             port = await link.start().asFuture(self._loop)
@@ -319,6 +320,9 @@ class Gateway:
             raise self._bad_address(f"listeners.{name}.{key}", error) from None
         self._listeners[name] = link
         log.info("listening", listener=name, port=port)
+
+    def _changes(self, settings: LinkSettings | ListenerSettings, rule: MacRule) -> KeyChanges:
+        return KeyChanges(self._modules[settings.side], settings.zone, rule, self._keys.renew)
 
     def _bad_address(self, key: str, error: Exception) -> SpecificationError:
         return SpecificationError(self._settings.file, key, f"cannot be used: {error}")

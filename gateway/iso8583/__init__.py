@@ -29,6 +29,7 @@ module                   holds
 ``duplicates``           how a request that comes twice is known
 ``pin_place``            where the PIN block stands
 ``key_change``           a new key by 0800, and the request for one
+``cut_over``             the new business day that an 0800 announces
 ``session``              the life of a link as one table
 ``describe``             a message field by field, masked
 ``message_table``        the message sets as a document

@@ -8,6 +8,7 @@
 ``GET /_sim/faults``            the faults in force; ``POST`` adds one, ``DELETE`` heals all
 ``POST /_sim/reset``            forget everything that happened
 ``POST /_sim/key-change``       send the gateway a new key: ``{"key": "mac"}`` or ``"pin"``
+``POST /_sim/cut-over``         tell the gateway the new business day: ``{"day": "1122"}``
 ``POST /_sim/pharmacy``         bureau: is this PIN accepted? ``{"card", "pin", "on"}``
 ==============================  =========================================================
 """
@@ -78,6 +79,12 @@ class _NewKey:
 
 
 @with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class _NewDay:
+    day: Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+
+
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True, repr=False)
 class _Sale:
     """A pharmacy's question; `on` is a day (today without it)."""
@@ -114,6 +121,7 @@ class Side(ABC):
             },
             "reset": {"POST": Handler(_Nothing, self._reset)},
             "key-change": {"POST": Handler(_NewKey, self._change_key)},
+            "cut-over": {"POST": Handler(_NewDay, self._cut_over)},
         }
 
     @abstractmethod
@@ -146,6 +154,13 @@ class Side(ABC):
         if connection is None:
             return {"status": "nobody is connected"}
         connection.offer_key(wanted.key)
+        return {"status": "ok"}
+
+    def _cut_over(self, new: _NewDay) -> Mapping[str, Any]:
+        connection = self._connections.newest()
+        if connection is None:
+            return {"status": "nobody is connected"}
+        connection.announce(new.day)
         return {"status": "ok"}
 
     def _reset(self, _nothing: _Nothing) -> Mapping[str, Any]:

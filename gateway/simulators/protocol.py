@@ -135,6 +135,11 @@ class Connection(Protocol):
         change = self._host.wire.message_set.kind("key-change")
         self._request(change.build(fields, ring.offer(name, trace[11])), change.name)
 
+    def announce(self, day: str) -> None:
+        """Tell the gateway the new business day, MMDD."""
+        change = self._host.wire.message_set.kind("cut-over")
+        self._request(change.build({**self._next_trace(), 15: day}), change.name)
+
     def _is_key_answer(self, message: Message) -> bool:
         ring = self._host.wire.ring
         offer = None if ring is None else ring.offered
@@ -196,6 +201,8 @@ class Connection(Protocol):
                 self._answer(turn, outcome)
 
     def _decide(self, turn: Turn) -> Outcome:
+        if turn.kind.name == "key-change":
+            return Outcome(ResponseCode.NOT_SUPPORTED)  # here the keys are made
         if turn.kind.name == "key-request":
             name = _KEY_NAMES.get(turn.message.text(53))
             if name is None:

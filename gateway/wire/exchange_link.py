@@ -55,6 +55,7 @@ class ExchangeLink(Generic[Token]):
         self.state = State.CLOSED
         self.since = reactor.seconds()
         self.reason = "not started yet"
+        self.business_day: str | None = None  # no far side says it here
 
     @property
     def name(self) -> str:
@@ -112,6 +113,11 @@ class ExchangeLink(Generic[Token]):
         """Raise `Unavailable`: a key comes in a request of the far side, and here none comes."""
         del key, heard
         raise Unavailable(f"link {self.name} takes no keys: it is one of single exchanges")
+
+    def announce(self, business_day: str, heard: Callable[[str], None]) -> None:
+        """Raise `Unavailable`: without a session there is no cut-over."""
+        del business_day, heard
+        raise Unavailable(f"link {self.name} has no session: it is one of single exchanges")
 
     def stop(self) -> "Deferred[None]":
         """Wait for what is in flight and take nothing new; fires when every connection is gone."""

@@ -12,6 +12,7 @@ from twisted.internet.endpoints import wrapServerTLS
 from twisted.internet.protocol import Factory, Protocol
 
 from gateway.iso8583.codec import Codec
+from gateway.iso8583.key_change import KEY_CHANGE
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageSet
@@ -19,6 +20,7 @@ from gateway.iso8583.session import Event, State
 from gateway.terms.response_codes import ResponseCode
 from gateway.wire.addresses import server_endpoint
 from gateway.wire.connection import MessageConnection
+from gateway.wire.key_changes import ChangeKey, KeyTaker, MacChange
 from gateway.wire.line import Line, Speech
 from gateway.wire.link_mac import LinkMac
 from gateway.wire.tally import Tally
@@ -35,7 +37,7 @@ class InboundPlan:
 
     Far sides are the gateway of the message set, and we are its peer. `handler` answers requests
     that are in the set and no 08xx, or gives None; `peers` are the networks that may connect.
-    With `tls` each far side must show a certificate.
+    With `tls` each far side must show a certificate; with `change_key` its new keys are taken in.
     """
 
     name: str
@@ -49,6 +51,7 @@ class InboundPlan:
     connections_max: int
     connections_per_peer_max: int
     tls: Certificates | None = None
+    change_key: ChangeKey | None = None
 
 
 class InboundLink:
@@ -60,18 +63,19 @@ class InboundLink:
     def __init__(self, plan: InboundPlan, reactor: Any) -> None:  # noqa: ANN401 - Twisted's
         self._plan = plan
         self._reactor = reactor
+        self._mac = LinkMac(plan.mac, reactor.seconds)
         self._speech = Speech(
-            plan.name,
-            plan.codec,
-            plan.message_set,
-            LinkMac(plan.mac, reactor.seconds),
-            plan.network_message,
-            dials=False,
+            plan.name, plan.codec, plan.message_set, self._mac, plan.network_message, dials=False
         )
+        self._mac_change = MacChange(self._mac, lambda: self._lines, reactor)
+        self.business_day: str | None = None  # MMDD, as the latest cut-over has it
         self._lines: dict[Line, str] = {}  # with the address of the far side
         self._port: Any = None
         self._stopping: list[Deferred[None]] = []
         self._tally = Tally()
+        self._keys = KeyTaker(
+            plan.name, plan.message_set, plan.change_key, self.change_mac, self._tally
+        )
         self.turned_away = 0
 
     @property
@@ -105,6 +109,14 @@ class InboundLink:
             endpoint = wrapServerTLS(tls, endpoint, self._reactor)
         opened: Deferred[int] = endpoint.listen(_Accepting(self)).addCallback(listening)
         return opened
+
+    def mac(self, data: bytes) -> bytes:
+        """Compute the MAC that far sides are answered with now, 8 bytes."""
+        return self._mac(data)
+
+    def change_mac(self, mac: Mac) -> None:
+        """Send under a new MAC key from now on; the one before still verifies for a while."""
+        self._mac_change.change(mac)
 
     def stop(self) -> "Deferred[None]":
         """Listen no more and hang up; fires when every connection is gone."""
@@ -162,11 +174,18 @@ class InboundLink:
         log.warning("answer-unmatched", link=self.name, outcome="unknown", trace=message.trace)
 
     def requested(self, kind: str, message: Message, reply: Callable[[Message], None]) -> None:
-        """Have a request answered."""
-        del kind
+        """Have a request answered, or a new key taken in."""
+        if kind == KEY_CHANGE:
+            self._keys.take(message, reply)
+            return
         answer = self._plan.handler(message)
         if answer is not None:
             reply(answer)
+
+    def cut_over(self, business_day: str) -> None:
+        """Hear the new business day."""
+        self.business_day = business_day
+        log.info("cut-over", link=self.name, business_day=business_day)
 
     def in_flight_over(self, line: Line) -> int:
         """Count nothing: a request is answered before the next is read."""
@@ -180,6 +199,8 @@ class InboundLink:
 
     def _finish(self) -> None:
         if not self._lines:
+            if self._stopping:
+                self._mac_change.end()
             for stopped in self._stopping:
                 if not stopped.called:
                     stopped.callback(None)

@@ -1,16 +1,25 @@
 """A far side's new key on a link: read, taken in by the security module, then answered."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import structlog
+from twisted.internet.interfaces import IDelayedCall
 
-from gateway.iso8583.key_change import CHECK_VALUE, KeyChange, read_key_change
+from gateway.iso8583.key_change import (
+    CHECK_VALUE,
+    PREVIOUS_MAC_KEY_SECONDS,
+    KeyChange,
+    read_key_change,
+)
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageSet
+from gateway.iso8583.session import Event
 from gateway.terms.errors import PeerError
 from gateway.terms.response_codes import ResponseCode
+from gateway.wire.line import Line
+from gateway.wire.link_mac import LinkMac
 from gateway.wire.tally import Tally
 
 log = structlog.get_logger()
@@ -67,3 +76,36 @@ class KeyTaker:
             changed(KeyChanged(ResponseCode.NOT_SUPPORTED))
             return
         self._change_key(change, changed)
+
+
+class MacChange:
+    """Changes the MAC of a link; its connections are changing keys while the old one verifies."""
+
+    def __init__(
+        self,
+        mac: LinkMac,
+        lines: Callable[[], Iterable[Line]],
+        reactor: Any,  # noqa: ANN401 - Twisted's
+    ) -> None:
+        self._mac = mac
+        self._lines = lines
+        self._reactor = reactor
+        self._overlap: IDelayedCall | None = None
+
+    def change(self, mac: Mac) -> None:
+        """Send under a new MAC key from now on; the one before still verifies for a while."""
+        self._mac.change(mac)
+        self.end()
+        self._tell(Event.KEY_CHANGED)
+        self._overlap = self._reactor.callLater(
+            PREVIOUS_MAC_KEY_SECONDS, self._tell, Event.KEY_SETTLED
+        )
+
+    def end(self) -> None:
+        """Forget the time that still runs, because the link stops."""
+        if self._overlap is not None and self._overlap.active():
+            self._overlap.cancel()
+
+    def _tell(self, event: Event) -> None:
+        for line in tuple(self._lines()):
+            line.apply_if_allowed(event)

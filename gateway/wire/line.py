@@ -9,8 +9,9 @@ import structlog
 from twisted.internet.interfaces import IDelayedCall
 
 from gateway.iso8583.codec import Codec
+from gateway.iso8583.cut_over import BUSINESS_DAY, CUT_OVER, business_day
 from gateway.iso8583.message import Message, MessageClass, answer_mti
-from gateway.iso8583.message_kind import Sender
+from gateway.iso8583.message_kind import MessageKind, Sender
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.session import (
     ECHO_ANSWER_SECONDS,
@@ -37,7 +38,7 @@ _ECHOED = (3, 7, 11, 32, 33, 37, 41, 70)
 _PEER_EVENTS = {
     "sign-on": Event.PEER_SIGN_ON,
     "sign-off": Event.PEER_SIGN_OFF,
-    "cut-over": Event.CUT_OVER,
+    CUT_OVER: Event.CUT_OVER,
 }
 
 
@@ -68,6 +69,9 @@ class Owner(Protocol):
 
     def requested(self, kind: str, message: Message, reply: Callable[[Message], None]) -> None:
         """Take a request of the far side that is in the message set; `reply` answers it."""
+
+    def cut_over(self, business_day: str) -> None:
+        """Hear that the business day is another, MMDD, whichever end said so."""
 
     def in_flight_over(self, line: "Line") -> int:
         """Count the requests sent over the line that wait for their answer."""
@@ -208,7 +212,7 @@ class Line:
             self._decline(request, envelope, error.response_code)
             return
         if kind.name in SESSION_MESSAGES or kind.name in _PEER_EVENTS:
-            self._session_request(kind.name, kind.answer(request, ResponseCode.APPROVED), envelope)
+            self._session_request(kind, request, envelope)
             return
         if not (self._speech.dials or self.takes_requests):
             self._refuse("the far side has not signed on")
@@ -222,15 +226,30 @@ class Line:
 
         self._owner.requested(kind.name, request, reply)
 
-    def _session_request(self, name: str, answer: Message, envelope: bytes) -> None:
+    def _session_request(self, kind: MessageKind, request: Message, envelope: bytes) -> None:
+        event = _PEER_EVENTS.get(kind.name)
+        code = self._session_refusal(kind.name, request)
+        self.write(kind.answer(request, code or ResponseCode.APPROVED), envelope)
+        if event is not None and code is None:
+            self._happened(event, request)
+
+    def _session_refusal(self, name: str, request: Message) -> ResponseCode | None:
         event = _PEER_EVENTS.get(name)
         if event is not None and not self._session.allows(event):
             self._refuse(f"{name} cannot happen to a connection that is {self.state}")
-            answer = answer.with_fields({39: ResponseCode.INOPERATIVE.value})
-            event = None
-        self.write(answer, envelope)
-        if event is not None:
-            self.apply(event)
+            return ResponseCode.INOPERATIVE
+        try:
+            if event is Event.CUT_OVER:
+                business_day(request)
+        except PeerError as error:
+            self._refuse(str(error))
+            return error.response_code
+        return None
+
+    def _happened(self, event: Event, request: Message) -> None:
+        self.apply(event)
+        if event is Event.CUT_OVER:
+            self._owner.cut_over(request.text(BUSINESS_DAY))
 
     def _decline(self, request: Message, envelope: bytes, code: ResponseCode) -> None:
         """Answer what is refused, where the far side waits for that: it dialled us."""
@@ -311,12 +330,14 @@ class Line:
             return
         del self._asked[message.text(11)]
         asked.timer.cancel()
+        self._apply_answer(asked.name, asked.request, message.text(39))
         if asked.heard is not None:
             asked.heard(message.text(39))
-        self._apply_answer(asked.name, message.text(39))
 
-    def _apply_answer(self, name: str, code: str) -> None:
-        if name == "sign-on" and code == ResponseCode.APPROVED:
+    def _apply_answer(self, name: str, request: Message, code: str) -> None:
+        if name == CUT_OVER and code == ResponseCode.APPROVED:
+            self._happened(Event.CUT_OVER, request)
+        elif name == "sign-on" and code == ResponseCode.APPROVED:
             self.apply(Event.SIGN_ON_ACCEPTED)
         elif name == "sign-on":
             self.apply(Event.SIGN_ON_REFUSED, f"sign-on answered {code}")

@@ -8,7 +8,6 @@ import structlog
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IProtocol,
     IProtocolFactory,
     IStreamClientEndpoint,
@@ -18,10 +17,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.iso8583.codec import Codec
+from gateway.iso8583.cut_over import BUSINESS_DAY, CUT_OVER
+from gateway.iso8583.cut_over import business_day as read_business_day
 from gateway.iso8583.key_change import (
     KEY_CHANGE,
     KEY_REQUEST,
-    PREVIOUS_MAC_KEY_SECONDS,
     ChangedKey,
 )
 from gateway.iso8583.mac import Mac
@@ -30,9 +30,10 @@ from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.session import Event, State
 from gateway.terms.errors import Unavailable
+from gateway.terms.response_codes import ResponseCode
 from gateway.wire.addresses import client_endpoint
 from gateway.wire.connection import MessageConnection
-from gateway.wire.key_changes import ChangeKey, KeyTaker
+from gateway.wire.key_changes import ChangeKey, KeyTaker, MacChange
 from gateway.wire.line import Line, Speech
 from gateway.wire.link_mac import LinkMac
 from gateway.wire.rotation import Rotation
@@ -93,7 +94,8 @@ class OutboundLink(Generic[Token]):
             plan.name, plan.message_set, plan.change_key, self.change_mac, self.tally
         )
         self._state = State.CLOSED
-        self._overlap: IDelayedCall | None = None
+        self._mac_change = MacChange(self._mac, lambda: self._lines, reactor)
+        self.business_day: str | None = None  # MMDD, as the latest cut-over has it
         self._stopping: list[Deferred[None]] = []
         self.since = reactor.seconds()
         self.reason = "not connected yet"
@@ -161,12 +163,7 @@ class OutboundLink(Generic[Token]):
 
     def change_mac(self, mac: Mac) -> None:
         """Send under a new MAC key from now on; the one before still verifies for a while."""
-        self._mac.change(mac)
-        self._end_overlap()
-        self._tell(Event.KEY_CHANGED)
-        self._overlap = self._reactor.callLater(
-            PREVIOUS_MAC_KEY_SECONDS, self._tell, Event.KEY_SETTLED
-        )
+        self._mac_change.change(mac)
 
     def request_key(self, key: ChangedKey, heard: Callable[[str], None]) -> None:
         """Ask the far side for a new key; `heard` gets its DE 39, or nothing when none came.
@@ -178,6 +175,19 @@ class OutboundLink(Generic[Token]):
             raise Unavailable(f"link {self.name} is {self.state.value}")
         request = self._plan.network_message(KEY_REQUEST).with_fields({53: key.security_control})
         line.ask(KEY_REQUEST, request, heard)
+
+    def announce(self, business_day: str, heard: Callable[[str], None]) -> None:
+        """Tell the far side the new business day, MMDD; `heard` as in `request_key`.
+
+        The day is ours when the far side has approved. Raises `Unavailable` as there, and
+        `RefusedMessage` for a day that cannot be.
+        """
+        line = self._turns.next(_takes_requests)
+        if line is None:
+            raise Unavailable(f"link {self.name} is {self.state.value}")
+        request = self._plan.network_message(CUT_OVER).with_fields({BUSINESS_DAY: business_day})
+        read_business_day(request)
+        line.ask(CUT_OVER, request, heard)
 
     def stop(self) -> "Deferred[None]":
         """Wait for what is in flight, sign off and disconnect; fires when the link is closed."""
@@ -225,6 +235,12 @@ class OutboundLink(Generic[Token]):
         log.warning(
             "request-refused", link=self.name, reason="nobody takes it", trace=message.trace
         )
+        reply(self._plan.message_set.kind(kind).answer(message, ResponseCode.NOT_SUPPORTED))
+
+    def cut_over(self, business_day: str) -> None:
+        """Hear the new business day."""
+        self.business_day = business_day
+        log.info("cut-over", link=self.name, business_day=business_day)
 
     def in_flight_over(self, line: Line) -> int:
         """Count the requests sent over a connection that wait for their answer."""
@@ -236,17 +252,9 @@ class OutboundLink(Generic[Token]):
         if self._stopping:
             self._lines[line].retire(self._finish)
 
-    def _end_overlap(self) -> None:
-        if self._overlap is not None and self._overlap.active():
-            self._overlap.cancel()
-
-    def _tell(self, event: Event) -> None:
-        for line in self._lines:
-            line.apply_if_allowed(event)
-
     def _finish(self) -> None:
         if all(dialler.is_retired for dialler in self._lines.values()):
-            self._end_overlap()
+            self._mac_change.end()
             stopping, self._stopping = self._stopping, self._stopping[:1]
             for stopped in stopping:
                 if not stopped.called:

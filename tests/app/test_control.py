@@ -4,7 +4,16 @@ import asyncio
 
 import pytest
 
-from gateway.app.control import Control, ask, ask_for_key, control_path, key_desk
+from gateway.app.control import (
+    Control,
+    announce_day,
+    ask,
+    ask_for_key,
+    control_path,
+    cut_over_desk,
+    key_desk,
+)
+from gateway.iso8583.errors import RefusedMessage
 from gateway.iso8583.key_change import ChangedKey
 from gateway.terms.errors import LocalError, SpecificationError, Unavailable
 
@@ -21,13 +30,19 @@ class Link:
         self.asked.append(key)
         heard(self.code)
 
+    def announce(self, day, heard):
+        if day == "0230":
+            raise RefusedMessage("DE 15", "a day")
+        self.request_key(day, heard)
 
-async def asked(database, links, *question):
+
+async def asked(database, links, *question, say=ask_for_key):
     """Ask a gateway with these links."""
-    server = await Control({"key": key_desk(links)}).listen(control_path(database))
+    desks = {"key": key_desk(links), "cut-over": cut_over_desk(links)}
+    server = await Control(desks).listen(control_path(database))
     mode = control_path(database).stat().st_mode & 0o777
     try:
-        return mode, await asyncio.to_thread(ask_for_key, database, *question)
+        return mode, await asyncio.to_thread(say, database, *question)
     finally:
         server.close()
 
@@ -54,6 +69,34 @@ def test_question_that_cannot_be_asked_is_refused(tmp_path, code, question, erro
     """A link that is down or silent may be tried again; one that is not there may not."""
     with pytest.raises(error):
         asyncio.run(asked(tmp_path / "gateway.db", {"bureau": Link(code)}, *question))
+
+
+def test_far_side_is_told_the_business_day(tmp_path):
+    """What it answers is what the operator reads."""
+    link = Link("00")
+
+    answer = asyncio.run(
+        asked(tmp_path / "gateway.db", {"core": link}, "core", "1122", say=announce_day)
+    )
+
+    assert (answer[1], link.asked) == ("00", ["1122"])
+
+
+@pytest.mark.parametrize(
+    ("code", "question", "error"),
+    [
+        (None, ("core", "1122"), Unavailable),
+        ("", ("core", "1122"), Unavailable),
+        ("00", ("bureau", "1122"), LocalError),
+        ("00", ("core", "0230"), LocalError),
+    ],
+)
+def test_business_day_that_cannot_be_told_is_refused(tmp_path, code, question, error):
+    """A link that is down, one that is not there, a day that is none."""
+    links = {"core": Link(code)}
+
+    with pytest.raises(error):
+        asyncio.run(asked(tmp_path / "gateway.db", links, *question, say=announce_day))
 
 
 def test_question_for_no_desk_is_refused(tmp_path):

@@ -23,6 +23,7 @@ class Link:
     connections_up: int = 1
     since: float = 0.0
     reason: str = "sign-on-accepted"
+    business_day: str | None = None
 
 
 @pytest.fixture
@@ -118,6 +119,15 @@ def test_state_is_told_with_its_age_and_its_reason(samples):
     found = samples(Link("bureau", State.CLOSED, since=-60.0, reason="ConnectionLost"))
 
     assert found["ssgw_link_state_seconds", "bureau", "ConnectionLost"] >= 60.0
+
+
+def test_business_day_is_told_once_it_is_known(samples):
+    """The latest cut-over, month and day as a number."""
+    before = samples(Link("bureau"))
+    after = samples(Link("bureau", business_day="0101"))
+
+    assert ("ssgw_link_business_day", "bureau") not in before
+    assert after["ssgw_link_business_day", "bureau"] == 101
 
 
 def test_listener_tells_who_is_connected_and_who_was_not(samples_of_listener):

@@ -1,24 +1,42 @@
 """Keys changed by 0800 on the running ensemble: both sides, both keys, and work goes on."""
 
 import json
+import re
 import signal
+import socket
+import urllib.request
 from datetime import date
 
 import pytest
 from typer.testing import CliRunner
 
 from gateway.app.clock import utc_now
+from gateway.app.command_line import app as gateway
 from gateway.app.keys_command import app
+from gateway.app.specifications import Specifications, shipped_directory
 from gateway.hsm.audit import Actor
 from gateway.hsm.key_custody import custody
 from gateway.hsm.key_purpose import KeyPurpose, Slot
 from gateway.hsm.key_store import open_store
+from gateway.hsm.mac import mac_of
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.framing import FrameReader
 from gateway.terms.sides import Side
+
+LISTENER = """
+[listeners.core-in]
+side = "financial"
+listen = "127.0.0.1:0"
+peers = ["127.0.0.0/8"]
+dialect = "core"
+message_set = "core"
+zone = "core"
+"""
 
 
 @pytest.fixture(scope="module", name="key_town")
 def _key_town(fresh_town):
-    return fresh_town()
+    return fresh_town(amend=lambda _, text: text + LISTENER)
 
 
 @pytest.fixture(name="town")
@@ -74,6 +92,53 @@ def test_gateway_asks_for_a_key_and_gets_it(town, citizen, eventually, link, sid
     assert (result.exit_code, result.output) == (0, f"{link} answered 00\n")
     eventually(lambda: versions(town, side, "mac")[-1] == (before + 1, "current"), "a new key")
     citizen.linked()
+
+
+def test_listener_of_the_zone_has_the_new_key_as_well(town, eventually):
+    """The key came over the link; who dials our listener of that zone is answered under it."""
+    before = mac_key(town)
+    changed(town, Side.FINANCIAL, "mac", eventually)
+    spoken = Specifications(shipped_directory())
+    dialect = spoken.dialect("core")
+    codec, kind = Codec(dialect), spoken.message_set("core", dialect).kind("sign-on")
+    request = kind.build({7: "1121040000", 11: "000001", 33: "99000001"})
+    (port,) = re.findall(r'"listener": "core-in", "port": (\d+)', town.log())
+
+    with socket.create_connection(("127.0.0.1", int(port)), 10) as core:
+        mac = mac_of(dialect.mac, mac_key(town))
+        core.sendall(dialect.framing.frame(codec.encode(request, mac)))
+        (frame,) = FrameReader(dialect.framing).feed(core.recv(4096))
+
+    assert mac_key(town) != before
+    assert codec.read(frame.payload, mac).text(39) == "00"
+
+
+def mac_key(town):
+    """Give the core's MAC key in use, from the store on disk."""
+    return open_store(town.directory / "keys/financial", Side.FINANCIAL).mac_key("core")
+
+
+def test_business_day_is_announced_either_way(town, core, citizen, eventually):
+    """The core cuts over, then `gateway links cut-over` tells the bureau; work goes on."""
+    today = utc_now().strftime("%m%d")
+    assert core._ask("cut-over", {"day": today}).body == {"status": "ok"}
+    eventually(lambda: day_of(town, "core") == int(today), "the core's business day")
+
+    asked = ["links", "cut-over", "--config", str(town.configuration), "--link", "bureau"]
+    result = CliRunner().invoke(gateway, [*asked, "--day", today])
+
+    assert (result.exit_code, result.output) == (0, "bureau answered 00\n")
+    assert day_of(town, "bureau") == int(today)
+    refused = CliRunner().invoke(gateway, [*asked, "--day", "0230"])
+    assert (refused.exit_code, "DE 15" in refused.output) == (2, True)
+    citizen.linked()
+
+
+def day_of(town, link):
+    """Read a link's business day off the metrics."""
+    metrics = urllib.request.urlopen(f"{town.url}/metrics").read().decode()  # noqa: S310 - loopback
+    found = re.search(rf'ssgw_link_business_day{{link="{link}"}} ([0-9.]+)', metrics)
+    return found and float(found[1])
 
 
 def test_unknown_link_is_asked_nothing(town):

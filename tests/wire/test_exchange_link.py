@@ -212,6 +212,8 @@ def test_new_mac_key_is_used_and_none_is_asked_for(far, mac):
 
     with pytest.raises(Unavailable):
         far.link.request_key("1", print)
+    with pytest.raises(Unavailable):
+        far.link.announce("1122", print)
 
     assert changed == b"12345678"
     assert mac(b"probe") != changed

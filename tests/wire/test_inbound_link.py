@@ -1,11 +1,13 @@
 """A link that far sides dial: who may connect, and what is answered to whom."""
 
+from hashlib import sha256
 from ipaddress import ip_network
 
 import pytest
 from structlog.testing import capture_logs
 from twisted.internet.testing import MemoryReactorClock
 
+from gateway.iso8583.key_change import PREVIOUS_MAC_KEY_SECONDS, ChangedKey
 from gateway.iso8583.message import Message
 from gateway.iso8583.session import (
     ECHO_ANSWER_SECONDS,
@@ -14,7 +16,11 @@ from gateway.iso8583.session import (
     SIGN_ON_ANSWER_SECONDS,
     State,
 )
+from gateway.terms.response_codes import ResponseCode
 from gateway.wire.inbound_link import InboundLink, InboundPlan, not_supported
+from gateway.wire.key_changes import KeyChanged
+
+NEW_KEY = {"NK": "0123456789ABCDEF" * 2, "KV": "CB9DEA"}
 
 
 class Guest:
@@ -28,15 +34,15 @@ class Guest:
     def is_connected(self):
         return self.transport.connected
 
-    def say(self, message, envelope=b""):
+    def say(self, message, envelope=b"", mac=None):
         words = self.host.words
-        sealed = words.codec.encode(message, self.host.mac)
+        sealed = words.codec.encode(message, mac or self.host.mac)
         self.transport.protocol.dataReceived(words.framing.frame(sealed, envelope))
 
-    def heard(self):
+    def heard(self, mac=None):
         data = self.transport.value()
         self.transport.clear()
-        return self.host.words.read(data)
+        return self.host.words.read(data, mac or self.host.mac)
 
     def ask(self, name=None):
         """Send a request; give what is answered."""
@@ -53,6 +59,7 @@ class Host:
         self.reactor = MemoryReactorClock()
         self._new_transport = new_transport
         self.handler = not_supported(words.messages)
+        self.new_keys, self.key_is = [], None
         plan = InboundPlan(
             name="core-in",
             address="127.0.0.1:8590",
@@ -64,12 +71,17 @@ class Host:
             handler=self._handle,
             connections_max=3,
             connections_per_peer_max=2,
+            change_key=self._change_key,
         )
         self.link = InboundLink(plan, self.reactor)
         self.link.start()
 
     def _handle(self, message):
         return self.handler(message)
+
+    def _change_key(self, change, changed):
+        self.new_keys.append(change)
+        self.key_is = changed
 
     def connect(self, peer="10.0.0.1"):
         """Have a far side connect; None when it may not."""
@@ -228,6 +240,61 @@ def test_answer_to_nothing_is_counted(host):
     guest.say(host.words.answer(host.words.request()))
 
     assert (guest.heard(), host.link.tally.unmatched) == ([], 1)
+
+
+def new_mac(data):
+    """Give the MAC under the new key."""
+    return sha256(b"new" + data).digest()[:8]
+
+
+def test_far_side_that_dialled_brings_a_new_mac_key(host):
+    """Answered under the new key; what is under way under the old one is still taken."""
+    guest, other = host.signed_on(), host.signed_on("10.0.0.2")
+    bringing = host.words.request("key-change", {53: ChangedKey.MAC.security_control}, NEW_KEY)
+    guest.say(bringing)
+    before = guest.heard()
+
+    host.key_is(KeyChanged(ResponseCode.APPROVED, "CB9DEA", new_mac))
+    (answer,) = guest.heard(new_mac)
+    states = dict(host.link.states)
+    guest.say(host.words.request("echo"))
+    late = guest.heard(new_mac)
+    other.say(host.words.request("echo"), mac=new_mac)
+    at_once = other.heard(new_mac)
+    host.reactor.advance(PREVIOUS_MAC_KEY_SECONDS)
+    guest.heard(new_mac)  # an echo of ours, after that silence
+    guest.say(host.words.request("echo"))
+
+    assert (before, host.new_keys[0].key) == ([], ChangedKey.MAC)
+    assert (answer.mti, answer.text(39), answer.text(48)) == ("0810", "00", "KV006CB9DEA")
+    assert states == {State.CHANGING_KEY: 2}
+    assert [each.text(39) for each in (*late, *at_once)] == ["00", "00"]
+    assert guest.heard(new_mac) == []
+    assert host.link.tally.mac_failures == 1
+    assert host.link.states == {State.SIGNED_ON: 2}
+
+
+def test_far_side_that_has_not_signed_on_brings_no_key(host):
+    """The module is not asked: 91."""
+    guest = host.connect()
+
+    guest.say(host.words.request("key-change", {53: ChangedKey.PIN.security_control}, NEW_KEY))
+
+    assert [answer.text(39) for answer in guest.heard()] == ["91"]
+    assert host.new_keys == []
+
+
+def test_listener_that_stops_forgets_the_old_key_with_its_timer(host):
+    """Nothing of a key change outlives the listener."""
+    host.signed_on()
+    host.link.change_mac(new_mac)
+    changed = host.link.mac(b"probe")
+
+    host.link.stop()
+    host.reactor.advance(0)
+
+    assert changed == new_mac(b"probe")
+    assert host.reactor.getDelayedCalls() == []
 
 
 def test_stop_hangs_up_on_everybody(host):

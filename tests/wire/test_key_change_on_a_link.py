@@ -136,6 +136,13 @@ def test_answer_goes_nowhere_when_the_connection_is_another(up, module):
     assert up.transport.value() == b""
 
 
+def test_far_side_that_asks_us_for_a_key_hears_that_we_make_none(up):
+    """Keys are made at the other end."""
+    up.say(up.words.request("key-request", {53: ChangedKey.MAC.security_control}))
+
+    assert [answer.text(39) for answer in up.heard()] == ["40"]
+
+
 def test_we_ask_for_a_key_and_hear_the_answer(up):
     """An 0820 with DE 53 goes out; DE 39 of its 0830 is what was asked for."""
     heard = []
