@@ -34,6 +34,7 @@ module            holds
 ``operations_command``  the command for them
 ``key_changes``   a far side's new key, from its link to the security module
 ``keys_command``  what a key store's custodians do: `gateway keys`
+``links_command``  ``gateway links``: what an operator says to a far side
 ``ceremony``      components of keys, from their custodians or a file
 ``command_line``  the commands
 ================  ===============================================================
