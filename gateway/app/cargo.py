@@ -1,9 +1,12 @@
-"""What an operation's messages are written from: the two halves of its link, and its own words."""
+"""What an operation's messages are written from, and the errand that one of them is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.financial.account import FinancialAccount, OwnerKept
+from gateway.operations.draft import EncipheredPin
+from gateway.operations.exchange import Exchange
+from gateway.operations.operation import Operation
 from gateway.social.card import HolderKept, SocialCard
 
 
@@ -17,6 +20,17 @@ class Cargo:
     card: SocialCard
     account: FinancialAccount
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One message to send for an exchange."""
+
+    operation: Operation
+    exchange: Exchange
+    cargo: Cargo
+    is_repeat: bool
+    pin: EncipheredPin | None = field(default=None, repr=False)
 
 
 def with_records(cargo: Cargo, records: tuple[object, ...]) -> Cargo:

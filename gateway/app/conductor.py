@@ -14,7 +14,7 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from gateway.app.cargo import Cargo, with_records
+from gateway.app.cargo import Cargo, Errand, with_records
 from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES, PLANS
 from gateway.operations import life
 from gateway.operations.draft import EncipheredPin
@@ -53,19 +53,8 @@ class Dialogues(Protocol):
     def limits(self, side: Side) -> Limits:
         """Give the time limits of a side."""
 
-    def transmit(self, errand: "Errand") -> None:
+    def transmit(self, errand: Errand) -> None:
         """Write a message to the link, or leave it to the next repeat when the link is down."""
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """One message to send for an exchange."""
-
-    operation: Operation
-    exchange: Exchange
-    cargo: Cargo
-    is_repeat: bool
-    pin: EncipheredPin | None = field(default=None, repr=False)
 
 
 class Recorder(Protocol):
@@ -188,7 +177,19 @@ class Conductor:
                 self._count(settled)
             done(error or settled)
 
-        unit = Unit((Progress(settled, 0),), records, may_be_refused=True)
+        self.keep(Unit((Progress(settled, 0),), records, may_be_refused=True), recorded)
+
+    def keep(self, unit: Unit, done: Callable[[Exception | None], None]) -> None:
+        """Make durable what no running operation waits for; a broken journal stops the process.
+
+        Raises `Unavailable` when the journal has no room.
+        """
+
+        def recorded(error: Exception | None) -> None:
+            if isinstance(error, Broken):
+                self._fail(error)
+            done(error)
+
         self._journal.submit(unit, recorded)
 
     def resume(self, operation: Operation, cargo: Cargo) -> None:
@@ -375,7 +376,9 @@ class Conductor:
                 errand = Errand(operation, exchange, running.cargo, is_repeat, pin)
                 self._dialogues.transmit(errand)
             case life.Watch(exchange=name, due=due):
-                self._at(running, name, due, life.Overdue(name))
+                # From now on, when the message leaves, and on the monotonic clock alone.
+                pause_s = (due - operation.updated_at).total_seconds()
+                self._in(running, name, pause_s, partial(self._take, running, life.Overdue(name)))
             case life.WakeAt(at=at):
                 self._at(running, "wake", at, life.Woken())
             case life.Forget(exchange=name):
@@ -410,24 +413,23 @@ class Conductor:
         operation = open_operation(effect.operation, opened, EXCHANGES[effect.kind])
         return _Running(operation, running.cargo)
 
-    def _at(self, running: _Running, name: str, due: datetime, event: Event) -> None:
-        """Raise an event at a wall-clock instant, looking again at least every minute.
-
-        A long timer is cut into short ones, so that a step of the wall clock moves it by at
-        most a minute; short ones run on the monotonic clock alone.
-        """
+    def _in(self, running: _Running, name: str, pause_s: float, then: Callable[[], None]) -> None:
+        """Call after a pause that no step of the wall clock changes."""
         self._cancel(running, name)
-        remaining = (due - self._timers.now()).total_seconds()
 
         def fire() -> None:
             running.timers.pop(name, None)
-            if remaining <= _STRIDE_S:
-                self._take(running, event)
-            else:
-                self._at(running, name, due, event)
+            then()
 
-        delay = max(0.0, min(remaining, _STRIDE_S))
-        running.timers[name] = self._timers.call_later(delay, fire)
+        running.timers[name] = self._timers.call_later(pause_s, fire)
+
+    def _at(self, running: _Running, name: str, due: datetime, event: Event) -> None:
+        """Raise an event at an instant of the wall clock, looking at it every minute."""
+        remaining = (due - self._timers.now()).total_seconds()
+        then = partial(self._take, running, event)
+        if remaining > _STRIDE_S:
+            then = partial(self._at, running, name, due, event)
+        self._in(running, name, max(0.0, min(remaining, _STRIDE_S)), then)
 
     def _hold(self, running: _Running) -> None:
         """Keep an unknown outcome in memory: for late answers, and to hold newer attempts back."""
@@ -484,7 +486,7 @@ class Conductor:
         self.settled_total[key] = self.settled_total.get(key, 0) + 1
 
 
-_STRIDE_S = 60.0  # the longest that a step of the wall clock can move a timer
+_STRIDE_S = 60.0  # how late an instant may be noticed after the wall clock was set
 _AGAIN = "again"  # the timer of an event that went back
 _AGAIN_S = 1.0  # a reservation of trace numbers takes one commit; a second is ample
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import structlog
 
+from gateway.app.cargo import Errand
 from gateway.app.clock import LOCAL_ZONE
-from gateway.app.conductor import Errand
 from gateway.app.traces import TraceNumbers
 from gateway.financial import answers as core_answers
 from gateway.financial import exchanges as core

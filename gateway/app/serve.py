@@ -381,7 +381,6 @@ class Gateway:
         )
         service = CardLife(
             conductor=conductor,
-            journal=self._journal,
             read=self._read,
             pins=SecurityModules(
                 self._modules,

@@ -14,7 +14,7 @@ from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app import rendering
 from gateway.app.cargo import Cargo
 from gateway.app.clock import LOCAL_ZONE
-from gateway.app.conductor import SS_FOLLOWS_AFTER_S, Conductor, Recorder
+from gateway.app.conductor import SS_FOLLOWS_AFTER_S, Conductor
 from gateway.app.identifiers import Identifiers
 from gateway.app.pins import PIN_BUSINESSES, PinOrder, PinOutcome
 from gateway.app.turns import Reader, Turns
@@ -84,7 +84,6 @@ class OnlineBanking:
         self,
         *,
         conductor: Conductor,
-        journal: Recorder,
         read: Reader,
         pins: Pins,
         catalogue: Catalogue,
@@ -97,7 +96,6 @@ class OnlineBanking:
         readiness: Readiness,
     ) -> None:
         self._conductor = conductor
-        self._journal = journal
         self._read = read
         self._pins = pins
         self._catalogue = catalogue
@@ -353,7 +351,7 @@ class OnlineBanking:
 
     async def _make_durable(self, unit: Unit) -> None:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._journal.submit(unit, _resolve(written))
+        self._conductor.keep(unit, _resolve(written))
         await written
 
     # ------------------------------------------------------------------ once

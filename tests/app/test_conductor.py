@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 
 from gateway.app import conductor as module
-from gateway.app.conductor import LATE_ANSWER_WINDOW_S, RUNNING_MAX, SS_FOLLOWS_AFTER_S, Errand
+from gateway.app.cargo import Errand
+from gateway.app.conductor import LATE_ANSWER_WINDOW_S, RUNNING_MAX, SS_FOLLOWS_AFTER_S
 from gateway.operations.exchange import ExchangeState, Form
 from gateway.operations.facts import AnswerSetAside, Opened, OperationKind, OperationState
 from gateway.store.journal import Broken, Conflict
+from gateway.store.unit import Unit
 from gateway.terms.errors import LocalError, Unavailable
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import Side
@@ -465,6 +467,49 @@ def test_wall_clock_step_moves_no_short_timer(stage):
 
     assert (at_once, before) == (1, 1)
     assert stage.recorded()[-1][0] in {"repeat", "lose-track"}
+
+
+def test_timeout_counts_from_the_message_not_from_the_decision(stage):
+    """While a slow journal records the decision, neither time nor a set clock shortens the wait."""
+    stage.journal.is_held = True
+    stage.open()
+    stage.timers.step(15)
+    stage.timers.wall -= timedelta(hours=1)
+    stage.journal.release()
+    stage.journal.is_held = False
+
+    stage.timers.step(19)
+    before = stage.sent()
+    stage.timers.step(1)
+
+    assert len(before) == 1
+    assert len(stage.sent()) == 2
+
+
+@pytest.mark.parametrize("wall_step", [-86_400, -3_600, 3_600])
+def test_wall_clock_step_delays_no_stored_message(stage, wall_step):
+    """The next reversal goes out when its pause is over, whatever time of day it has become."""
+    identity = stage.open(K.UNLINK)
+    stage.answer(identity, "bureau-remove")
+    stage.timers.step(40)  # the core stays silent through its repeat, then is reversed
+    assert stage.sent()[-1] == ("reversal", "core-remove")
+    reversals = len(stage.sent())
+
+    stage.timers.wall += timedelta(seconds=wall_step)
+    stage.timers.step(26)
+
+    assert len(stage.sent()) == reversals + 1
+
+
+def test_broken_journal_stops_the_process_whoever_was_writing(stage):
+    """What belongs to no running operation is told, and the process stops as for any other."""
+    told = []
+    stage.journal.failing = {1: Broken("no disk")}
+
+    stage.conductor.keep(Unit(), told.append)
+
+    assert [type(error) for error in stage.failures] == [Broken]
+    assert [type(error) for error in told] == [Broken]
 
 
 # ------------------------------------------------------------------ the link is back

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.app.conductor import Errand
+from gateway.app.cargo import Errand
 from gateway.app.dialogue import Dialogue, DialogueTable, Station, hear
 from gateway.app.traces import TraceNumbers
 from gateway.financial import exchanges as core

@@ -118,7 +118,6 @@ class Bank:
         stage.dialogues.transmit = self.transmit
         self.service = OnlineBanking(
             conductor=stage.conductor,
-            journal=stage.journal,
             read=self.read,
             pins=self.pins,
             catalogue=catalogue,
