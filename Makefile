@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test coverage lint fuzz docs lock clean
+.PHONY: demo test coverage lint fuzz simulate docs lock clean
 
 demo: .venv/ready
 	$(BIN)/gateway demo
@@ -28,6 +28,14 @@ SECONDS ?= 60
 fuzz: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
 	$(BIN)/python tests/fuzz/fuzz_iso8583.py $(SECONDS)
+
+# Tells histories of the whole gateway in a simulated world; SEED=n tells one again, with its trace.
+HISTORIES ?= 2000
+simulate: .venv/ready
+	PYTHONPATH=tests/simulator $(BIN)/python -m simulation.run --histories $(HISTORIES) \
+	    $(if $(FIRST),--first $(FIRST)) $(if $(SECONDS_MAX),--seconds $(SECONDS_MAX)) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(WITHOUT),--without $(WITHOUT)) \
+	    $(if $(CUSTOMERS),--customers $(CUSTOMERS)) $(if $(LASTING),--lasting $(LASTING))
 
 # Writes the generated documents anew; a test fails while one of them is stale.
 docs: .venv/ready

@@ -1,0 +1,380 @@
+"""What is durable: the store of one gateway, and the writer that a crash takes the rest from.
+
+`Disk` keeps what `Unit`s hold in dictionaries and gives it back through the words of
+`gateway.store.queries.Queries`. `StoreDisk` does the same through the real store, SQLAlchemy on
+SQLite in memory; a history told on either has the same trace.
+"""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import StaticPool
+
+from gateway.financial.account import FinancialAccount, OwnerKept
+from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES
+from gateway.linking.link import Link, LinkChanged, LinkState, PinSession, SessionUsed
+from gateway.operations.exchange import ExchangeEvent
+from gateway.operations.facts import Moved, OperationState, from_json, to_json
+from gateway.operations.operation import replay
+from gateway.social.card import HolderKept, SocialCard
+from gateway.store import counters
+from gateway.store.journal import Broken, Conflict
+from gateway.store.queries import Linked, Queries, StoredKey
+from gateway.store.sealing import Sealer
+from gateway.store.tables import metadata
+from gateway.store.unit import Batch, Changed, KeyUsed, LetGo, is_at_rest
+from gateway.terms.errors import Unavailable
+
+_NEW_TRACE = frozenset({ExchangeEvent.SEND, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE})
+
+
+class Disk:
+    """Committed units, readable as `Queries`."""
+
+    def __init__(self, watch):
+        self._watch = watch
+        self.facts = {}  # by operation: JSON texts, one for each commit
+        self.heads = {}  # by operation: (state, is at rest)
+        self.holds = {}  # by link: the operation that must be over before another begins
+        self.opened = {}  # by operation: as it was opened
+        self.order = {}  # by operation: its place among all that were opened
+        self.keys, self.sessions, self.counters = {}, {}, {}
+        self.links, self.cards, self.accounts, self.holding = {}, {}, {}, {}
+        self.sendings = Counter()  # by operation, exchange and STAN: durable decisions to send
+        self._stan_now = {}
+        self._folded = {}  # by operation: as it was read last, and from how many commits
+
+    # ------------------------------------------------------------ writing
+
+    def commit(self, units):
+        """Make units durable together; gives for each None or `Conflict`."""
+        return [self._commit_one(unit) for unit in units]
+
+    def reserve(self, name, size):
+        """Take the next numbers of a counter; gives the first."""
+        first = self.counters.get(name, 0)
+        self.counters[name] = first + size
+        return first
+
+    def begin_counters(self, names, first):
+        """Let counters begin there."""
+        self.counters.update(dict.fromkeys(names, first))
+
+    def _commit_one(self, unit):
+        if self._conflicts(unit):
+            return Conflict("the unit breaks a uniqueness rule of the store")
+        for progress in unit.progress:
+            self._progress(progress)
+        for record in unit.records:
+            self._record(record)
+        return None
+
+    def _conflicts(self, unit):
+        return any(map(self._cannot_be_kept, unit.records)) or any(
+            _must_be_alone(progress) and progress.operation.link in self.holds
+            for progress in unit.progress
+        )
+
+    def _cannot_be_kept(self, record):
+        match record:
+            case SocialCard():
+                return record.number.value in self.holding
+            case KeyUsed():
+                return (record.channel, record.key) in self.keys
+            case SessionUsed():
+                return self.sessions[record.session].is_used
+            case _:
+                return False
+
+    def _progress(self, progress):
+        operation = progress.operation
+        identity = operation.id
+        fresh = operation.facts[progress.recorded :]
+        rests = progress.is_let_go or is_at_rest(operation)
+        self.order.setdefault(identity, len(self.order))
+        self.opened.setdefault(identity, operation)
+        self.heads[identity] = (operation.state, rests)
+        if _must_be_alone(progress):
+            self.holds[operation.link] = identity
+        elif rests:
+            self._let_go(identity)
+        if fresh:
+            text = json.dumps([to_json(fact) for fact in fresh])
+            self.facts.setdefault(identity, []).append(text)
+            self._watch.recorded(operation, fresh, text)
+        for fact in fresh:
+            if isinstance(fact, Moved):
+                self._count_sending(identity, fact.exchange, fact.move)
+
+    def _let_go(self, identity):
+        held = [link for link, holder in self.holds.items() if holder == identity]
+        for link in held:
+            del self.holds[link]
+
+    def _count_sending(self, identity, exchange, step):
+        if step.event in _NEW_TRACE:
+            self._stan_now[identity, exchange] = step.trace.stan.value
+        if step.event in _NEW_TRACE or step.event is ExchangeEvent.REPEAT:
+            self.sendings[identity, exchange, self._stan_now.get((identity, exchange))] += 1
+
+    def _record(self, record):
+        self._watch.kept(record)
+        match record:
+            case Link():
+                self.links[record.id] = record
+            case SocialCard():
+                self.cards[record.link] = record
+                self.holding[record.number.value] = record.link
+            case FinancialAccount():
+                self.accounts[record.link] = record
+            case PinSession():
+                self.sessions[record.id] = record
+            case KeyUsed():
+                self.keys[record.channel, record.key] = record
+            case _:
+                self._change(record)
+
+    def _change(self, record):
+        match record:
+            case LinkChanged():
+                self._change_link(record)
+            case SessionUsed():
+                used = replace(self.sessions[record.session], is_used=True)
+                self.sessions[record.session] = used
+            case LetGo():
+                self.heads[record.operation] = (self.heads[record.operation][0], True)
+                self._let_go(record.operation)
+            case HolderKept():
+                self.cards[record.link] = replace(self.cards[record.link], holder=record.holder)
+            case OwnerKept():
+                self.accounts[record.link] = replace(self.accounts[record.link], owner=record.owner)
+            case _:
+                raise TypeError(type(record).__name__)
+
+    def _change_link(self, change):
+        link = replace(self.links[change.link], state=change.state)
+        if change.state.holds_card:
+            link = replace(link, activated_at=change.at)
+        else:
+            self.holding.pop(self.cards[change.link].number.value, None)
+        self.links[change.link] = link
+
+    # ------------------------------------------------------------ reading, as `Queries` does
+
+    def run(self, query):
+        return query(self)
+
+    def close(self):
+        """Let go of what it holds: nothing, here."""
+
+    def linked(self, link):
+        if link not in self.links:
+            return None
+        return Linked(self.links[link], self.cards[link], self.accounts[link])
+
+    def link_holding(self, number):
+        return self.holding.get(number.value)
+
+    def key(self, channel, key):
+        used = self.keys.get((channel, key))
+        return StoredKey(used.request_digest, used.resource) if used else None
+
+    def session(self, session):
+        return self.sessions.get(session)
+
+    def newest_session(self, link, purpose):
+        fitting = [
+            each for each in self.sessions.values() if (each.link, each.purpose) == (link, purpose)
+        ]
+        return max(fitting, key=lambda session: session.id.value, default=None)
+
+    def operation(self, identity):
+        texts = self.facts.get(identity)
+        if not texts:
+            return None
+        known = self._folded.get(identity)
+        if known is None or known[0] != len(texts):
+            facts = [from_json(body) for text in texts for body in json.loads(text)]
+            known = (len(texts), replay(identity, facts, EXCHANGES.__getitem__))
+            self._folded[identity] = known
+        return known[1]
+
+    def unfinished(self):
+        found = [identity for identity, (_, rests) in self.heads.items() if not rests]
+        return [self.operation(identity) for identity in sorted(found, key=str)]
+
+    def all_linked(self, links):
+        return {link: self.linked(link) for link in links if link in self.links}
+
+    def manual_count(self):
+        return len(self.links_in(OperationState.MANUAL))
+
+    # ------------------------------------------------------------ what the watch asks
+
+    def state_of(self, identity):
+        head = self.heads.get(identity)
+        return head[0] if head else None
+
+    def links_in(self, state):
+        """Give the links of the operations in a state."""
+        return {
+            self.opened[identity].link for identity, (now, _) in self.heads.items() if now is state
+        }
+
+    def active_link(self, card):
+        """Give the link that a card has, and whether it is active."""
+        link = self.holding.get(card)
+        return link, link is not None and self.links[link].state is LinkState.ACTIVE
+
+
+def _must_be_alone(progress):
+    """Tell whether an operation opens that no other may run beside on its link."""
+    operation = progress.operation
+    opens = not progress.recorded and operation.kind not in BESIDE_OTHERS
+    return opens and not is_at_rest(operation)
+
+
+class _PlainKey:
+    """A data key of the simulated module: no secret, so nothing is enciphered."""
+
+    def __init__(self, name):
+        self._name = name.encode()
+
+    def seal(self, plaintext, context):
+        return b"%s|%s|" % (self._name, context) + plaintext
+
+    def open(self, sealed, context):
+        head = b"%s|%s|" % (self._name, context)
+        assert sealed.startswith(head)
+        return sealed[len(head) :]
+
+    def fingerprint(self, value):
+        return (self._name + value).ljust(32)[:32]
+
+
+class StoreDisk(Disk):
+    """The same through the real tables, statements and queries."""
+
+    def __init__(self, watch):
+        super().__init__(watch)
+        self._sealer = Sealer(_PlainKey("social"), _PlainKey("financial"))
+        self._engine = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+        metadata.create_all(self._engine)
+
+    def reserve(self, name, size):
+        with self._engine.begin() as connection:
+            first = counters.reserve(connection, name, size)
+        assert first == super().reserve(name, size)
+        return first
+
+    def begin_counters(self, names, first):
+        super().begin_counters(names, first)
+        with self._engine.begin() as connection:
+            for name in names:
+                counters.reserve(connection, name, first)
+
+    def commit(self, units):
+        try:
+            self._write(units)
+        except (Changed, IntegrityError):
+            stored = [self._write_alone(unit) for unit in units]
+        else:
+            stored = [None] * len(units)
+        modelled = super().commit(units)
+        assert [type(each) for each in stored] == [type(each) for each in modelled]
+        return stored
+
+    def run(self, query):
+        with self._engine.connect() as connection:
+            return query(Queries(connection, self._sealer, EXCHANGES.__getitem__))
+
+    def close(self):
+        self._engine.dispose()
+
+    def _write(self, units):
+        rows = Batch(self._sealer)
+        for unit in units:
+            rows.add(unit)
+        with self._engine.begin() as connection:
+            rows.write(connection)
+
+    def _write_alone(self, unit):
+        try:
+            self._write([unit])
+        except (Changed, IntegrityError):
+            return Conflict("the unit breaks a uniqueness rule of the store")
+        return None
+
+
+WAITING_MAX = 64  # units; far above what a history has waiting, so that only a fault fills it
+
+
+class Writer:
+    """The journal of one process: what is submitted is durable a moment later, or never."""
+
+    def __init__(self, node, disk):
+        self._node = node
+        self._disk = disk
+        self._waiting = []
+        self._is_busy = False
+        self._is_broken = False
+
+    def submit(self, unit, done):
+        self._node.pulse("before-submit")
+        if len(self._waiting) >= WAITING_MAX or self._node.storm.fires("disk-full"):
+            raise Unavailable("the journal has as much to write as it can take")
+        if unit.may_be_refused and self._node.storm.fires("disk-refuses"):
+            self._node.after(self._pause(), done, Unavailable("the database takes nothing now"))
+            return
+        self._waiting.append((unit, done))
+        if not self._is_busy:
+            self._is_busy = True
+            self._node.after(self._pause(), self._commit)
+        self._node.pulse("after-submit")
+
+    def _pause(self):
+        slow = self._node.storm.fires("disk-slow")
+        return self._node.chance.uniform(1.0, 8.0) if slow else 0.002
+
+    def _commit(self):
+        batch, self._waiting = self._waiting, []
+        node, storm = self._node, self._node.storm
+        if self._is_broken or storm.fires("disk-error"):
+            self._is_broken = True
+            broken = Broken("the database refused a transaction (simulated)")
+            node.call(self._tell, [(done, broken) for _, done in batch])
+            return
+        # What a crash finds in the middle of a commit is there as a whole or not at all.
+        torn = storm.fires("crash-in-commit")
+        if not torn or node.chance.random() < 0.5:
+            outcomes = self._disk.commit([unit for unit, _ in batch])
+            told = [(done, error) for (_, done), error in zip(batch, outcomes, strict=True)]
+            node.after(0.001, self._tell, told)
+        if torn:
+            node.die("crash-in-commit")
+        self._is_busy = bool(self._waiting)
+        if self._is_busy:
+            node.after(self._pause(), self._commit)
+
+    def reserve(self, name, size, done):
+        """Run the chore that reserves trace numbers."""
+        self._node.pulse("before-reserve")
+        if self._node.storm.fires("disk-full"):
+            raise Unavailable("the journal has as much to write as it can take")
+
+        def run():
+            first = self._disk.reserve(name, size)
+            self._node.pulse("after-reserve")
+            done(first)
+
+        self._node.after(self._pause(), run)
+
+    def _tell(self, outcomes):
+        for done, error in outcomes:
+            self._node.pulse("before-told")
+            done(error)

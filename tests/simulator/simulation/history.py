@@ -1,0 +1,290 @@
+"""One seed, one history: operations through a storm, then calm, then judgement."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from hashlib import blake2b
+from random import Random  # noqa: TID251 - seeded: every chance of a history repeats
+from zlib import crc32
+
+from structlog.testing import capture_logs
+
+from gateway.app.specifications import Specifications, shipped_directory
+from gateway.iso8583.codec import Codec
+from gateway.operations.facts import OperationState
+from gateway.operations.recovery import Limits
+from gateway.regions.catalogue import parse_catalogue
+from gateway.simulators.population import person
+from gateway.terms.numbers import AgencyCode
+from gateway.terms.sides import Side
+from simulation.customers import Customer, Gone
+from simulation.disk import Disk, StoreDisk
+from simulation.far_side import FarSide, Speech
+from simulation.faults import Storm
+from simulation.node import CORE, Machine, Node
+from simulation.scheduler import Loop, Scheduler
+from simulation.watch import Violation, Watch
+
+OPERATIONS_MIN = 20  # of each history
+CUSTOMERS = (2, 3, 4)
+EPOCHS = (  # a plain day, the end of a year, and the day before a leap day
+    datetime(2026, 11, 21, 4, 0, tzinfo=UTC),
+    datetime(2026, 12, 31, 23, 58, tzinfo=UTC),
+    datetime(2028, 2, 28, 23, 58, tzinfo=UTC),
+)
+LIMITS = Limits(retry_max=timedelta(minutes=30))  # fewer messages in long silences
+EVENTS_MAX = 200_000  # a history that needs more never comes to rest
+_STEPS_S = (-86_400, -3_600, -61, -2, 2, 61, 3_600, 86_400)
+_AGENCIES = {  # institution → link, and after how many seconds the SS account follows there
+    "99350201": ("bureau-1", 0),
+    "99350202": ("bureau-2", 1_800),
+    "99350203": ("bureau-3", 45),
+}
+
+
+@cache
+def _shipped():
+    specifications = Specifications(shipped_directory())
+    spoken = {}
+    for name in ("bureau", "core"):
+        dialect = specifications.dialect(name)
+        spoken[name] = (Codec(dialect), specifications.message_set(name, dialect))
+    text, _ = specifications.text("regions", "xiamen")
+    texts = {}
+    for code, (link, delay) in _AGENCIES.items():
+        own = text.replace('"99350201"', f'"{code}"').replace('link = "bureau"', f'link = "{link}"')
+        old = "[[activation.ss_follows_after_seconds]]\nvalue = 0"
+        assert old in own
+        own = own.replace(old, old[:-1] + str(delay))
+        texts[f"{code}.toml"] = own
+    return spoken, parse_catalogue(texts)
+
+
+def _mac(name):
+    key = name.encode().ljust(16, b"-")
+    return lambda data: blake2b(data, digest_size=8, key=key).digest()
+
+
+_person = cache(person)
+
+
+@cache
+def _speeches():
+    spoken, _ = _shipped()
+    names = [link for link, _ in _AGENCIES.values()]
+    speeches = [Speech(name, Side.SOCIAL, *spoken["bureau"], _mac(name)) for name in names]
+    return (Speech(CORE, Side.FINANCIAL, *spoken["core"], _mac(CORE)), *speeches)
+
+
+class World:
+    """Everything of one history; `without`, `lasting` and `customers` make it smaller."""
+
+    def __init__(self, seed, *, without=frozenset(), lasting=None, customers=None, store=Disk):
+        self.seed = seed
+        self.chance = self.chance_of("world")
+        self.storm = Storm(seed, without, lasting)
+        self.scheduler = Scheduler(self.chance_of("ties").random)
+        self.lines = []
+        self.watch = Watch(self)
+        self.disk = store(self.watch)
+        self.limits = LIMITS
+        self.catalogue = _shipped()[1]
+        self.far_sides = {speech.name: FarSide(speech, self) for speech in _speeches()}
+        self.core = self.far_sides[CORE]
+        self.bureaus = [each for each in self.far_sides.values() if each is not self.core]
+        epoch = self.chance.choice(EPOCHS)
+        self.machines = [Machine(name, self.scheduler, epoch) for name in ("a", "b")]
+        self.loop = Loop(self.scheduler)  # that of the customers, which no crash ends
+        self.loops = [self.loop]
+        self._living = 0
+        self.node, self.starts, self.deaths = None, 0, Counter()
+        self.customers = []
+        for _ in range(customers or self.chance.choice(CUSTOMERS)):
+            self._meet()
+        self._start_counters()
+
+    def _meet(self):
+        """Meet one more customer, of any bureau."""
+        who = _person(101 + len(self.customers))
+        agency = AgencyCode(self.chance.choice(tuple(_AGENCIES)))
+        self.customers.append(Customer(self, who, agency))
+        return self.customers[-1]
+
+    def chance_of(self, name):
+        """Give a stream of chance of its own, so that one part's draws do not move another's."""
+        return Random(self.seed << 32 | crc32(name.encode()))  # noqa: S311
+
+    def note(self, *what):
+        """Add to the trace, which is what two runs of a seed must have in common."""
+        self.lines.append((self.scheduler.elapsed, *what))
+
+    def _start_counters(self):
+        """Begin shortly before the trace numbers begin anew, in some histories."""
+        if self.chance.random() < 0.3:
+            names = [f"stan/{name}" for name in self.far_sides]
+            self.disk.begin_counters(names, 999_999 - self.chance.randrange(60))
+
+    # ------------------------------------------------------------ the story
+
+    def play(self):
+        """Tell the history to its end; raises `Violation`."""
+        with capture_logs() as logged:
+            try:
+                self._play()
+                self.watch.logged(logged)
+            finally:
+                self.disk.close()
+                for loop in self.loops:
+                    loop.bury()
+        return self
+
+    def _play(self):
+        self._boot(self.machines[0])
+        changes = OPERATIONS_MIN // len(self.customers) - 1
+        for customer in self.customers:
+            self._begin(customer.live(changes))
+        self.scheduler.at(self.storm.lasting, self._calm)
+        self._run_while(lambda: self._living or not self.storm.is_over)
+        while len(self.disk.heads) + len(self.customers) < OPERATIONS_MIN:
+            self._begin(self._meet().live(2))  # the others may have to wait for a person
+            self._run_while(lambda: self._living)
+        self._run_while(lambda: True)
+        self.watch.judge()
+        self._prove_alive()
+
+    def _prove_alive(self):
+        """Everybody is served again, and the last PIN set is the one in force."""
+        with_a_person = self.disk.links_in(OperationState.MANUAL)
+        for customer in self.customers:
+            if self.disk.holding.get(customer.who.card) not in with_a_person:
+                life = self._begin(customer.prove_alive())
+                self._run_while(lambda: self._living)
+                self._judge_proof(customer, life.result())
+        self._run_while(lambda: True)
+        self.watch.judge()
+
+    def _judge_proof(self, customer, view):
+        served = view is not None and view.state is OperationState.SUCCEEDED
+        self.watch.check(21, served, f"customer {customer.who.index} is not served: {view}")
+
+    def _begin(self, story):
+        self._living += 1
+        task = self.loop.create_task(story)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task):
+        self._living -= 1
+        error = task.exception()
+        if error is not None and self.watch.broken is None:
+            self.watch.broken = error
+
+    def _run_while(self, goes_on):
+        scheduler, watch = self.scheduler, self.watch
+        while goes_on() and scheduler.step():
+            if watch.broken is not None:
+                raise watch.broken
+            if scheduler.events > EVENTS_MAX:
+                watch.fail(21, f"no rest after {EVENTS_MAX} events")
+
+    def _calm(self):
+        self.storm.is_over = True
+        self.note("calm")
+        for link in self.node.links.values() if self.node else ():
+            link.is_deaf = False
+
+    # ------------------------------------------------------------ processes
+
+    def _boot(self, machine):
+        self.starts += 1
+        self.node = node = Node(self, machine)
+        self.loops.append(node.loop)
+        self.note("start", node.name)
+        node.after(0.0, lambda: node.loop.create_task(node.start()))
+
+    def died(self, node, point):
+        """Hear that a process is gone: its clients learn it, and another takes over."""
+        self.deaths[point] += 1
+        self.note("crash", node.name, point)
+        for hear in node.waiting:
+            self.scheduler.after(self.chance.uniform(0.0, 2.0), lambda h=hear: h(None, Gone()))
+        away = self.chance.choice((0.2, 5.0, 65.0))
+        if self.storm.fires("outage"):
+            away = self.chance.choice((1_200.0, 30 * 3_600.0))
+        machine = self.chance.choice(self.machines)
+        self.clock_may_step(machine)
+        self.scheduler.after(away, lambda: self._boot(machine))
+
+    def clock_may_step(self, machine):
+        """Set a machine's wall clock, as an operator or a time server might."""
+        if self.storm.fires("clock-step"):
+            step = self.chance.choice(_STEPS_S)
+            machine.offset += timedelta(seconds=step)
+            self.note("clock", machine.name, step)
+
+    def misdirect(self, node, speech, answer):
+        """Let a muddled relay put an answer onto another link."""
+        others = [link for name, link in node.links.items() if name != speech.name]
+        self.chance.choice(others).take_misdirected(answer)
+
+    # ------------------------------------------------------------ HTTP
+
+    def ask(self, make):
+        """Give the future of an answer; fails with `Gone` when none comes."""
+        answered = self.loop.create_future()
+
+        def hear(reply, error):
+            def tell():
+                if answered.done():
+                    return
+                if error is not None:
+                    answered.set_exception(error)
+                else:
+                    answered.set_result(reply)
+
+            self.loop.enter(tell)
+
+        self.send(make, hear)
+        return answered
+
+    def send(self, make, hear):
+        """Send a request to whichever node serves; `hear` gets its answer, or an error."""
+        self.scheduler.after(self.chance.uniform(0.001, 0.2), lambda: self._serve(make, hear))
+
+    def _serve(self, make, hear):
+        node = self.node
+        if node is None or not node.is_open or self.storm.fires("http-request-lost"):
+            self.scheduler.after(3.0, lambda: hear(None, Gone()))
+            return
+        node.waiting.append(hear)
+        node.call(lambda: self._take(node, make, hear))
+
+    def _take(self, node, make, hear):
+        task = node.loop.create_task(make(node.service))
+
+        def finished(done):
+            node.waiting.remove(hear)
+            reply, error = None, done.exception()
+            if error is None:
+                reply = done.result()
+            if self.storm.fires("http-answer-lost"):
+                reply, error = None, Gone()
+            self.scheduler.after(self.chance.uniform(0.001, 0.2), lambda: hear(reply, error))
+
+        task.add_done_callback(finished)
+
+    # ------------------------------------------------------------ what is told of it
+
+    @property
+    def hash(self):
+        """Sum the trace up."""
+        text = "\n".join(map(str, self.lines))
+        return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def play(seed, **smaller):
+    """Tell the history of a seed; raises `Violation`."""
+    return World(seed, **smaller).play()
+
+
+__all__ = ["OPERATIONS_MIN", "Disk", "StoreDisk", "Violation", "World", "play"]

@@ -1,0 +1,243 @@
+"""One gateway process, wired as `gateway.app.serve` wires it, on a simulated machine."""
+
+from datetime import timedelta
+from functools import partial
+
+from gateway.app.cargo import Cargo
+from gateway.app.conductor import Conductor
+from gateway.app.dialogue import Dialogue, DialogueTable, Station
+from gateway.app.identifiers import Identifiers
+from gateway.app.pins import AcceptedPin
+from gateway.app.service import OnlineBanking, Readiness
+from gateway.app.traces import TraceNumbers
+from gateway.operations.draft import EncipheredPin
+from gateway.terms.errors import RequestRefused
+from gateway.terms.refusals import Refusal
+from gateway.terms.sides import PinPurpose, Side
+from simulation.disk import Writer
+from simulation.network import SimulatedLink
+from simulation.scheduler import Crashed, Loop
+
+STATION = Station("99990001", "99990001", "GATEWAY1")
+CORE = "core"
+_REFUSED = 0.15  # of the PINs are too simple
+SESSION_LIFE = timedelta(seconds=300)
+ANSWER_WAIT_S = 25.0
+CONTROLS = {PinPurpose.SS_PIN: "1600000000000000", PinPurpose.FINANCIAL_PIN: "2600000000000000"}
+
+
+class Node:
+    """A process from its start to its end; the machine's clock outlives it."""
+
+    def __init__(self, world, machine):
+        self.world, self.machine = world, machine
+        self.storm = world.storm
+        self._may_crash = "crash" in self.storm.rates
+        self.name = f"{machine.name}.{world.starts}"
+        self.chance = world.chance_of(f"node {world.starts}")
+        self.loop = Loop(world.scheduler)
+        self.links = {}
+        self.waiting = []  # what is to be told to clients should the process die
+        self.service = None
+        self.conductor = None
+        self.journal = Writer(self, world.disk)
+        self.identifiers = SeededIdentifiers(self.now, self.chance)
+
+    # ------------------------------------------------------------ life and death
+
+    @property
+    def is_dead(self):
+        return self.loop.is_dead
+
+    @property
+    def is_open(self):
+        """Tell whether HTTP is served."""
+        return self.service is not None and not self.is_dead
+
+    def pulse(self, point):
+        """Be at a point where the process may die."""
+        if self.loop.is_dead:
+            raise Crashed
+        if self._may_crash and self.storm.fires("crash"):
+            self.die(point)
+            raise Crashed
+
+    def die(self, point):
+        """End here and now: memory and connections are gone, the disk is as it is."""
+        if not self.is_dead:
+            self.loop.is_dead = True
+            self.world.scheduler.after(0.0, self.loop.bury)
+            self.world.died(self, point)
+
+    def fail(self, error):
+        """Stop as `serve` stops when the journal fails."""
+        self.die(type(error).__name__)
+        raise Crashed
+
+    # ------------------------------------------------------------ time
+
+    def now(self):
+        return self.machine.now()
+
+    def after(self, delay, call, *args):
+        """Let something of the outside happen to the process later, if it lives then."""
+        self.world.scheduler.after(delay, partial(self.call, call, *args))
+
+    def call(self, call, *args):
+        """Let something happen to the process now; a process that is paused feels it later."""
+        if self.machine.paused_until > self.world.scheduler.elapsed:
+            self.world.scheduler.at(self.machine.paused_until, partial(self.call, call, *args))
+            return
+        self.loop.enter(call, *args)
+
+    def call_later(self, delay_s, call):
+        self.pulse("before-timer")
+
+        def fire():
+            if self.storm.fires("paused"):
+                self.machine.pause(self.chance.choice((1.0, 30.0, 90.0)))
+            self.call(live)
+
+        def live():
+            if not cancelled:
+                self.world.clock_may_step(self.machine)
+                call()
+
+        cancelled = []
+        self.world.scheduler.after(delay_s, fire)
+        return lambda: cancelled.append(True)
+
+    # ------------------------------------------------------------ start
+
+    async def start(self):
+        """Do what `serve` does, in its order."""
+        world = self.world
+        routes = {
+            code: agency.institution.link for code, agency in world.catalogue.agencies.items()
+        }
+        self.table = DialogueTable(CORE, routes, dict.fromkeys(Side, world.limits))
+        for name, far_side in world.far_sides.items():
+            traces = await self._traces(name)
+            self.table.add(name, self._dialogue(far_side.speech, traces))
+        self.conductor = Conductor(
+            self.journal, self.table, self, self.identifiers.operation, self.fail
+        )
+        for name, far_side in world.far_sides.items():
+            dialogue = self.table.dialogue(name)
+            link = SimulatedLink(self, far_side, dialogue, self._answered)
+            dialogue.link = self.links[name] = link
+            self.after(self.chance.choice((0.05, 0.05, 3.0)), link.rise)
+        await self._resume()
+        self.service = self._service()
+        world.note("ready", self.name)
+
+    def _dialogue(self, speech, traces):
+        return Dialogue(speech.message_set, speech.codec, STATION, traces)
+
+    async def _traces(self, name):
+        traces = TraceNumbers(f"stan/{name}", self.journal.reserve)
+        reserved = self.loop.create_future()
+        traces.refill(reserved.set_result)
+        error = await reserved
+        if error is not None:
+            self.fail(error)
+        return traces
+
+    async def _resume(self):
+        unfinished, linked = await self.read(_unfinished)
+        for operation in unfinished:
+            if operation.link in linked:
+                found = linked[operation.link]
+                self.conductor.resume(operation, Cargo(found.card, found.account))
+
+    def _answered(self, operation, event):
+        self.world.watch.believed(self, operation, event)
+        self.conductor.answer(operation, event)
+
+    def _service(self):
+        return OnlineBanking(
+            conductor=self.conductor,
+            read=self.read,
+            pins=Module(self),
+            catalogue=self.world.catalogue,
+            identifiers=self.identifiers,
+            is_ready=self.table.is_ready,
+            zone=self._zone,
+            now=self.now,
+            answer_wait_s=ANSWER_WAIT_S,
+            session_life=SESSION_LIFE,
+            readiness=Readiness(dict, bytes),
+        )
+
+    def _zone(self, side, agency):
+        if side is Side.FINANCIAL:
+            return CORE
+        return self.world.catalogue.agency(agency).institution.link
+
+    async def read(self, query):
+        self.pulse("before-read")
+        found = self.loop.create_future()
+        self.after(0.001, lambda: found.set_result(self.world.disk.run(query)))
+        return await found
+
+
+def _unfinished(queries):
+    operations = queries.unfinished()
+    return operations, queries.all_linked({operation.link for operation in operations})
+
+
+class SeededIdentifiers(Identifiers):
+    """The gateway's own references, with chance from the history's seed."""
+
+    def __init__(self, now, chance):
+        super().__init__(now)
+        self._chance = iter(lambda: chance.getrandbits(80), None)
+
+
+class Module:
+    """Both security modules: each PIN block is one of a kind, so that it is known wherever it is.
+
+    The envelope is the PIN's own canary: who sees it elsewhere has seen what must not be stored.
+    """
+
+    def __init__(self, node):
+        self._node = node
+
+    async def kid(self, purpose):
+        await self._work()
+        return f"{purpose}-key"
+
+    async def encipher(self, order):
+        await self._work()
+        if self._node.chance.random() < _REFUSED:
+            return Refusal.PIN_TRIVIAL
+        block = self._node.world.watch.new_pin_block(self._node, order)
+        return AcceptedPin(EncipheredPin(block, CONTROLS[order.purpose]))
+
+    async def _work(self):
+        self._node.pulse("before-module")
+        if self._node.storm.fires("module-away"):
+            raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE)
+        slow = self._node.storm.fires("module-slow")
+        worked = self._node.loop.create_future()
+        self._node.after(
+            self._node.chance.uniform(0.5, 20.0) if slow else 0.002, worked.set_result, None
+        )
+        await worked
+
+
+class Machine:
+    """A computer: its wall clock, which may be set, and whether its processes are held."""
+
+    def __init__(self, name, scheduler, epoch):
+        self.name = name
+        self._scheduler = scheduler
+        self._epoch = epoch
+        self.offset = timedelta()
+        self.paused_until = 0.0
+
+    def now(self):
+        return self._epoch + timedelta(seconds=self._scheduler.elapsed) + self.offset
+
+    def pause(self, seconds):
+        self.paused_until = self._scheduler.elapsed + seconds

@@ -1,0 +1,136 @@
+"""One clock and one queue for a simulated world, and the event loops that run on them."""
+
+import asyncio
+import heapq
+from collections import deque
+from contextlib import suppress
+from itertools import count
+
+
+class Crashed(BaseException):
+    """The process is gone at this point; nothing in it may catch this."""
+
+
+class Scheduler:
+    """Events in the order of their time; those of one instant in an order of chance."""
+
+    def __init__(self, tie):
+        self.elapsed = 0.0  # seconds, monotonic
+        self.events = 0
+        self._queue = []
+        self._tie = tie
+        self._numbers = count()
+
+    def at(self, due, call):
+        due = max(due, self.elapsed)
+        heapq.heappush(self._queue, (due, self._tie(), next(self._numbers), call))
+
+    def after(self, delay, call):
+        self.at(self.elapsed + delay, call)
+
+    def step(self):
+        """Let the next event happen; tells whether there was one."""
+        if not self._queue:
+            return False
+        self.elapsed, _, _, call = heapq.heappop(self._queue)
+        self.events += 1
+        call()
+        return True
+
+
+class _Handle:
+    """A call that waits in a loop; asyncio wants to cancel it and to know when it is due."""
+
+    __slots__ = ("_args", "_call", "_due", "_loop")
+
+    def __init__(self, loop, call, args, due):
+        self._loop, self._call, self._args, self._due = loop, call, args, due
+
+    def cancel(self):
+        self._call = None
+
+    def cancelled(self):
+        return self._call is None
+
+    def when(self):
+        return self._due
+
+    def fire(self):
+        if self._call is not None:
+            self._loop.enter(self._call, *self._args)
+
+    def run(self):
+        if self._call is not None:
+            self._call(*self._args)
+
+
+class Loop(asyncio.AbstractEventLoop):
+    """The event loop of one simulated process; when the process dies, nothing in it goes on."""
+
+    def __init__(self, scheduler):
+        self._scheduler = scheduler
+        self._ready = deque()
+        self._tasks = []
+        self.is_dead = False
+
+    def enter(self, call, *args):
+        """Run a call from outside inside the process, and whatever it makes ready."""
+        if self.is_dead:
+            return
+        asyncio._set_running_loop(self)
+        ready = self._ready
+        try:
+            call(*args)
+            while ready and not self.is_dead:
+                ready.popleft().run()
+        except Crashed:
+            pass
+        finally:
+            asyncio._set_running_loop(None)
+
+    def bury(self):
+        """Close what a dead process had not finished, as nothing in it may go on."""
+        for task in self._tasks:
+            if not task.done():
+                with suppress(RuntimeError, Crashed):
+                    task.get_coro().close()
+        self._tasks.clear()
+
+    def _enter_ready(self):
+        self.enter(lambda: None)
+
+    # ------------------------------------------------------------ what asyncio asks of a loop
+
+    def call_soon(self, callback, *args, context=None):  # noqa: ARG002 - no context is used here
+        handle = _Handle(self, callback, args, self._scheduler.elapsed)
+        if not self.is_dead:
+            self._ready.append(handle)
+            if asyncio._get_running_loop() is not self:
+                self._scheduler.after(0.0, self._enter_ready)
+        return handle
+
+    def call_later(self, delay, callback, *args, context=None):  # noqa: ARG002
+        return self.call_at(self._scheduler.elapsed + delay, callback, *args)
+
+    def call_at(self, when, callback, *args, context=None):  # noqa: ARG002
+        handle = _Handle(self, callback, args, when)
+        if not self.is_dead:
+            self._scheduler.at(when, handle.fire)
+        return handle
+
+    def time(self):
+        return self._scheduler.elapsed
+
+    def create_future(self):
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coro, **_more):
+        task = asyncio.Task(coro, loop=self)
+        self._tasks.append(task)
+        return task
+
+    def get_debug(self):
+        return False
+
+    def call_exception_handler(self, context):
+        """Hear of a task that nobody waits for: those of a dead process are meant to be lost."""

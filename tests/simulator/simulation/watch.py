@@ -1,0 +1,346 @@
+"""The invariants, by the numbers of ``docs/evidence.md``, watched while a history goes on.
+
+`Watch` sees every message that leaves, every effect at a far side, every row that becomes
+durable and every answer that a client gets. What it finds broken it keeps: the first breach ends
+the history.
+"""
+
+from collections import Counter, defaultdict
+
+from gateway.app.dialogue import Pending
+from gateway.iso8583.message import without_repeat
+from gateway.linking.kinds import EXCHANGES
+from gateway.linking.link import SessionUsed
+from gateway.operations.exchange import ExchangeEvent, Form, Recovery
+from gateway.operations.facts import Moved, OperationKind, OperationState, Settled
+from gateway.operations.life import Answered
+from gateway.store.unit import KeyUsed
+from gateway.terms.sides import PinPurpose, Side
+from simulation.far_side import key_of
+
+S = OperationState
+INVARIANTS = {
+    1: "At most once: of each exchange, applied less undone is 0 or 1",
+    2: "Agreement when quiet: told and net effect of both sides agree",
+    3: "No half link: bureau and core agree on every link",
+    4: "No lie: nobody is told an end that is not and does not stay true",
+    5: "Durable acknowledgement: what was answered is in the store",
+    6: "Write-ahead: no message leaves before its attempt is durable",
+    7: "Repeat identity: a repeat differs in MTI and MAC only; no trace number is used twice",
+    8: "Reversal discipline: it names a message that may have left, and nobody was told success",
+    9: "Late answer: it changes no final state and is stored",
+    10: "Correlation: only a genuine answer to the same attempt completes it",
+    11: "Idempotency: one execution for a key, whatever happened in between",
+    12: "Order: no older operation takes effect on a card after a newer one",
+    13: "PIN canary: no PIN or PIN block is stored, logged or sent again by another process",
+    14: "Separation: no side hears of the other's numbers, no zone of another's PIN block",
+    15: "Authorised: each PIN effect has one session of its own customer, link and purpose",
+    21: "Liveness: when quiet nothing waits, nothing is in memory, and every card can be served",
+    22: "Bounds: pending, queues and operations in memory stay below their limits",
+    23: "Clock-proof: a step of the wall clock makes no message early",
+    24: "Conservation: requests and answers add up",
+    25: "Determinism: one seed, one trace",
+}
+WITH_EFFECT = {
+    kind: {each.name for each in exchanges if each.recovery is not Recovery.QUERY}
+    for kind, exchanges in EXCHANGES.items()
+}
+_RECOVERY = {each.name: each.recovery for group in EXCHANGES.values() for each in group}
+# How each kind of secret begins, so that it is found wherever it should not be.
+BLOCK_HEADS = {
+    PinPurpose.SS_PIN: b"\xd1\x5e\xa5\xed",
+    PinPurpose.FINANCIAL_PIN: b"\xf1\xaa\x5e\xd0",
+}
+ENVELOPE = "envelope-of-a-pin"
+_IN_TEXT = (ENVELOPE, "d15ea5ed", "f1aa5ed0", r"\xd1^\xa5\xed", "T00000", "62000000000", "1540000")
+_SOCIAL_WORDS = (BLOCK_HEADS[PinPurpose.SS_PIN], b"T00000")
+_FINANCIAL_WORDS = (BLOCK_HEADS[PinPurpose.FINANCIAL_PIN], b"62000000000", b"C00000")
+
+
+class Violation(AssertionError):
+    """An invariant is broken; `number` says which."""
+
+    def __init__(self, number, text):
+        super().__init__(f"invariant {number} ({INVARIANTS[number].split(':')[0]}): {text}")
+        self.number = number
+
+
+class Watch:
+    """Everything that a history is judged by."""
+
+    def __init__(self, world):
+        self._world = world
+        self.broken = None
+        self.sent_first = {}  # by link and key: operation, exchange, form, what was said
+        self.sent_bytes = {}  # by what left, byte for byte: the message
+        self.sent_times = Counter()  # by operation, exchange, STAN
+        self.net = Counter()  # by operation and exchange
+        self.told = {}  # by operation: the last state that a client was told
+        self.resources = {}  # by channel and key: the operation or session it stands for
+        self.blocks = {}  # by PIN block: node, zone, purpose, session
+        self.applied = {}  # by far side and card: place in order of what was applied last
+        self.settled = {}  # by operation: its state on disk
+        self.genuine = defaultdict(set)  # by operation, exchange, form: DE 39 really answered
+        self.last_sent = {}  # by operation and exchange: when a message left last
+        self.used_sessions = set()
+
+    def fail(self, number, text):
+        if self.broken is None:
+            self.broken = Violation(number, text)
+        raise self.broken
+
+    def check(self, number, holds, text):
+        if not holds:
+            self.fail(number, text)
+
+    # ------------------------------------------------------------ what becomes durable
+
+    def recorded(self, operation, fresh, text):
+        """See facts of an operation at the moment they are on disk."""
+        for word in _IN_TEXT:
+            self.check(13, word not in text, f"{operation.id} holds {word} in the journal")
+        for fact in fresh:
+            if isinstance(fact, Settled):
+                self._settles(operation, fact)
+            elif isinstance(fact, Moved) and fact.move.event is ExchangeEvent.REVERSE:
+                said = self.told.get(operation.id)
+                self.check(8, said is not S.SUCCEEDED, f"{operation.id} succeeded and is undone")
+
+    def _settles(self, operation, fact):
+        before = self.settled.get(operation.id)
+        final = before is not None and before.is_final
+        self.check(9, not final or fact.state is before, f"{before} became {fact.state}")
+        self.settled[operation.id] = fact.state
+        self.check_truth(operation.id, operation.kind, fact.state)
+        if fact.state is S.MANUAL:
+            self._check_manual(operation)
+
+    def _check_manual(self, operation):
+        horizon = self._world.limits.horizon.total_seconds()
+        begun = min(each.sent_at for each in operation.exchanges.values() if each.sent_at)
+        waited = (operation.updated_at - begun).total_seconds()
+        self.check(2, waited >= horizon, f"{operation.id} needs a person after {waited:.0f} s")
+
+    def check_truth(self, identity, kind, state):
+        """Compare what is told with what stands at the far sides now."""
+        nets = {name: self.net[identity, name] for name in WITH_EFFECT[kind]}
+        if state is S.FAILED:
+            self.check(4, not any(nets.values()), f"{identity} failed, but stands: {nets}")
+        if state is S.SUCCEEDED and kind is not OperationKind.UNLINK:
+            self.check(4, all(nets.values()), f"{identity} succeeded, but not all of it: {nets}")
+
+    def kept(self, record):
+        """See a record at the moment it is on disk."""
+        if isinstance(record, KeyUsed):
+            name = (record.channel, record.key)
+            known = self.resources.setdefault(name, record.resource)
+            self.check(11, known == record.resource, f"key {record.key} stands for two operations")
+        elif isinstance(record, SessionUsed):
+            once = record.session not in self.used_sessions
+            self.check(15, once, f"{record.session} was used twice")
+            self.used_sessions.add(record.session)
+
+    # ------------------------------------------------------------ what leaves
+
+    def leaves(self, node, speech, message, data, pending: Pending):
+        """See a message about to go out."""
+        attempt = (pending.operation, pending.exchange, message.text(11))
+        self.sent_times[attempt] += 1
+        durable = self._world.disk.sendings[attempt]
+        self.check(
+            6,
+            self.sent_times[attempt] <= durable,
+            f"{pending.exchange} left {self.sent_times[attempt]} times, {durable} are recorded",
+        )
+        self.sent_bytes[data] = message.with_fields({speech.mac_field: data[-8:]})
+        self._check_identity(speech, message, pending)
+        self._check_words(speech, data)
+        if 52 in message.fields:
+            self._check_block(node, speech, pending, message.fields[52])
+        self._check_pace(pending, message)
+        mark = "again" if message.is_repeat else "sent"
+        self._world.note(mark, node.name, speech.name, message.trace, pending.operation)
+
+    def _check_identity(self, speech, message, pending):
+        key = (speech.name, *key_of(message.mti, message.text(11), message.text(7)))
+        said = tuple(sorted(message.fields.items()))
+        known = self.sent_first.get(key)
+        if known is None:
+            # A repeat may be what leaves first: the link was down when its original was due.
+            day = (speech.name, message.text(7)[:4], message.text(11))
+            self.check(7, day not in self.sent_first, f"STAN of {message.trace} was used that day")
+            self.sent_first[day] = self.sent_first[key] = (
+                pending,
+                said,
+                without_repeat(message.mti),
+            )
+            return
+        self.check(7, message.is_repeat, f"{message.trace} was sent as new twice")
+        same = (known[0].operation, known[0].exchange) == (pending.operation, pending.exchange)
+        self.check(7, same, f"{message.trace} is known from another operation")
+        self.check(7, known[1] == said, f"repeat {message.trace} differs in more than its MTI")
+        self.check(7, known[2] == without_repeat(message.mti), f"{message.trace} has another MTI")
+
+    def _check_words(self, speech, data):
+        foreign = _FINANCIAL_WORDS if speech.side is Side.SOCIAL else _SOCIAL_WORDS
+        for word in foreign:
+            self.check(14, word not in data, f"link {speech.name} carries the other side's {word}")
+
+    def _check_block(self, node, speech, pending, block):
+        known = self.blocks.get(bytes(block))
+        self.check(14, known is not None, f"{pending.exchange} carries a PIN block of no module")
+        maker, zone, purpose, _ = known
+        self.check(14, zone == speech.name, f"a PIN block of zone {zone} left on {speech.name}")
+        self.check(14, purpose.side is speech.side, "a PIN block left for the other side")
+        self.check(13, maker == node.name, f"{node.name} sent a PIN block that {maker} received")
+
+    def _check_pace(self, pending, message):
+        """See that a repeat keeps its distance, whatever the wall clock does."""
+        now = self._world.scheduler.elapsed
+        name = (pending.operation, pending.exchange)
+        if message.is_repeat and pending.form is Form.ORIGINAL and name in self.last_sent:
+            recovery = _RECOVERY[pending.exchange]
+            waited = now - self.last_sent[name]
+            least = self._world.limits.answer_timeout.total_seconds() - 1.0
+            early = waited < least and recovery is not Recovery.ADVICE
+            self.check(23, not early, f"{pending.exchange} was repeated after {waited:.1f} s")
+        self.last_sent[name] = now
+
+    # ------------------------------------------------------------ what the far sides do
+
+    def effect(self, link, key, change):
+        """See an effect come about at a far side, or be undone."""
+        known = self.sent_first.get((link, *key))
+        self.check(10, known is not None, f"{link} carried out what was never sent")
+        pending = known[0]
+        name = (pending.operation, pending.exchange)
+        self.net[name] += change
+        self.check(
+            1, self.net[name] in {0, 1}, f"{pending.exchange} applied {self.net[name]} times"
+        )
+        self._world.note("effect", link, key[1], change, pending.operation)
+        state = self.settled.get(pending.operation)
+        if state in {S.FAILED, S.SUCCEEDED}:
+            standing = self.net[name] == (state is S.SUCCEEDED)
+            self.check(4, standing, f"{pending.operation} was told {state}, then {change:+}")
+        if change > 0 and _RECOVERY[pending.exchange] is not Recovery.ADVICE:
+            self._check_order(link, pending, known[1])
+
+    def _check_order(self, link, pending, said):
+        fields = dict(said)
+        who = (link, fields.get(102) or fields.get(2))
+        place = self._world.disk.order[pending.operation]
+        last = self.applied.get(who, -1)
+        self.check(12, place >= last, f"{pending.exchange} took effect after a newer operation's")
+        self.applied[who] = place
+
+    def original_named(self, link, key):
+        """See DE 90 of a reversal or an inquiry."""
+        known = self.sent_first.get((link, *key)) or self._durable(link, key)
+        self.check(8, known, f"DE 90 names {key} on {link}, which never left")
+
+    def _durable(self, link, key):
+        """Tell whether the attempt is on disk: for all that the gateway knows, it left."""
+        return any(stan == key[1] for _, _, stan in self._world.disk.sendings) and link
+
+    # ------------------------------------------------------------ what is believed
+
+    def answered(self, speech, request, answer):
+        """See what a far side, or a relay in its name, really answered."""
+        known = self.sent_first.get(
+            (speech.name, *key_of(request.mti, request.text(11), request.text(7)))
+        )
+        if known is not None:
+            pending = known[0]
+            attempt = (pending.operation, pending.exchange, pending.form)
+            self.genuine[attempt].add(answer.text(39))
+
+    def believed(self, node, operation, event: Answered):
+        """See an answer that reaches the conductor."""
+        real = self.genuine[operation, event.exchange, event.form]
+        told = event.response_code.value
+        self.check(10, told in real, f"{event.exchange} was told {told}, the far side said {real}")
+        self._world.note("answer", node.name, event.exchange, event.form, told, operation)
+
+    # ------------------------------------------------------------ what clients hear
+
+    def replied(self, customer, key, view):
+        """See an answer with an operation in it, as it leaves the gateway."""
+        stored = self._world.disk.state_of(view.operation)
+        self.check(5, stored is not None, f"{view.operation} was answered and is not in the store")
+        known = self.resources.get(("bank", key))
+        self.check(11, known == view.operation.value, f"key {key} was answered with another one")
+        self._tells(view)
+        self._world.note("told", customer, view.kind, view.state, view.operation)
+
+    def viewed(self, view):
+        """See an operation read back."""
+        self._tells(view)
+
+    def _tells(self, view):
+        before = self.told.get(view.operation)
+        final = before is not None and before.is_final
+        self.check(4, not final or view.state is before, f"told {before}, then {view.state}")
+        if view.state.is_final:
+            stored = self._world.disk.state_of(view.operation)
+            self.check(5, stored is view.state, f"told {view.state}, stored {stored}")
+        self.told[view.operation] = view.state
+
+    def new_pin_block(self, node, order):
+        """Make a PIN block that is known wherever it turns up."""
+        session = order.session
+        self.check(15, ENVELOPE in order.envelope, "the module got no envelope")
+        head = BLOCK_HEADS[order.purpose]
+        block = head + (len(self.blocks) + 1).to_bytes(4, "big")
+        self.blocks[block] = (node.name, order.zone, order.purpose, session.id)
+        return block
+
+    def logged(self, entries):
+        """Look through what the process logged."""
+        text = repr(entries)
+        for word in _IN_TEXT:
+            self.check(13, word not in text, f"{word} is in the log")
+
+    # ------------------------------------------------------------ the end
+
+    def judge(self):
+        """Judge the world when it is quiet: faults off, every timer run down."""
+        disk = self._world.disk
+        for identity, (state, rests) in disk.heads.items():
+            kind = disk.opened[identity].kind
+            self.check(21, rests, f"{identity} ({kind}) never came to rest, it is {state}")
+            allowed = state is not S.UNKNOWN or kind is OperationKind.SET_SS_PIN
+            self.check(2, allowed and state is not S.PENDING, f"{kind} ended as {state}")
+            self.check_truth(identity, kind, state)
+            if state is not S.MANUAL:
+                nets = {self.net[identity, name] for name in WITH_EFFECT[kind]}
+                removed = kind is OperationKind.UNLINK and state is S.SUCCEEDED
+                self.check(3, removed or len(nets) == 1, f"{kind} stands on one side only")
+        self._judge_links()
+        self._judge_node()
+
+    def _judge_links(self):
+        """Bureau, core and store say the same of every card, except where a person is needed."""
+        world, disk = self._world, self._world.disk
+        in_doubt = disk.links_in(S.MANUAL)
+        for who in (customer.who for customer in world.customers):
+            link, is_active = disk.active_link(who.card)
+            held = {link} if is_active else set()
+            bureau = {each.active.get(who.card) for each in world.bureaus} - {None}
+            core = {world.core.active.get(who.pan)} - {None}
+            ours = {each.value for each in held}
+            if not (bureau | core | ours) & {each.value for each in in_doubt}:
+                agree = bureau == core == ours
+                self.check(3, agree, f"bureau {bureau}, core {core}, gateway {ours}")
+
+    def _judge_node(self):
+        node = self._world.node
+        self.check(21, node is not None and node.is_open, "no node serves")
+        count = node.conductor.running_count
+        self.check(21, count == 0, f"{count} operations are in memory")
+        for name, link in node.links.items():
+            self.check(22, link.answers.in_flight == 0, f"{name} waits for answers")
+            tally = link.answers.tally
+            matched = sum(tally.round_trips.counts) + tally.late
+            heard = matched + tally.duplicates + tally.unmatched + link.spoilt
+            self.check(24, link.received == heard, f"{name}: {link.received} came, {heard} known")

@@ -1,0 +1,68 @@
+"""Every invariant holds in every history, and a history is told the same way twice."""
+
+import pytest
+from simulation.disk import Disk, StoreDisk
+from simulation.faults import KINDS
+from simulation.history import OPERATIONS_MIN, World
+from simulation.run import CHUNK, command_of, explain, outcome_of, tell, trace_of
+from simulation.watch import Violation, Watch
+
+HISTORIES = 400
+CHUNKS = range(1, HISTORIES + 1, CHUNK)
+
+
+@pytest.mark.parametrize("first", CHUNKS)
+def test_every_invariant_holds(first):
+    """Whatever the storm, each invariant holds, and in the calm everything comes to its end."""
+    tally = tell(range(first, first + CHUNK))
+
+    assert [explain(seed, outcome_of(seed)[1]) for seed, _ in tally.broken[:1]] == []
+    assert tally.histories == CHUNK
+    assert tally.operations >= CHUNK * OPERATIONS_MIN
+
+
+def test_the_storms_have_every_fault_and_every_end():
+    """No kind of fault is only a word, and operations end in every way that they can."""
+    tally = tell(range(5_001, 5_101))
+
+    assert set(KINDS) == set(tally.faults)
+    assert set(tally.ends) == {"succeeded", "failed", "unknown", "manual"}
+    assert len(tally.crashes) >= 8
+
+
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_a_seed_tells_the_same_history_again(seed):
+    """Two runs have the same trace, and one through the real store has it too."""
+    traces = {World(seed, store=store).play().hash for store in (Disk, Disk, StoreDisk)}
+
+    assert len(traces) == 1
+
+
+def test_a_breach_is_explained(monkeypatch):
+    """It names invariant and seed, the commands that tell it again, and shows a short trace."""
+
+    def refuse(watch, *_):
+        watch.fail(4, "planted")
+
+    monkeypatch.setattr(Watch, "effect", refuse)
+
+    _, error = outcome_of(3)
+    text = explain(3, error)
+
+    assert isinstance(error, Violation)
+    assert "invariant 4 (No lie): planted" in text
+    assert "make simulate SEED=3" in text
+    assert "CUSTOMERS=1" in text
+    assert "faults that it needs: none" in text
+
+
+def test_a_history_is_told_again_from_its_command():
+    """The words of the command are the arguments of the history."""
+    without = frozenset({"crash", "drop-answer"})
+
+    command = command_of(7, without=without, customers=2, lasting=20.0)
+
+    assert command == "make simulate SEED=7 WITHOUT=crash,drop-answer CUSTOMERS=2 LASTING=20"
+    world, error = outcome_of(7, without=without, customers=2, lasting=20.0)
+    assert error is None
+    assert len(trace_of(world).splitlines()) == len(world.lines)
