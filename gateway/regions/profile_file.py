@@ -128,7 +128,7 @@ class PinTable:
     lock_after: tuple[Dated[Literal["bureau"] | Annotated[int, Field(ge=1, le=_TRIES_MAX)]], ...]
     weak: tuple[Dated[_Forces], ...]
     listed: tuple[Dated[tuple[_Digits, ...]], ...]
-    demands: tuple[Demand, ...]
+    demands: tuple[Demand, ...] = ()
 
 
 @with_config(_STRICT)
