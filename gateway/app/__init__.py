@@ -35,6 +35,7 @@ module            holds
 ``key_changes``   a far side's new key, from its link to the security module
 ``keys_command``  what a key store's custodians do: `gateway keys`
 ``links_command``  ``gateway links``: what an operator says to a far side
+``regions_command``  checks, explains and compares region profiles: `gateway regions`
 ``ceremony``      components of keys, from their custodians or a file
 ``command_line``  the commands
 ================  ===============================================================

@@ -15,6 +15,7 @@ from gateway.app.keys_command import app as keys_app
 from gateway.app.links_command import app as links_app
 from gateway.app.message_tools.commands import app as message_app
 from gateway.app.operations_command import app as operations_app
+from gateway.app.regions_command import app as regions_app
 from gateway.terms.errors import GatewayError
 from gateway.terms.sides import Side
 
@@ -55,7 +56,6 @@ app.add_typer(links_app, name="links")
 store_app = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 
-regions_app = typer.Typer(help="Region profiles.", no_args_is_help=True)
 app.add_typer(regions_app, name="regions")
 
 _Embedded = Annotated[bool, typer.Option("--embedded", help="End when standard input ends.")]
@@ -105,31 +105,6 @@ def upgrade(config: Annotated[Path, typer.Option(help="The configuration file, T
     with _errors():
         before, after = run(load_settings(config).store.path)
         typer.echo(f"schema {before or 'of an empty database'} to {after}")
-
-
-@regions_app.command()
-def pins(
-    pin_list: Annotated[Path | None, typer.Option(help="PINs to refuse, one a line.")] = None,
-) -> None:
-    """Count the PINs that each region refuses to everybody today; takes a minute for each."""
-    from gateway.app.clock import LOCAL_ZONE, utc_now  # noqa: PLC0415
-    from gateway.app.specifications import Specifications, shipped_directory  # noqa: PLC0415
-    from gateway.hsm.pin_list import read_pin_list  # noqa: PLC0415
-    from gateway.pinblock.policy import PinHolder, PinList  # noqa: PLC0415
-    from gateway.pinblock.share import share  # noqa: PLC0415
-
-    today = utc_now().astimezone(LOCAL_ZONE).date()
-    with _errors():
-        operators = read_pin_list(pin_list) if pin_list else PinList()
-        agencies = Specifications(shipped_directory()).catalogue().agencies.values()
-        profiles = {agency.profile.region: agency.profile for agency in agencies}
-        for region, profile in profiles.items():
-            counted = share(profile.rules(today).pin.policy, PinHolder(), operators)
-            typer.echo(
-                f"{region}: refuses {counted.refused:,} of {counted.all:,} PINs "
-                f"({100 * counted.refused / counted.all:.2f} %), advises against "
-                f"{counted.advised:,}; a holder's own numbers come on top"
-            )
 
 
 @app.command()

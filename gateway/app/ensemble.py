@@ -243,6 +243,7 @@ def _lines(values: Mapping[str, Any]) -> str:
 _CONFIGURATION = """\
 # Written for an ensemble on loopback with test keys; docs/configuration.md explains every key.
 specifications = {specifications}
+regions = ["xiamen"]
 
 [http]
 listen = "127.0.0.1:0"

@@ -36,7 +36,7 @@ from gateway.app.pins import SecurityModules
 from gateway.app.reactor import run_in_reactor
 from gateway.app.service import Readiness
 from gateway.app.settings import LinkSettings, ListenerSettings, Settings, TlsSettings
-from gateway.app.specifications import Specifications, shipped_directory
+from gateway.app.specifications import Specifications, read_working_days, shipped_directory
 from gateway.app.traces import TraceNumbers
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
@@ -88,7 +88,8 @@ class Gateway:
         self._reactor = reactor
         self._loop = asyncio.get_running_loop()
         self._specifications = Specifications(settings.specifications or shipped_directory())
-        self._catalogue = self._specifications.catalogue()
+        self._catalogue = self._specifications.catalogue(settings.regions)
+        self._working_days = read_working_days(settings.calendar)
         self._identifiers = Identifiers(utc_now)
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
@@ -236,7 +237,8 @@ class Gateway:
                 raise SpecificationError(
                     self._settings.file,
                     f"links.{agency.institution.link}",
-                    f"is missing: institution {agency.institution.code} is reached over it",
+                    f"is missing: institution {agency.institution.code} is reached over it; "
+                    "add the link, or leave its region out of `regions`",
                 )
 
     def _spoken(self, settings: LinkSettings | ListenerSettings) -> tuple[Codec, MessageSet]:

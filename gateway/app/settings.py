@@ -235,6 +235,8 @@ class Settings(_Strict):
     financial_limits: LimitSettings = LimitSettings(answer_timeout_s=15.0)
     pin_session_life_s: Annotated[int, Field(gt=0, le=300)] = 300
     specifications: Path | None = None
+    regions: tuple[Name, ...] = ()
+    calendar: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     _file: str = PrivateAttr("configuration")
 
@@ -301,6 +303,7 @@ def _resolved(settings: Settings, base: Path) -> Settings:
             "social": module(settings.social),
             "financial": module(settings.financial),
             "specifications": settings.specifications and base / settings.specifications,
+            "calendar": settings.calendar and base / settings.calendar,
         }
     )
 

@@ -1,5 +1,6 @@
 """Reads ``specs/``: dialects, message sets and region profiles, each checked when loaded."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ import gateway
 from gateway.iso8583.dialect import Dialect, parse_dialect
 from gateway.iso8583.message_set import MessageSet, must_fit, parse_message_set
 from gateway.regions.catalogue import Catalogue, parse_catalogue
+from gateway.regions.working_days import WorkingDays
 from gateway.terms.errors import SpecificationError
 
 
@@ -27,16 +29,11 @@ class Specifications:
     def text(self, folder: str, name: str) -> tuple[str, str]:
         """Read a file; gives its text and its name for error messages."""
         file = self.directory / folder / f"{name}.toml"
-        try:
-            return file.read_text(encoding="utf-8"), str(file)
-        except FileNotFoundError:
+        if not file.exists():
             known = ", ".join(sorted(other.stem for other in file.parent.glob("*.toml")))
             rule = f"is not there; {folder} there are: {known or 'none'}"
-            raise SpecificationError(str(file), "", rule) from None
-        except OSError as error:
-            raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SpecificationError(str(file), "", "is not UTF-8 text") from None
+            raise SpecificationError(str(file), "", rule)
+        return read_text(file), str(file)
 
     def dialect(self, name: str) -> Dialect:
         """Load a dialect by its name, with what it extends."""
@@ -49,11 +46,25 @@ class Specifications:
         must_fit(message_set, dialect, file)
         return message_set
 
-    def catalogue(self) -> Catalogue:
-        """Load every region profile; raises `SpecificationError` when there is none."""
+    def catalogue(self, regions: Iterable[str] = ()) -> Catalogue:
+        """Load the named region profiles, or every one; raises `SpecificationError` if none."""
         directory = self.directory / "regions"
-        files = sorted(directory.glob("*.toml"))
-        if not files:
+        names = tuple(regions) or sorted(file.stem for file in directory.glob("*.toml"))
+        if not names:
             raise SpecificationError(str(directory), "", "holds no region profile (*.toml)")
-        texts = dict(self.text("regions", file.stem)[::-1] for file in files)
-        return parse_catalogue(texts)
+        return parse_catalogue(dict(self.text("regions", name)[::-1] for name in names))
+
+
+def read_text(file: Path) -> str:
+    """Read a file; raises `SpecificationError` when it is not there or is not text."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SpecificationError(str(file), "", "is not UTF-8 text") from None
+
+
+def read_working_days(file: Path | None) -> WorkingDays:
+    """Read the operator's calendar, if there is one; raises `SpecificationError`."""
+    return WorkingDays() if file is None else WorkingDays.parse(read_text(file), str(file))

@@ -10,6 +10,8 @@ module            holds
 ``profile_file``  a profile as its file has it
 ``rules``         what holds on one day, as values that are asked
 ``profile``       one region's profile, parsed and asked as of a date
+``explanation``   a profile as rows that people read, and two compared
+``working_days``  due dates by China's calendar
 ``catalogue``     the profiles of all regions, found by institution code
 ================  ===========================================================================
 

@@ -90,26 +90,6 @@ def test_defect_keeps_its_traceback(run, monkeypatch, tmp_path):
     assert isinstance(result.exception, ZeroDivisionError)
 
 
-def test_share_of_refused_pins_is_told_by_region(run, monkeypatch, tmp_path):
-    """Each region's policy of today is counted, with the operator's list."""
-    from gateway.pinblock import share as counting
-
-    file = tmp_path / "pins.txt"
-    file.write_text("529407\n")
-    asked = []
-
-    def count(policy, holder, operators):
-        asked.append((policy.length, holder.numbers, operators.pins))
-        return counting.PinShare(1_000_000, 88_646, 12)
-
-    monkeypatch.setattr(counting, "share", count)
-
-    result = run("regions", "pins", "--pin-list", file)
-
-    assert result.output.startswith("xiamen: refuses 88,646 of 1,000,000 PINs (8.86 %), advises")
-    assert asked == [(6, (), (b"529407",))]
-
-
 @pytest.mark.parametrize("status", [0, 3])
 def test_serve_ends_with_the_gateways_status(run, monkeypatch, tmp_path, status):
     """Whoever started the gateway hears how it ended."""

@@ -3,7 +3,7 @@
 import pytest
 
 import gateway
-from gateway.app.specifications import Specifications, shipped_directory
+from gateway.app.specifications import Specifications, read_working_days, shipped_directory
 from gateway.terms.errors import SpecificationError
 from gateway.terms.numbers import AgencyCode
 
@@ -17,8 +17,13 @@ def test_every_shipped_dialect_and_message_set_fits(specifications, name):
 
 
 def test_shipped_regions_make_the_catalogue(specifications):
-    """Xiamen's institution is served."""
-    assert AgencyCode("99350201") in specifications.catalogue().agencies
+    """The institutions of the five regions are served, or of those that are named only."""
+    five = ["99130101", "99350201", "99370201", "99450601", "99530101"]
+
+    assert set(specifications.catalogue().agencies) == {AgencyCode(code) for code in five}
+    assert list(specifications.catalogue(["xiamen"]).agencies) == [AgencyCode("99350201")]
+    with pytest.raises(SpecificationError, match=r"atlantis\.toml: is not there; regions there"):
+        specifications.catalogue(["atlantis"])
 
 
 def test_installed_package_brings_its_own_specifications(tmp_path, monkeypatch):
@@ -59,3 +64,14 @@ def test_directory_without_regions_is_refused(tmp_path):
     """A gateway that serves nobody is a wrong path in the configuration."""
     with pytest.raises(SpecificationError, match=r"regions: holds no region profile"):
         Specifications(tmp_path).catalogue()
+
+
+def test_operators_calendar_is_read_or_the_file_is_named(tmp_path):
+    """Without a file the published years are known; a wrong one is refused by its name."""
+    file = tmp_path / "days.toml"
+
+    assert read_working_days(None).added == {}
+    with pytest.raises(SpecificationError, match=r"days\.toml: cannot be read"):
+        read_working_days(file)
+    file.write_text('[years.2050]\nsource = "t"\nholidays = []\nworking_weekends = []\n', "utf-8")
+    assert list(read_working_days(file).added) == [2050]

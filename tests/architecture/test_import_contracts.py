@@ -58,6 +58,7 @@ PLANTED = [
     Violation("store", "structlog", "one door: only shell rooms write a log"),
     Violation("social", "stdnum.luhn", "one door: check digits"),
     Violation("wire", "iso8583", "one door: pyiso8583"),
+    Violation("app", "chinese_calendar", "one door: China's calendar"),
     Violation("api", "cypcap", "one door: libpcap"),
     Violation("linking", "pydantic", "one door: pydantic"),
 ]
