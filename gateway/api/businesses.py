@@ -7,7 +7,15 @@ OpenAPI document follow from both tables.
 from dataclasses import dataclass
 
 from gateway.api.bodies import Body
-from gateway.api.card_bodies import NewSsPinBody, ResetSsPinBody, SsPinProofBody
+from gateway.api.card_bodies import (
+    FirstMobileBody,
+    LossBody,
+    MobileBody,
+    NewSsPinBody,
+    ResetFinancialPinBody,
+    ResetSsPinBody,
+    SsPinProofBody,
+)
 from gateway.linking.procedures import BY_KIND, PROCEDURES, Procedure
 from gateway.operations.facts import OperationKind
 
@@ -75,6 +83,56 @@ RESOURCES: tuple[Resource, ...] = (
         "ss-pin/opt-out",
         "Have the SS PIN asked for no more, by the holder's choice",
         SsPinProofBody,
+    ),
+    Resource(
+        _K.FINANCIAL_PIN_RESET,
+        "POST",
+        "financial-pin/reset",
+        "Set a new financial PIN in place of a forgotten one",
+        ResetFinancialPinBody,
+    ),
+    Resource(_K.BIND_MOBILE, "POST", "mobile", "Bind a mobile number to the card", FirstMobileBody),
+    Resource(
+        _K.CHANGE_MOBILE, "PUT", "mobile", "Bind another mobile number to the card", MobileBody
+    ),
+    Resource(
+        _K.SS_LOSS_TEMPORARY,
+        "POST",
+        "losses/temporary",
+        "Report the SS account lost for now; it is blocked here at once",
+        LossBody,
+    ),
+    Resource(
+        _K.SS_LOSS_FORMAL,
+        "POST",
+        "losses/formal",
+        "Report the SS account lost formally; it is blocked here at once",
+        LossBody,
+    ),
+    Resource(
+        _K.SS_LOSS_CANCEL,
+        "POST",
+        "losses/cancellation",
+        "Cancel a loss of the SS account; it stays blocked until the bureau confirms",
+        LossBody,
+    ),
+    Resource(
+        _K.FINANCIAL_LOSS_TEMPORARY,
+        "POST",
+        "account/losses/temporary",
+        "Report the financial account lost for now; it is blocked here at once",
+    ),
+    Resource(
+        _K.FINANCIAL_LOSS_FORMAL,
+        "POST",
+        "account/losses/formal",
+        "Report the financial account lost formally; it is blocked here at once",
+    ),
+    Resource(
+        _K.FINANCIAL_LOSS_CANCEL,
+        "POST",
+        "account/losses/cancellation",
+        "Cancel a loss of the financial account; it stays blocked until the core confirms",
     ),
 )
 

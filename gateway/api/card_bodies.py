@@ -1,7 +1,7 @@
 """Request bodies of the businesses in the life of a card, and the command that each becomes."""
 
 from gateway.api.bodies import Body, EncryptedPin
-from gateway.api.fields import PinSessionIdText
+from gateway.api.fields import MobileText, PinSessionIdText
 from gateway.api.service import BusinessCommand, SetPinCommand
 from gateway.terms.sides import PinPurpose
 
@@ -58,6 +58,50 @@ class ResetSsPinBody(BusinessBody):
         """Give the command this body asks for."""
         new = SetPinCommand(self.pin_session, self.encrypted_pin)
         return BusinessCommand(pins={PinPurpose.SS_PIN: new})
+
+
+class LossBody(BusinessBody):
+    """Report or cancel a loss of the SS account; the PIN is shown where the region wants it."""
+
+    current_pin: CurrentPin | None = None
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        return BusinessCommand(pins=_proof(PinPurpose.SS_PIN_PROOF, self.current_pin))
+
+
+class MobileBody(BusinessBody):
+    """Bind another mobile number; the SS PIN is shown where the region wants it."""
+
+    mobile: MobileText
+    current_pin: CurrentPin | None = None
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        proof = _proof(PinPurpose.SS_PIN_PROOF, self.current_pin)
+        return BusinessCommand(pins=proof, private={"MB": self.mobile.value})
+
+
+class FirstMobileBody(BusinessBody):
+    """Bind a mobile number to the card."""
+
+    mobile: MobileText
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        return BusinessCommand(private={"MB": self.mobile.value})
+
+
+class ResetFinancialPinBody(BusinessBody):
+    """Put a new financial PIN in place of a forgotten one."""
+
+    pin_session: PinSessionIdText
+    encrypted_pin: EncryptedPin
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        new = SetPinCommand(self.pin_session, self.encrypted_pin)
+        return BusinessCommand(pins={PinPurpose.FINANCIAL_PIN: new})
 
 
 def _proof(purpose: PinPurpose, shown: CurrentPin | None) -> dict[PinPurpose, SetPinCommand]:

@@ -22,6 +22,7 @@ from gateway.api.endpoints import (
 )
 from gateway.api.problems import ANSWERS
 from gateway.api.service import LinkView, OperationView, PinSessionView
+from gateway.operations.facts import OperationKind
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import Side
 
@@ -95,7 +96,11 @@ _BUREAU_REFUSALS = (
     Refusal.NOT_OFFERED,
     Refusal.DECLINED,
 )
-_CORE_REFUSALS = (Refusal.CORE_UNAVAILABLE, Refusal.ACCOUNT_NOT_USABLE)
+_CORE_REFUSALS = (
+    Refusal.CORE_UNAVAILABLE,
+    Refusal.ACCOUNT_NOT_USABLE,
+    Refusal.ACCOUNT_LOST,
+)
 _PIN_REFUSALS = (
     Refusal.EARLIER_PIN_OPEN,
     Refusal.SECURITY_MODULE_UNAVAILABLE,
@@ -107,6 +112,9 @@ _PIN_REFUSALS = (
     Refusal.PIN_RATE_LIMITED,
     Refusal.PIN_LOCKED,
 )
+
+_LOSS_CANCELS = {OperationKind.SS_LOSS_CANCEL, OperationKind.FINANCIAL_LOSS_CANCEL}
+_LOSS_REFUSALS = (Refusal.LOSS_FORMAL, Refusal.REPLACEMENT_BEGUN)
 
 _DONE = Success(HTTPStatus.OK, "Done on both sides, for good.", OperationView)
 _OPEN = Success(
@@ -125,6 +133,7 @@ def _business(resource: Resource) -> Endpoint:
     refusals.update(_BUREAU_REFUSALS if Side.SOCIAL in sides else ())
     refusals.update(_CORE_REFUSALS if Side.FINANCIAL in sides else ())
     refusals.update(_PIN_REFUSALS if procedure.pins else (Refusal.EARLIER_PIN_OPEN,))
+    refusals.update(_LOSS_REFUSALS if resource.kind in _LOSS_CANCELS else ())
     refusals.update({Refusal.WRONG_PIN} if procedure.has_proof else ())
     is_question = procedure.is_question
     make = endpoints.asking if is_question else endpoints.carrying_out

@@ -12,7 +12,15 @@ from pydantic import TypeAdapter
 
 from gateway.api.bodies import ActivateBody, Body, LinkBody, PinSessionBody, SetPinBody
 from gateway.api.businesses import RESOURCES
-from gateway.api.card_bodies import NewSsPinBody, ResetSsPinBody, SsPinProofBody
+from gateway.api.card_bodies import (
+    FirstMobileBody,
+    LossBody,
+    MobileBody,
+    NewSsPinBody,
+    ResetFinancialPinBody,
+    ResetSsPinBody,
+    SsPinProofBody,
+)
 from gateway.api.contract import Success
 from gateway.api.endpoints import Agencies, Liveness, PublicKeys, Readiness
 from gateway.api.fields import JsonObject
@@ -73,6 +81,10 @@ REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
     NewSsPinBody: {**_PIN, "current_pin": _PROOF},
     ResetSsPinBody: _PIN,
     SsPinProofBody: {"current_pin": _PROOF},
+    LossBody: {"current_pin": _PROOF},
+    FirstMobileBody: {"mobile": "15400000001"},
+    MobileBody: {"mobile": "16400000001", "current_pin": _PROOF},
+    ResetFinancialPinBody: _PIN,
     ActivateBody: {
         "link": _LINK.value,
         "pin_session": _SESSION.value,

@@ -2,21 +2,23 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 
 from gateway.api import service as api
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app.cargo import Cargo
 from gateway.app.pins import AcceptedPin, PinOrder
 from gateway.app.service import OnlineBanking, active
+from gateway.financial.account import AccountLossKept
 from gateway.linking.link import PinSession, SessionUsed
 from gateway.linking.procedures import BY_KIND, UNPROVED, Procedure
 from gateway.linking.refusals import unavailable
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind, OperationState
 from gateway.regions.vocabulary import Business, Proof
+from gateway.social.card import SsLossKept
 from gateway.store.queries import Linked
 from gateway.terms.errors import RequestRefused
+from gateway.terms.losses import Loss
 from gateway.terms.numbers import LinkId
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
@@ -93,9 +95,12 @@ class CardLife(OnlineBanking):
             for purpose, entry in command.pins.items()
         }
         used = (*(SessionUsed(each.id) for each in sessions.values()), self._used(caller, key))
-        opened = Opened(procedure.kind, linked.link.id, self._now(), details=command.words)
+        operation, now = self._identifiers.operation(), self._now()
+        loss = Loss(procedure.loses, operation, now) if procedure.loses else None
+        details = {**command.words, **_named_loss(procedure, linked, loss)}
         if not wanted.has_proof and procedure.has_proof:
-            opened = replace(opened, details={**command.words, UNPROVED: "yes"})
+            details[UNPROVED] = "yes"
+        opened = Opened(procedure.kind, linked.link.id, now, details=details)
         accepted = await self._encipher(linked, wanted.pins, sessions, command)
         if isinstance(accepted, Refusal):
             return await self._refuse(opened, accepted, used)
@@ -103,7 +108,8 @@ class CardLife(OnlineBanking):
         pins: Mapping[str, EncipheredPin] = {
             name: each.enciphered for name, each in accepted.items()
         }
-        reply = await self._run(opened, cargo, used, pins=pins)
+        records = (*used, *_blocks(procedure, linked, loss))
+        reply = await self._run(opened, cargo, records, pins=pins, operation=operation)
         return next((each.beside(reply) for each in accepted.values() if each.advice), reply)
 
     async def _encipher(
@@ -131,3 +137,24 @@ class CardLife(OnlineBanking):
             return PinOrder.for_account(linked.account, zone)
         order = PinOrder.for_card(linked.card, zone, rules.pin.policy)
         return order.as_proof() if purpose.is_proof else order
+
+
+def _named_loss(procedure: Procedure, linked: Linked, loss: Loss | None) -> Mapping[str, str]:
+    """Name in DE 48 the loss that is reported, or the one here that is to be cancelled."""
+    if loss is not None:
+        return loss.words
+    if procedure.kind not in _CANCELS:
+        return {}
+    known = linked.card.loss if procedure.side is Side.SOCIAL else linked.account.loss
+    return {"LN": known.reference.value} if known else {}
+
+
+_CANCELS = {OperationKind.SS_LOSS_CANCEL, OperationKind.FINANCIAL_LOSS_CANCEL}
+
+
+def _blocks(procedure: Procedure, linked: Linked, loss: Loss | None) -> tuple[object, ...]:
+    """Record a loss with the opening itself: it holds here before the far side hears of it."""
+    if loss is None:
+        return ()
+    kept = SsLossKept if procedure.side is Side.SOCIAL else AccountLossKept
+    return (kept(linked.link.id, loss),)

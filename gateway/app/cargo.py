@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gateway.financial.account import FinancialAccount, OwnerKept
+from gateway.financial import account as financial
+from gateway.financial.account import AccountRecord, FinancialAccount
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.exchange import Exchange
 from gateway.operations.operation import Operation
-from gateway.social.card import HolderKept, SocialCard
+from gateway.social import card as social
+from gateway.social.card import CardRecord, SocialCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Errand:
 def with_records(cargo: Cargo, records: tuple[object, ...]) -> Cargo:
     """Bring a cargo up to what has become durable."""
     for record in records:
-        if isinstance(record, HolderKept):
-            cargo = replace(cargo, card=replace(cargo.card, holder=record.holder))
-        if isinstance(record, OwnerKept):
-            cargo = replace(cargo, account=replace(cargo.account, owner=record.owner))
+        if isinstance(record, CardRecord):
+            cargo = replace(cargo, card=social.keep(cargo.card, record))
+        if isinstance(record, AccountRecord):
+            cargo = replace(cargo, account=financial.keep(cargo.account, record))
     return cargo

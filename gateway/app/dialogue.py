@@ -105,7 +105,7 @@ class Dialogue:
         private = private_data.unpack(answer.text(48))
         answers = bureau_answers if side is Side.SOCIAL else core_answers
         finding = None
-        if code.is_approval and pending.form is Form.ORIGINAL:
+        if code.is_approval and pending.form is not Form.REVERSAL:
             finding = answers.finding(pending.kind.name, private)
         told = answers.told(private)
         return Answered(pending.exchange, pending.form, code, private.get("RC"), finding, told)

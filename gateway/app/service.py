@@ -28,6 +28,7 @@ from gateway.linking.link import (
     PinSession,
     SessionUsed,
 )
+from gateway.linking.losses import why_blocked
 from gateway.linking.plans import REQUEST
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind, OperationState
@@ -304,8 +305,9 @@ class OnlineBanking:
         *,
         findings: dict[str, object] | None = None,
         pins: Mapping[str, EncipheredPin] | None = None,
+        operation: OperationId | None = None,
     ) -> Reply:
-        operation = self._identifiers.operation()
+        operation = operation or self._identifiers.operation()
         settled: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
 
         def progressed(now: Operation) -> None:
@@ -392,6 +394,10 @@ class OnlineBanking:
         agency = self._catalogue.agency(linked.link.agency)
         shown_by = replace(caller, proofs=caller.proofs | shown)
         self._must_be_granted(shown_by, agency, business)
+        rules = agency.profile.rules(self._today()).loss
+        blocked = why_blocked(business, linked.card, linked.account, rules, self._now())
+        if blocked is not None:
+            raise RequestRefused(blocked)
 
     def _must_be_of_use(self, caller: Caller, linked: Linked, purpose: PinPurpose) -> None:
         """See that something that takes this PIN is allowed; raises the first refusal of all."""

@@ -1,10 +1,20 @@
 """The financial account on a card, as the core tells of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import assert_never
 
-from gateway.terms.numbers import CitizenId, CustomerNumber, LinkId, Mobile, Pan, PersonName
+from gateway.terms.losses import Loss, lifted
+from gateway.terms.numbers import (
+    CitizenId,
+    CustomerNumber,
+    LinkId,
+    Mobile,
+    OperationId,
+    Pan,
+    PersonName,
+)
 
 
 class AccountState(StrEnum):
@@ -43,12 +53,16 @@ class AccountOwner:
 
 @dataclass(frozen=True, slots=True)
 class FinancialAccount:
-    """The financial half of a link; `owner` is known once the core has told it."""
+    """The financial half of a link; `owner` is known once the core has told it.
+
+    `loss` is the newest loss reported through this gateway that is not cancelled.
+    """
 
     link: LinkId
     pan: Pan
     customer: CustomerNumber
     owner: AccountOwner | None = None
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +71,35 @@ class OwnerKept:
 
     link: LinkId
     owner: AccountOwner
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLossKept:
+    """Record: the financial account is reported lost."""
+
+    link: LinkId
+    loss: Loss
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLossLifted:
+    """Record: the loss of this reference is no more; a newer one stands."""
+
+    link: LinkId
+    reference: OperationId
+
+
+AccountRecord = OwnerKept | AccountLossKept | AccountLossLifted
+
+
+def keep(account: FinancialAccount, record: AccountRecord) -> FinancialAccount:
+    """Take a record into the account that it is about."""
+    match record:
+        case OwnerKept():
+            return replace(account, owner=record.owner)
+        case AccountLossKept():
+            return replace(account, loss=record.loss)
+        case AccountLossLifted():
+            return replace(account, loss=lifted(account.loss, record.reference))
+        case _:
+            assert_never(record)

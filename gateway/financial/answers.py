@@ -52,14 +52,20 @@ def told(private: Mapping[str, str]) -> Mapping[str, str]:
 _BY_CODE = {
     ResponseCode.NO_SUCH_CARD: Refusal.NOT_CONFIRMED,
     ResponseCode.IDENTITY_NOT_CONFIRMED: Refusal.NOT_CONFIRMED,
+    ResponseCode.NOT_ACTIVATED: Refusal.NOT_ACTIVATED,
     ResponseCode.STATE_DOES_NOT_ALLOW: Refusal.ACCOUNT_NOT_USABLE,
     ResponseCode.RESTRICTED: Refusal.ACCOUNT_NOT_USABLE,
-    ResponseCode.LOST: Refusal.ACCOUNT_NOT_USABLE,
+    ResponseCode.LOST: Refusal.ACCOUNT_LOST,
     ResponseCode.NOT_SUPPORTED: Refusal.NOT_OFFERED,
     ResponseCode.NOT_PERMITTED_TO_TERMINAL: Refusal.NOT_OFFERED,
     ResponseCode.PIN_FORMAT: Refusal.PIN_ENVELOPE,
 }
-_BY_REASON = {"ALREADY_ACTIVE": Refusal.ALREADY_ACTIVE, "SIMPLE_PIN": Refusal.PIN_TRIVIAL}
+_BY_REASON = {
+    "ALREADY_ACTIVE": Refusal.ALREADY_ACTIVE,
+    "ALREADY_SO": Refusal.ALREADY_SO,
+    "LOSS_FORMAL": Refusal.LOSS_FORMAL,
+    "SIMPLE_PIN": Refusal.PIN_TRIVIAL,
+}
 
 
 def refusal(code: ResponseCode | None, reason: str | None) -> Refusal:

@@ -13,6 +13,13 @@ REGISTER = Exchange("core-register", Side.FINANCIAL, "link-register", Recovery.R
 REMOVE = Exchange("core-remove", Side.FINANCIAL, "link-remove", Recovery.REVERSIBLE)
 ACTIVATE = Exchange("core-activate", Side.FINANCIAL, "account-activation", Recovery.FORWARD)
 
+RESET_PIN = Exchange("core-pin-reset", Side.FINANCIAL, "pin-reset", Recovery.AT_MOST_ONCE)
+REPORT_LOSS = Exchange("core-loss-report", Side.FINANCIAL, "loss-report", Recovery.AT_LEAST_ONCE)
+CANCEL_LOSS = Exchange("core-loss-cancel", Side.FINANCIAL, "loss-cancel", Recovery.FORWARD)
+
+WITH_PIN = frozenset({"account-activation", "pin-reset"})
+"""Messages that carry a PIN block."""
+
 
 def draft(
     exchange: Exchange,
@@ -23,24 +30,22 @@ def draft(
 ) -> Draft:
     """Write the message of an exchange in its present form, for this account.
 
-    `words` are subfields of DE 48 that the operation has of its own. Raises `LocalError` when an
-    account is to be activated without a PIN block.
+    `words` are subfields of DE 48 that the operation has of its own. Raises `LocalError` when a
+    PIN is to be sent without its PIN block.
     """
     fields = {2: account.pan.value}
     link = {"LK": account.link.value}
     if exchange.form is Form.REVERSAL:
         return Draft("reversal", fields, link, _original(exchange))
     if exchange.form is Form.INQUIRY:
-        return Draft("activation-inquiry", fields, {}, _original(exchange))
-    match exchange.message:
-        case "account-inquiry":
-            return Draft(exchange.message, fields)
-        case "account-activation":
-            if pin is None:
-                raise LocalError("an account cannot be activated without its PIN block")
-            return Draft(exchange.message, fields, link | {"SV": services}, pin=pin)
-        case _:
-            return Draft(exchange.message, fields, {**link, **(words or {})})
+        return Draft("outcome-inquiry", fields, {}, _original(exchange))
+    if exchange.message == "account-inquiry":
+        return Draft(exchange.message, fields)
+    if exchange.message in WITH_PIN and pin is None:
+        raise LocalError("a message with a PIN cannot be sent without its PIN block")
+    sealed = pin if exchange.message in WITH_PIN else None
+    own = {"SV": services} if exchange.message == "account-activation" else words or {}
+    return Draft(exchange.message, fields, {**link, **own}, pin=sealed)
 
 
 def _original(exchange: Exchange) -> Original:

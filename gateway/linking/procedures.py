@@ -9,13 +9,18 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from gateway.financial import exchanges as core
+from gateway.financial.account import AccountLossLifted
 from gateway.linking.refusals import meaning, never_arrived, unavailable
 from gateway.operations.exchange import AWAITING, Exchange, ExchangeState, Recovery
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.operations.life import Begin, Plan, Settle, Step, Wait
 from gateway.operations.operation import Operation
 from gateway.social import exchanges as bureau
-from gateway.terms.sides import PinPurpose
+from gateway.social.card import MobileBound, SsLossLifted
+from gateway.terms.losses import LossKind
+from gateway.terms.numbers import Mobile, OperationId
+from gateway.terms.sides import PinPurpose, Side
 
 UNPROVED = "unproved"
 """Detail of an operation whose customer showed no PIN in force, where the region wants none."""
@@ -27,12 +32,30 @@ def _nothing(_operation: Operation, _now: datetime) -> tuple[object, ...]:
     return ()
 
 
+def _ss_found(operation: Operation, _now: datetime) -> tuple[object, ...]:
+    """Lift the loss that the operation names: its own that was refused, or the one cancelled."""
+    reference = operation.details.get("LN")
+    return (SsLossLifted(operation.link, OperationId(reference)),) if reference else ()
+
+
+def _account_found(operation: Operation, _now: datetime) -> tuple[object, ...]:
+    reference = operation.details.get("LN")
+    return (AccountLossLifted(operation.link, OperationId(reference)),) if reference else ()
+
+
+def _mobile_bound(operation: Operation, _now: datetime) -> tuple[object, ...]:
+    """Keep the number as the bureau named it, in its answer or to an inquiry."""
+    mobile = operation.findings.get(bureau.BIND_MOBILE.name)
+    return (MobileBound(operation.link, mobile),) if isinstance(mobile, Mobile) else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Procedure:
     """One business: what is said, with which PINs, and what changes here.
 
     `pins` maps the name of an exchange to the PIN that it carries. `kept` gives the records that
     become durable when the far side has done it, `undone` those when it certainly has not.
+    `loses` is the kind of loss that takes effect here at once, before anybody is told.
     """
 
     kind: OperationKind
@@ -40,6 +63,7 @@ class Procedure:
     pins: Mapping[str, PinPurpose] = field(default_factory=dict)
     kept: Keep = _nothing
     undone: Keep = _nothing
+    loses: LossKind | None = None
 
     @property
     def has_proof(self) -> bool:
@@ -57,6 +81,11 @@ class Procedure:
         proofs = self.pins.keys() - pins.keys()
         rest = tuple(exchange for exchange in self.exchanges if exchange.name not in proofs)
         return replace(self, exchanges=rest, pins=pins)
+
+    @property
+    def side(self) -> Side:
+        """The side whose business it is: that of its last exchange."""
+        return self.exchanges[-1].side
 
     @property
     def is_question(self) -> bool:
@@ -98,6 +127,7 @@ class Procedure:
 
 
 _K, _P = OperationKind, PinPurpose
+_LOST = (bureau.VERIFY_PIN, bureau.REPORT_LOSS)
 _PROOF = {bureau.VERIFY_PIN.name: _P.SS_PIN_PROOF}
 
 PROCEDURES: tuple[Procedure, ...] = (
@@ -111,6 +141,27 @@ PROCEDURES: tuple[Procedure, ...] = (
     Procedure(_K.SS_PIN_UNLOCK, (bureau.UNLOCK_PIN,)),
     Procedure(_K.SS_PIN_ENABLE, (bureau.VERIFY_PIN, bureau.ENABLE_PIN), _PROOF),
     Procedure(_K.SS_PIN_OPT_OUT, (bureau.VERIFY_PIN, bureau.OPT_OUT_PIN), _PROOF),
+    Procedure(_K.BIND_MOBILE, (bureau.BIND_MOBILE,), kept=_mobile_bound),
+    Procedure(
+        _K.CHANGE_MOBILE, (bureau.VERIFY_PIN, bureau.BIND_MOBILE), _PROOF, kept=_mobile_bound
+    ),
+    Procedure(_K.FINANCIAL_PIN_RESET, (core.RESET_PIN,), {core.RESET_PIN.name: _P.FINANCIAL_PIN}),
+    Procedure(_K.SS_LOSS_TEMPORARY, _LOST, _PROOF, undone=_ss_found, loses=LossKind.TEMPORARY),
+    Procedure(_K.SS_LOSS_FORMAL, _LOST, _PROOF, undone=_ss_found, loses=LossKind.FORMAL),
+    Procedure(_K.SS_LOSS_CANCEL, (bureau.VERIFY_PIN, bureau.CANCEL_LOSS), _PROOF, kept=_ss_found),
+    Procedure(
+        _K.FINANCIAL_LOSS_TEMPORARY,
+        (core.REPORT_LOSS,),
+        undone=_account_found,
+        loses=LossKind.TEMPORARY,
+    ),
+    Procedure(
+        _K.FINANCIAL_LOSS_FORMAL,
+        (core.REPORT_LOSS,),
+        undone=_account_found,
+        loses=LossKind.FORMAL,
+    ),
+    Procedure(_K.FINANCIAL_LOSS_CANCEL, (core.CANCEL_LOSS,), kept=_account_found),
 )
 """Every business in the life of a card; linking and activation have plans of their own."""
 

@@ -32,6 +32,15 @@ class OperationKind(StrEnum):
     SS_PIN_UNLOCK = "ss-pin-unlock"
     SS_PIN_ENABLE = "ss-pin-enable"
     SS_PIN_OPT_OUT = "ss-pin-opt-out"
+    BIND_MOBILE = "bind-mobile"
+    CHANGE_MOBILE = "change-mobile"
+    FINANCIAL_PIN_RESET = "financial-pin-reset"
+    SS_LOSS_TEMPORARY = "ss-loss-temporary"
+    SS_LOSS_FORMAL = "ss-loss-formal"
+    SS_LOSS_CANCEL = "ss-loss-cancel"
+    FINANCIAL_LOSS_TEMPORARY = "financial-loss-temporary"
+    FINANCIAL_LOSS_FORMAL = "financial-loss-formal"
+    FINANCIAL_LOSS_CANCEL = "financial-loss-cancel"
 
 
 class OperationState(StrEnum):

@@ -12,6 +12,7 @@ module          holds
 ``links``       the links that a far side knows
 ``records``     what a bureau keeps of a card
 ``pin_desk``    a bureau's rules for an SS PIN in force: compare, count, lock, reset
+``loss_desk``   a bureau's rules for a loss: reported, made formal, cancelled
 ``bureau``      the rules of a bureau
 ``core``        the rules of a bank core
 ``desk``        duplicates, reversals and tombstones around the rules

@@ -12,7 +12,9 @@ from typing import Final
 
 from gateway.iso8583.message import Message
 from gateway.regions.profile import RegionProfile
+from gateway.regions.rules import Rules
 from gateway.regions.vocabulary import Business, PinDemand, Scene
+from gateway.simulators import loss_desk
 from gateway.simulators.desk import Outcome, Request, text
 from gateway.simulators.links import Link, Links
 from gateway.simulators.pin import BadPinBlock
@@ -26,7 +28,7 @@ _APPROVED: Final = ResponseCode.APPROVED
 _NO_SUCH_CARD: Final = Outcome.refused(ResponseCode.NO_SUCH_CARD, "UNKNOWN_CARD")
 _NO_SUCH_LINK: Final = Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "NO_ACTIVE_LINK")
 LOCK_AFTER: Final = 6  # wrong tries in a row, where a region does not say (seeds/001: 连续6次)
-_TOLD: Final = frozenset({"CS", "PS", "TL"})
+_TOLD: Final = frozenset({"CS", "PS", "TL", "MB"})
 _NOT_DONE: Final = ResponseCode.STATE_DOES_NOT_ALLOW
 
 Handler = Callable[[CardRecord, Request, datetime], Outcome]
@@ -65,7 +67,7 @@ class Bureau:
             "pin-set": self._set_pin,
             "account-activated": self._follow,
         }
-        self._handlers |= self._pin_handlers()
+        self._handlers |= self._pin_handlers() | self._card_handlers()
 
     def carry_out(self, request: Request, now: datetime) -> Outcome:
         """Decide a request and change the state."""
@@ -88,13 +90,32 @@ class Bureau:
             "pin-opt-out": self._linked(desk.opt_out),
         }
 
+    def _card_handlers(self) -> dict[str, Handler]:
+        return {
+            "mobile-bind": self._linked(_bind_mobile),
+            "loss-report": self._through_link(_report_loss),
+            "loss-cancel": self._through_link(self._cancel_loss),
+        }
+
+    def _cancel_loss(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
+        return loss_desk.cancel(card, request.private.get("LN", ""), self._rules(now).loss)
+
+    def _rules(self, now: datetime) -> Rules:
+        return self._profile.rules(_day(now))
+
     def _linked(self, handler: Handler) -> Handler:
         """Let a message through that names the card's active link, for a card that can be used."""
+        return self._through_link(
+            lambda card, request, now: _unusable(card) or handler(card, request, now)
+        )
+
+    def _through_link(self, handler: Handler) -> Handler:
+        """Let a message through that names the card's active link, whatever the card's state."""
 
         def handle(card: CardRecord, request: Request, now: datetime) -> Outcome:
             if self.links.active(request.private["LK"], card.number) is None:
                 return _NO_SUCH_LINK
-            return _unusable(card) or handler(card, request, now)
+            return handler(card, request, now)
 
         return handle
 
@@ -102,11 +123,9 @@ class Bureau:
         rules = self._profile.rules(_day(now)).pin
         return PinTerms(rules.policy, rules.lock_after or LOCK_AFTER)
 
-    def describe(self, request: Request, stored: Outcome) -> Outcome:
+    def describe(self, request: Request, stored: Outcome) -> Outcome:  # noqa: ARG002 - as a core's
         """Say what became of a request: done (00), or refused with the code it got (22)."""
         told = {usage: value for usage, value in stored.private.items() if usage in _TOLD}
-        if request.name != "outcome-inquiry":
-            return _NOT_OFFERED
         if stored.code is _APPROVED:
             return Outcome(_APPROVED, told)
         return Outcome(_NOT_DONE, told | {"RC": stored.private.get("RC", f"REFUSED_{stored.code}")})
@@ -238,6 +257,15 @@ class Bureau:
             card.follows_at = activated + delay
             self.card(card.number, now)
         return Outcome(_APPROVED, {"CS": card.state})
+
+
+def _bind_mobile(card: CardRecord, request: Request, _now: datetime) -> Outcome:
+    card.contact_mobile = request.private["MB"]
+    return Outcome(_APPROVED, {"MB": card.contact_mobile})
+
+
+def _report_loss(card: CardRecord, request: Request, _now: datetime) -> Outcome:
+    return loss_desk.report(card, request.private["LT"], request.private["LN"])
 
 
 def _pin_at_terminal(

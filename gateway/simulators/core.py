@@ -29,6 +29,8 @@ class AccountRecord:
     state: AccountState
     pin: PinHash | None = None
     services: set[str] = field(default_factory=set)
+    before_loss: AccountState = AccountState.ACTIVE
+    loss_reference: str = ""
 
 
 class Core:
@@ -58,13 +60,13 @@ class Core:
                 return self._register(account, request.private["LK"])
             case "link-remove":
                 return self._remove(account, request.private["LK"])
-            case "account-activation":
-                return self._activate(account, request)
+            case "account-activation" | "pin-reset" | "loss-report" | "loss-cancel":
+                return self._through_link(account, request)
             case _:
                 return Outcome.refused(ResponseCode.NOT_SUPPORTED, "NOT_OFFERED")
 
     def describe(self, request: Request, stored: Outcome) -> Outcome:
-        """Say what became of an activation: done (00), or refused with the code it got (22)."""
+        """Say what became of a request: done (00), or refused with the code it got (22)."""
         account = self.account(text(request.message, 2))
         if account is None:
             return _NO_SUCH_ACCOUNT
@@ -104,23 +106,64 @@ class Core:
         _set_active(link, active=False)
         return Outcome(_APPROVED, undo=lambda: _set_active(link, active=True))
 
-    def _activate(self, account: AccountRecord, request: Request) -> Outcome:
+    def _through_link(self, account: AccountRecord, request: Request) -> Outcome:
         if self.links.active(request.private["LK"], account.pan) is None:
             return _NO_SUCH_LINK
-        if account.state is AccountState.ACTIVE:
-            return Outcome.refused(ResponseCode.STATE_DOES_NOT_ALLOW, "ALREADY_ACTIVE")
-        refusal = _unusable(account)
-        if refusal is not None:
-            return refusal
+        match request.name:
+            case "account-activation":
+                return self._activate(account, request)
+            case "loss-report":
+                return _report_loss(account, request)
+            case "loss-cancel":
+                return _cancel_loss(account, request.private.get("LN", ""))
+            case _:
+                return _unusable(account) or self._reset_pin(account, request)
+
+    def _reset_pin(self, account: AccountRecord, request: Request) -> Outcome:
+        if account.state is not AccountState.ACTIVE:
+            return Outcome.refused(ResponseCode.NOT_ACTIVATED, "NOT_ACTIVE")
+        return self._take_pin(account, request) or Outcome(_APPROVED, {"AS": account.state})
+
+    def _take_pin(self, account: AccountRecord, request: Request) -> Outcome | None:
+        """Put the PIN of a message in force; gives the refusal of one that is none."""
         try:
             pin = self._read_pin(request.message, account.pan)
         except BadPinBlock:
             return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_BLOCK")
         if len(pin) != _PIN_DIGITS:
             return Outcome.refused(ResponseCode.PIN_FORMAT, "PIN_LENGTH")
-        account.pin, account.state = PinHash.of(pin, self._salt()), AccountState.ACTIVE
+        account.pin = PinHash.of(pin, self._salt())
+        return None
+
+    def _activate(self, account: AccountRecord, request: Request) -> Outcome:
+        if account.state is AccountState.ACTIVE:
+            return Outcome.refused(ResponseCode.STATE_DOES_NOT_ALLOW, "ALREADY_ACTIVE")
+        refusal = _unusable(account) or self._take_pin(account, request)
+        if refusal is not None:
+            return refusal
+        account.state = AccountState.ACTIVE
         account.services |= set(request.private["SV"]) - {_NO_SERVICE}
         return Outcome(_APPROVED, {"AS": account.state})
+
+
+def _report_loss(account: AccountRecord, request: Request) -> Outcome:
+    """Take an account out of use; said again it is as it was, under the newest reference."""
+    if account.state is AccountState.CLOSED:
+        return Outcome.refused(ResponseCode.RESTRICTED, "ACCOUNT_NOT_USABLE")
+    if account.state is not AccountState.LOST:
+        account.before_loss = account.state
+    account.state, account.loss_reference = AccountState.LOST, request.private["LN"]
+    return Outcome(_APPROVED, {"AS": account.state})
+
+
+def _cancel_loss(account: AccountRecord, reference: str) -> Outcome:
+    """Put an account into use again, if the loss that is named is the one in force."""
+    if account.state is not AccountState.LOST:
+        return Outcome.refused(ResponseCode.STATE_DOES_NOT_ALLOW, "ALREADY_SO")
+    if account.loss_reference != reference:
+        return Outcome.refused(ResponseCode.STATE_DOES_NOT_ALLOW, "ANOTHER_LOSS")
+    account.state, account.loss_reference = account.before_loss, ""
+    return Outcome(_APPROVED, {"AS": account.state})
 
 
 def _set_active(link: Link, *, active: bool) -> bool:

@@ -18,6 +18,7 @@ from gateway.terms.response_codes import ResponseCode
 # One busy hour of a large bank at 30 requests per second: nothing is repeated later than that.
 REMEMBERED_MAX: Final = 100_000
 _REVERSIBLE: Final = frozenset({"link-register", "link-remove"})
+_QUESTIONS: Final = frozenset({"account-inquiry", "card-inquiry", "outcome-inquiry"})
 _MAC_FIELDS: Final = frozenset({64, 128})
 
 
@@ -119,7 +120,7 @@ class Desk:
         match request.name:
             case "reversal":
                 return self._reverse(request)
-            case "activation-inquiry" | "outcome-inquiry":
+            case "outcome-inquiry":
                 return self._inquire(request)
             case _:
                 return self._rules.carry_out(request, now)
@@ -139,8 +140,8 @@ class Desk:
         record = self._original(request)
         if record is None:
             return Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "UNKNOWN_ORIGINAL")
-        if request.name == "activation-inquiry" and record.name != "account-activation":
-            return Outcome.refused(ResponseCode.FORMAT_ERROR, "NO_ACTIVATION")
+        if record.name in _QUESTIONS:
+            return Outcome.refused(ResponseCode.FORMAT_ERROR, "NOTHING_TO_ASK_AFTER")
         return self._rules.describe(request, record.outcome)
 
     def _original(self, request: Request) -> _Record | None:

@@ -19,3 +19,6 @@ class CardRecord:
     contact_mobile: str | None = None
     follows_at: datetime | None = None
     wrong_tries: int = 0
+    before_loss: CardState = CardState.NORMAL
+    loss_reference: str = ""
+    is_being_replaced: bool = False

@@ -41,13 +41,15 @@ def _word(state: CardState | PinState) -> str:
     return state.name.lower().replace("_", "-")
 
 
-def finding(message: str, private: Mapping[str, str]) -> CardFinding | None:
+def finding(message: str, private: Mapping[str, str]) -> CardFinding | Mobile | None:
     """Read what an approved answer tells of persons; None for messages that tell nothing.
+
+    Binding a mobile number, and an inquiry after it, tell the number that is bound now.
 
     Raises `PeerError` naming the subfield of DE 48 that is missing or breaks its rule.
     """
     if message != "card-inquiry":
-        return None
+        return _mobile(private) if message in {"mobile-bind", "outcome-inquiry"} else None
     try:
         mobile = private.get("MB")
         holder = CardHolder(
@@ -62,10 +64,19 @@ def finding(message: str, private: Mapping[str, str]) -> CardFinding | None:
         raise PeerError("DE 48: the holder told by the bureau breaks a rule") from None
 
 
+def _mobile(private: Mapping[str, str]) -> Mobile | None:
+    try:
+        return Mobile(private["MB"]) if "MB" in private else None
+    except ValueError:
+        raise PeerError("DE 48: the mobile number told by the bureau breaks a rule") from None
+
+
 _BY_REASON = {
     "SIMPLE_PIN": Refusal.PIN_TRIVIAL,
     "CARD_ALREADY_LINKED": Refusal.ALREADY_LINKED,
     "ALREADY_SO": Refusal.ALREADY_SO,
+    "LOSS_FORMAL": Refusal.LOSS_FORMAL,
+    "REPLACEMENT_BEGUN": Refusal.REPLACEMENT_BEGUN,
 }
 
 _BY_CODE = {

@@ -1,14 +1,17 @@
 """The social-security card as the bank knows it, and the states a bureau tells of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import assert_never
 
+from gateway.terms.losses import Loss, lifted
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
     CitizenId,
     LinkId,
     Mobile,
+    OperationId,
     PersonName,
     SsCardNumber,
 )
@@ -46,7 +49,10 @@ class CardHolder:
 
 @dataclass(frozen=True, slots=True)
 class SocialCard:
-    """The social half of a link; `holder` is known once the bureau has told it."""
+    """The social half of a link; `holder` is known once the bureau has told it.
+
+    `loss` is the newest loss reported through this gateway that is not cancelled.
+    """
 
     link: LinkId
     number: SsCardNumber
@@ -54,6 +60,7 @@ class SocialCard:
     mobile: Mobile
     address: Address | None = None
     holder: CardHolder | None = None
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +69,45 @@ class HolderKept:
 
     link: LinkId
     holder: CardHolder
+
+
+@dataclass(frozen=True, slots=True)
+class SsLossKept:
+    """Record: the SS account is reported lost; nothing but what the region allows works now."""
+
+    link: LinkId
+    loss: Loss
+
+
+@dataclass(frozen=True, slots=True)
+class SsLossLifted:
+    """Record: the loss of this reference is no more; a newer one stands."""
+
+    link: LinkId
+    reference: OperationId
+
+
+@dataclass(frozen=True, slots=True)
+class MobileBound:
+    """Record: the bureau has another mobile number for the card."""
+
+    link: LinkId
+    mobile: Mobile
+
+
+CardRecord = HolderKept | SsLossKept | SsLossLifted | MobileBound
+
+
+def keep(card: SocialCard, record: CardRecord) -> SocialCard:
+    """Take a record into the card that it is about."""
+    match record:
+        case HolderKept():
+            return replace(card, holder=record.holder)
+        case SsLossKept():
+            return replace(card, loss=record.loss)
+        case SsLossLifted():
+            return replace(card, loss=lifted(card.loss, record.reference))
+        case MobileBound():
+            return replace(card, mobile=record.mobile)
+        case _:
+            assert_never(record)

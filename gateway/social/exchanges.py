@@ -18,6 +18,9 @@ RESET_PIN = Exchange("bureau-pin-reset", Side.SOCIAL, "pin-reset", Recovery.AT_M
 UNLOCK_PIN = Exchange("bureau-pin-unlock", Side.SOCIAL, "pin-unlock", Recovery.FORWARD)
 ENABLE_PIN = Exchange("bureau-pin-enable", Side.SOCIAL, "pin-enable", Recovery.FORWARD)
 OPT_OUT_PIN = Exchange("bureau-pin-opt-out", Side.SOCIAL, "pin-opt-out", Recovery.FORWARD)
+BIND_MOBILE = Exchange("bureau-mobile-bind", Side.SOCIAL, "mobile-bind", Recovery.FORWARD)
+REPORT_LOSS = Exchange("bureau-loss-report", Side.SOCIAL, "loss-report", Recovery.AT_LEAST_ONCE)
+CANCEL_LOSS = Exchange("bureau-loss-cancel", Side.SOCIAL, "loss-cancel", Recovery.FORWARD)
 ACCOUNT_ACTIVATED = Exchange(
     "bureau-account-activated", Side.SOCIAL, "account-activated", Recovery.ADVICE
 )

@@ -6,10 +6,12 @@ link or into the other side's table does not open.
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from gateway.financial.account import AccountOwner, FinancialAccount
 from gateway.social.card import CardHolder, SocialCard
+from gateway.terms.losses import Loss, LossKind
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
@@ -17,6 +19,7 @@ from gateway.terms.numbers import (
     CustomerNumber,
     LinkId,
     Mobile,
+    OperationId,
     Pan,
     PersonName,
     SsCardNumber,
@@ -63,6 +66,7 @@ class Sealer:
             Mobile(mobile),
             Address(address) if address else None,
             CardHolder(*_person(holder)) if holder else None,
+            _loss(members.get("loss")),
         )
 
     def seal_account(self, account: FinancialAccount) -> bytes:
@@ -75,7 +79,8 @@ class Sealer:
         members = json.loads(self.financial.open(sealed, _context("financial_accounts", link)))
         customer, owner = CustomerNumber(members["customer"]), members.get("owner")
         known = AccountOwner(customer, *_person(owner)) if owner else None
-        return FinancialAccount(link, Pan(members["pan"]), customer, known)
+        loss = _loss(members.get("loss"))
+        return FinancialAccount(link, Pan(members["pan"]), customer, known, loss)
 
 
 def _card_members(card: SocialCard) -> dict[str, object]:
@@ -88,14 +93,14 @@ def _card_members(card: SocialCard) -> dict[str, object]:
         members["address"] = card.address.value
     if card.holder is not None:
         members["holder"] = _person_members(card.holder)
-    return members
+    return members | _loss_members(card.loss)
 
 
 def _account_members(account: FinancialAccount) -> dict[str, object]:
     members: dict[str, object] = {"pan": account.pan.value, "customer": account.customer.value}
     if account.owner is not None:
         members["owner"] = _person_members(account.owner)
-    return members
+    return members | _loss_members(account.loss)
 
 
 def _person_members(person: CardHolder | AccountOwner) -> dict[str, str | None]:
@@ -113,6 +118,19 @@ def _person(members: dict[str, str]) -> tuple[PersonName, CitizenId, Mobile | No
         CitizenId(members["citizen_id"]),
         Mobile(mobile) if mobile else None,
     )
+
+
+def _loss_members(loss: Loss | None) -> dict[str, object]:
+    if loss is None:
+        return {}
+    return {"loss": [loss.kind.value, loss.reference.value, loss.reported_at.isoformat()]}
+
+
+def _loss(stored: list[str] | None) -> Loss | None:
+    if stored is None:
+        return None
+    kind, reference, reported_at = stored
+    return Loss(LossKind(kind), OperationId(reference), datetime.fromisoformat(reported_at))
 
 
 def _dump(members: dict[str, object]) -> bytes:

@@ -3,13 +3,14 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from gateway.financial.account import FinancialAccount, OwnerKept
+from gateway.financial import account as financial
+from gateway.financial.account import AccountRecord, FinancialAccount
 from gateway.linking.kinds import BESIDE_OTHERS
 from gateway.linking.link import Link, LinkChanged, PinSession, SessionUsed
 from gateway.operations.exchange import AWAITING
@@ -22,7 +23,8 @@ from gateway.operations.notice import (
     NoticeTried,
 )
 from gateway.operations.operation import Operation
-from gateway.social.card import HolderKept, SocialCard
+from gateway.social import card as social
+from gateway.social.card import CardRecord, SocialCard
 from gateway.store import notices, tables
 from gateway.store.sealing import Sealer
 from gateway.store.statements import Update, insert, update
@@ -88,7 +90,7 @@ class Batch:
         self._inserts: dict[Table, Rows] = defaultdict(list)
         self._updates: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
         self._spent = 0
-        self._kept: list[HolderKept | OwnerKept] = []
+        self._kept: list[CardRecord | AccountRecord] = []
         self._notices: list[NoticeRecord] = []
 
     def add(self, unit: Unit) -> None:
@@ -167,10 +169,10 @@ class Batch:
                 self._change("session", record.session.value)
             case LetGo():
                 self._change("let-go", record.operation.value)
-            case HolderKept() | OwnerKept():
-                self._kept.append(record)
             case Notice() | NoticeTried() | NoticeDelivered() | NoticeGivenUp():
                 self._notices.append(record)
+            case _ if isinstance(record, CardRecord | AccountRecord):
+                self._kept.append(record)
             case _:
                 raise LocalError(f"no table keeps a {type(record).__name__}")
 
@@ -193,16 +195,20 @@ class Batch:
         else:
             self._change("card-released", link)
 
-    def _keep(self, connection: Connection, kept: HolderKept | OwnerKept) -> None:
-        """Add what a far side told of a person to the sealed row of its own side."""
-        table = tables.cards if isinstance(kept, HolderKept) else tables.accounts
+    def _keep(self, connection: Connection, kept: CardRecord | AccountRecord) -> None:
+        """Take what became of a card or an account into the sealed row of its own side.
+
+        The row is locked, so that of a loss and a late cancellation neither overwrites the other.
+        """
+        table = tables.cards if isinstance(kept, CardRecord) else tables.accounts
         where = table.c.link == kept.link.value
-        sealed = connection.execute(select(table.c.sealed).where(where)).scalar_one()
-        if isinstance(kept, HolderKept):
-            card = replace(self._sealer.open_card(kept.link, sealed), holder=kept.holder)
+        found = connection.execute(select(table.c.sealed).where(where).with_for_update())
+        sealed = found.scalar_one()
+        if isinstance(kept, CardRecord):
+            card = social.keep(self._sealer.open_card(kept.link, sealed), kept)
             sealed = self._sealer.seal_card(card)
         else:
-            account = replace(self._sealer.open_account(kept.link, sealed), owner=kept.owner)
+            account = financial.keep(self._sealer.open_account(kept.link, sealed), kept)
             sealed = self._sealer.seal_account(account)
         connection.execute(table.update().where(where).values(sealed=sealed))
 

@@ -6,6 +6,7 @@ Every other room may import this one; it imports none of them.
 module             holds
 =================  ==============================================================
 ``advice``         what is said beside an answer, Chinese and English
+``losses``         a reported loss: kind, instant, reference
 ``masking``        how a sensitive value prints
 ``numbers``        card, account, citizen, mobile, agency, link and trace numbers
 ``refusals``       the catalogue of reasons a caller is given, Chinese and English

@@ -154,6 +154,21 @@ class Refusal(Enum):
     # The far side's own answers
     WRONG_PIN = ("WRONG_PIN", "密码错误。", "The PIN is wrong.")
     ALREADY_SO = ("ALREADY_SO", "已是所申请的状态。", "What was asked for is the case already.")
+    ACCOUNT_LOST = (
+        "ACCOUNT_LOST",
+        "该金融账户已挂失。",
+        "The financial account has been reported lost.",
+    )
+    LOSS_FORMAL = (
+        "LOSS_FORMAL",
+        "正式挂失不能解除,请办理补卡。",
+        "A formal loss cannot be cancelled: have the card replaced.",
+    )
+    REPLACEMENT_BEGUN = (
+        "REPLACEMENT_BEGUN",
+        "已办理补卡,挂失不能解除。",
+        "A replacement was asked for, so the loss cannot be cancelled.",
+    )
     MONEY_NEVER_MOVES = (
         "MONEY_NEVER_MOVES",
         "社保账户与金融账户完全独立,资金不能互转。",

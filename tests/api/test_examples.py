@@ -102,10 +102,11 @@ def test_timeline_tells_a_possible_story(name):
 
 
 @pytest.mark.parametrize("name", OPERATIONS, ids=str)
-def test_only_an_ss_pin_is_left_unknown(name):
+def test_only_a_pin_is_left_unknown(name):
     """What is answered 202 is open, and what is answered 200 or 201 is done."""
     operation_id, status = name
-    opened = "unknown" if operation_id in {"set_ss_pin", "ss_pin_reset"} else "pending"
+    at_most_once = {"set_ss_pin", "ss_pin_reset", "financial_pin_reset"}
+    opened = "unknown" if operation_id in at_most_once else "pending"
 
     assert OPERATIONS[name]["state"] == (opened if status == 202 else "succeeded")
 

@@ -116,7 +116,7 @@ def test_every_draft_is_as_its_message_set_wants_it(dialogue_of, errand_of, name
         ("bureau", bureau.REGISTER, REVERSE, "reversal"),
         ("bureau", bureau.REMOVE, REVERSE, "reversal"),
         ("core", core.REGISTER, REVERSE, "reversal"),
-        ("core", core.ACTIVATE, INQUIRE, "activation-inquiry"),
+        ("core", core.ACTIVATE, INQUIRE, "outcome-inquiry"),
     ],
 )
 def test_message_about_another_names_it_in_de_90(

@@ -2,6 +2,7 @@
 
 import pytest
 
+ANY_PIN = {"pin_session": "pse_" + "1" * 26, "encrypted_pin": "x"}
 RIGHT, NEW, WRONG = "738291", "516047", "248163"
 
 
@@ -59,3 +60,64 @@ def test_money_never_moves(citizen):
     refused = citizen.bank.change("POST", "/v1/transfers", {"from": "ss", "amount": "1"})
 
     assert (refused.status, refused.body["code"]) == (403, "MONEY_NEVER_MOVES")
+
+
+@pytest.fixture
+def lost(at_counter):
+    """Give a customer whose financial account is reported lost, for now."""
+    reported = at_counter.do("account/losses/temporary")
+    assert reported.status == 200, reported
+    return at_counter
+
+
+def test_the_loss_of_the_account_stops_it_and_nothing_else(lost, core, bureau):
+    """The core knows of it, the PIN of the account stays; the SS account goes on as before."""
+    stopped = lost.do("financial-pin/reset", ANY_PIN)
+    pin = lost.set_pin(RIGHT)
+    found = lost.do("account/losses/cancellation")
+
+    assert (stopped.status, stopped.body["code"]) == (409, "ACCOUNT_LOST")
+    assert (pin.status, bureau.accepts(lost.who, RIGHT)) == (200, True)
+    assert (found.status, core.state(lost.who)["account_state"]) == (200, "active")
+
+
+def test_a_loss_blocks_here_at_once_while_nobody_can_be_told(newcomer, brief_town):
+    """With the core away the report stands at the gateway, survives it, and arrives in the end."""
+    holder = newcomer(of=brief_town).at_counter().linked()
+    brief_town.wires["core"].cut()
+    reported = holder.do("account/losses/formal")
+    brief_town.gateway.kill()
+    brief_town.start_gateway()
+    stopped = holder.do("account/losses/temporary")
+    brief_town.wires["core"].restore()
+
+    settled = holder.settled(reported)
+
+    assert (reported.status, reported.body["state"]) == (202, "pending")
+    assert (stopped.status, stopped.body["code"]) == (409, "ACCOUNT_LOST")
+    assert settled["state"] == "succeeded"
+    assert brief_town.core_peer.state(holder.who)["account_state"] == "lost"
+
+
+def test_a_cancellation_counts_when_the_far_side_has_confirmed_it(lost, core):
+    """While the core is silent the account stays stopped for the caller."""
+    core.fault("loss-cancel", "drop_request", times=20)
+    core.fault("outcome-inquiry", "drop_request", times=4)
+    asked = lost.do("account/losses/cancellation")
+    busy = lost.do("financial-pin/reset", ANY_PIN)
+
+    settled = lost.settled(asked)
+
+    assert (asked.status, busy.body["code"]) == (202, "ACCOUNT_LOST")
+    assert (settled["state"], settled["refusal"]["code"]) == ("failed", "CORE_UNAVAILABLE")
+    assert core.state(lost.who)["account_state"] == "lost"
+
+
+def test_a_mobile_is_bound_at_the_counter(newcomer, bureau):
+    """The phone is on the desk with the papers; the bureau has the new number."""
+    customer = newcomer().at_counter("citizen-id, card-present, phone-present").linked()
+
+    bound = customer.do("mobile", {"mobile": "16412345678"}, "PUT")
+
+    assert bound.status == 200
+    assert bureau.state(customer.who)["contact_mobile"].endswith("78")

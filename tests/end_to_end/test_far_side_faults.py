@@ -380,12 +380,12 @@ def test_activation_is_inquired_after_until_the_core_tells(newcomer, core):
     citizen = newcomer(fresh=True).linked()
     mark = core.mark()
     core.fault("account-activation", "drop_answer", times=None)
-    core.fault("activation-inquiry", "drop_request", times=2)
+    core.fault("outcome-inquiry", "drop_request", times=2)
 
     view = citizen.settled(citizen.activate())
 
     assert view["state"] == "succeeded"
-    assert len(core.received(mark, "activation-inquiry")) == 3
+    assert len(core.received(mark, "outcome-inquiry")) == 3
     assert core.state(citizen.who)["account_state"] == "active"
 
 

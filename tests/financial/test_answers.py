@@ -84,7 +84,7 @@ def test_every_code_that_a_core_may_answer_has_a_refusal():
         ("22", None, Refusal.ACCOUNT_NOT_USABLE),
         ("22", "ALREADY_ACTIVE", Refusal.ALREADY_ACTIVE),
         ("40", None, Refusal.NOT_OFFERED),
-        ("41", None, Refusal.ACCOUNT_NOT_USABLE),
+        ("41", None, Refusal.ACCOUNT_LOST),
         ("57", None, Refusal.DECLINED),
         ("62", "SOMETHING_NEW", Refusal.ACCOUNT_NOT_USABLE),
         ("99", None, Refusal.PIN_ENVELOPE),

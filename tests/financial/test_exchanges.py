@@ -33,6 +33,7 @@ ACCOUNT = FinancialAccount(
     AccountOwner(CUSTOMER, PersonName("测试甲"), CitizenId("350299199001010010")),
 )
 ALL = [each for each in vars(exchanges).values() if isinstance(each, Exchange)]
+OWN_WORDS = {"LT": "T", "LN": "op_" + "1" * 26}
 TRACED = {7: "1121040000", 11: "000001", 12: "120000", 13: "1121", 32: "99350001", 33: "99350001",
           37: "632504000001", 41: "GATEWAY1"}  # fmt: skip
 FORMS = {
@@ -48,7 +49,10 @@ SPOKEN = [
 
 def build(exchange, services="-"):
     """Build a draft into a message, with the trace fields that the wire adds."""
-    words = draft(exchange, ACCOUNT, PIN, services)
+    rules = MESSAGES.kind(exchange.message).request_fields
+    wanted = {*rules.private, *rules.private_optional}
+    own = {usage: value for usage, value in OWN_WORDS.items() if usage in wanted}
+    words = draft(exchange, ACCOUNT, PIN, services, own)
     fields = {**words.fields, **TRACED}
     if words.pin is not None:
         fields |= {52: words.pin.block, 53: words.pin.security_control}
@@ -95,11 +99,11 @@ def test_a_message_is_as_the_set_wants_it_and_can_be_sent(exchange):
 
 
 @pytest.mark.parametrize("exchange", SPOKEN, ids=lambda each: f"{each.name}-{each.state}")
-def test_a_pin_block_is_in_the_activation_only(exchange):
+def test_a_pin_block_is_in_messages_with_a_pin_only(exchange):
     """Neither the inquiry nor any other message carries one; none carries an SS card number."""
     message, words = build(exchange)
 
-    assert (words.pin is not None) == (words.message == "account-activation")
+    assert (words.pin is not None) == (words.message in exchanges.WITH_PIN)
     assert 102 not in message.fields
 
 
@@ -135,7 +139,7 @@ def test_a_follow_up_names_its_original(state):
 @pytest.mark.parametrize(
     ("exchange", "state", "rule"),
     [
-        (exchanges.ACTIVATE, ExchangeState.SENT, "cannot be activated without its PIN block"),
+        (exchanges.ACTIVATE, ExchangeState.SENT, "cannot be sent without its PIN block"),
         (exchanges.ACTIVATE, ExchangeState.INQUIRING, "never sent cannot be asked after"),
         (exchanges.REGISTER, ExchangeState.REVERSING, "never sent cannot be asked after"),
     ],

@@ -2,9 +2,13 @@
 
 import pytest
 
-from gateway.linking.procedures import BY_KIND, PROCEDURES
+from gateway.financial.account import AccountLossLifted
+from gateway.linking.procedures import BY_KIND, PROCEDURES, UNPROVED
+from gateway.operations import life
 from gateway.operations.exchange import Form, Recovery
 from gateway.operations.facts import OperationKind, OperationState
+from gateway.social.card import MobileBound, SsLossLifted
+from gateway.terms.numbers import Mobile, OperationId
 from gateway.terms.refusals import Refusal
 
 K, O, R = OperationKind, OperationState, Refusal  # noqa: E741 - as elsewhere here
@@ -98,5 +102,78 @@ def test_a_question_waits_for_nothing(script):
     """Nothing that has no effect is held up by an operation on the card, nor holds one up."""
     beside = {row.kind for row in PROCEDURES if row.is_beside_others}
 
-    assert beside == {K.SS_PIN_STATE}
+    losses = {row.kind for row in PROCEDURES if row.loses}
+    assert beside == {K.SS_PIN_STATE} | losses
     assert script(K.SS_PIN_STATE).begin().answer("card-inquiry").state is O.SUCCEEDED
+
+
+REPORT, CANCEL = "bureau-loss-report", "bureau-loss-cancel"
+MINE = "op_" + "1" * 26
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "lift"),
+    [
+        (K.SS_LOSS_TEMPORARY, REPORT, SsLossLifted),
+        (K.FINANCIAL_LOSS_FORMAL, "core-loss-report", AccountLossLifted),
+    ],
+)
+def test_a_loss_that_the_far_side_will_not_have_is_lifted_here(kind, name, lift, script):
+    """What stood here at once stands no longer when the far side refuses the report for good."""
+    play = script(kind, details={"LN": MINE, UNPROVED: "yes"}).begin().answer(name, "14")
+
+    assert play.state is O.FAILED
+    assert play.records == [lift(play.operation.link, OperationId(MINE))]
+
+
+def test_a_loss_report_is_made_with_the_link_down_and_never_given_up(script):
+    """However long the bureau is away the report goes on, and it is alarmed about."""
+    details = {"LN": MINE, UNPROVED: "yes"}
+    play = script(K.SS_LOSS_FORMAL, ready=frozenset(), details=details).begin()
+    for _ in range(5):
+        play.horizon(REPORT)
+
+    assert play.state is O.PENDING
+    assert life.Alarm(REPORT) in play.effects
+    assert play.answer(REPORT).state is O.SUCCEEDED
+    assert play.records == []
+
+
+@pytest.mark.parametrize(("code", "lifted"), [("00", True), ("22", False)])
+def test_a_cancellation_lifts_nothing_before_it_is_confirmed(code, lifted, script):
+    """Until the bureau has cancelled the loss of that very reference, it stands here."""
+    play = script(K.SS_LOSS_CANCEL, details={"LN": MINE, UNPROVED: "yes"}).begin().silence(CANCEL)
+    before = list(play.records)
+
+    play.answer(CANCEL, code, Form.INQUIRY)
+
+    assert before == []
+    assert play.records == ([SsLossLifted(play.operation.link, OperationId(MINE))] * lifted)
+
+
+def test_a_loss_that_is_not_ours_is_cancelled_at_the_bureau_alone(script):
+    """Nothing is lifted here that was never recorded here."""
+    play = script(K.SS_LOSS_CANCEL, details={UNPROVED: "yes"}).begin().answer(CANCEL)
+
+    assert (play.state, play.records) == (O.SUCCEEDED, [])
+
+
+@pytest.mark.parametrize("form", [Form.ORIGINAL, Form.INQUIRY])
+def test_a_bound_mobile_is_kept_as_the_bureau_names_it(form, script):
+    """Its answer and its word on an inquiry name the number, so that a restart loses nothing."""
+    name, number = "bureau-mobile-bind", Mobile("16400000001")
+    play = script(K.BIND_MOBILE).begin()
+    if form is Form.INQUIRY:
+        play.silence(name)
+
+    play.answer(name, form=form, finding=number)
+
+    assert play.records == [MobileBound(play.operation.link, number)]
+
+
+def test_a_pin_in_force_that_is_not_shown_is_not_compared(script):
+    """Whether it must be shown is the region's to say; the change goes on without."""
+    play = script(K.SS_PIN_CHANGE, details={UNPROVED: "yes"}).begin()
+
+    assert [name for name, _, _ in play.sent] == [SET]
+    assert play.answer(SET).state is O.SUCCEEDED

@@ -101,6 +101,12 @@ def make_bureau():
 
 
 @pytest.fixture
+def region():
+    """Give Xiamen's profile."""
+    return parse_profile(XIAMEN, "xiamen.toml")
+
+
+@pytest.fixture
 def bureau(make_bureau):
     """Give Xiamen's bureau."""
     return make_bureau()

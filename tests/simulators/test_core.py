@@ -127,6 +127,6 @@ def test_message_that_a_core_does_not_know_is_not_offered(core, caller):
 
 def test_inquiry_after_an_account_of_nobody_is_14(core, caller):
     """Even where the original is on record."""
-    request = caller.core("activation-inquiry", "6200000000000000000")
+    request = caller.core("outcome-inquiry", "6200000000000000000")
 
     assert core.describe(request, Outcome(ResponseCode.APPROVED)).code == "14"

@@ -29,7 +29,7 @@ def _activation(caller):
 
 
 def _inquiry(caller, original):
-    return caller.naming("activation-inquiry", "0100", original, {2: FRESH})
+    return caller.naming("outcome-inquiry", "0100", original, {2: FRESH})
 
 
 def _repeat_of(request, fields=None):
@@ -185,8 +185,8 @@ def test_what_cannot_be_undone_is_not_reversed(core_desk, core, caller):
     assert core.account(FRESH).state is AccountState.ACTIVE
 
 
-def test_inquiry_tells_of_activations_only(core_desk, caller):
-    """An inquiry that names another request is 30, not a false 00."""
+def test_inquiry_tells_of_what_has_an_effect_only(core_desk, caller):
+    """An inquiry that names a question is 30, not a false 00."""
     asked = caller.core("account-inquiry", FRESH, "0100")
     core_desk.answer(asked, NOW)
 

@@ -49,7 +49,7 @@ def test_core_carries_the_main_job(core_simulator, caller):
         gateway.ask("account-inquiry", {2: pan}),
         gateway.ask("link-register", {2: pan}, LK=LINK),
         gateway.ask(activation),
-        gateway.ask("activation-inquiry", {2: pan, 90: trace}),
+        gateway.ask("outcome-inquiry", {2: pan, 90: trace}),
         gateway.ask("link-remove", {2: pan}, LK=LINK),
     ]
 

@@ -1,0 +1,39 @@
+"""A simulated bureau's rules for the loss of an SS account: reported, made formal, cancelled."""
+
+from typing import Final
+
+from gateway.regions.rules import LossRules
+from gateway.simulators.desk import Outcome
+from gateway.simulators.population import CardState
+from gateway.simulators.records import CardRecord
+from gateway.terms.response_codes import ResponseCode
+
+_APPROVED: Final = ResponseCode.APPROVED
+_NOT_NOW: Final = ResponseCode.STATE_DOES_NOT_ALLOW
+_LOST: Final = {"T": CardState.TEMPORARY_LOSS, "F": CardState.FORMAL_LOSS}
+
+
+def report(card: CardRecord, kind: str, reference: str) -> Outcome:
+    """Take a card out of use; a formal loss stays formal, under the newest report's reference."""
+    if card.state is CardState.CANCELLED:
+        return Outcome.refused(ResponseCode.RESTRICTED, "CARD_NOT_USABLE")
+    if card.state not in _LOST.values():
+        card.before_loss = card.state
+    if card.state is not CardState.FORMAL_LOSS:
+        card.state = _LOST[kind]
+    card.loss_reference = reference
+    return Outcome(_APPROVED, {"CS": card.state})
+
+
+def cancel(card: CardRecord, reference: str, rules: LossRules) -> Outcome:
+    """Put a card into use again, if the loss that is named is the one in force."""
+    if card.state not in _LOST.values():
+        return Outcome.refused(_NOT_NOW, "ALREADY_SO")
+    if card.state is CardState.FORMAL_LOSS and not rules.formal_can_be_cancelled:
+        return Outcome.refused(_NOT_NOW, "LOSS_FORMAL")
+    if card.is_being_replaced and rules.cancel_before_replacement_only:
+        return Outcome.refused(_NOT_NOW, "REPLACEMENT_BEGUN")
+    if card.loss_reference != reference:
+        return Outcome.refused(_NOT_NOW, "ANOTHER_LOSS")
+    card.state, card.loss_reference = card.before_loss, ""
+    return Outcome(_APPROVED, {"CS": card.state})

@@ -1,0 +1,21 @@
+"""A reported loss, and which report lifts which."""
+
+from datetime import UTC, datetime
+
+from gateway.terms.losses import Loss, LossKind, lifted
+from gateway.terms.numbers import OperationId
+
+OLDER, NEWER = OperationId("op_" + "1" * 26), OperationId("op_" + "2" * 26)
+LOSS = Loss(LossKind.TEMPORARY, NEWER, datetime(2026, 11, 21, 4, 0, tzinfo=UTC))
+
+
+def test_a_loss_is_lifted_by_its_own_reference_only():
+    """What comes late about an older loss changes nothing of a newer one."""
+    assert lifted(LOSS, NEWER) is None
+    assert lifted(LOSS, OLDER) is LOSS
+    assert lifted(None, NEWER) is None
+
+
+def test_a_report_names_kind_and_reference():
+    """The far side is told which loss it is, so that it can be cancelled by name."""
+    assert LOSS.words == {"LT": "T", "LN": NEWER.value}
