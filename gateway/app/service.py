@@ -157,7 +157,7 @@ class OnlineBanking:
                 raise RequestRefused(Refusal.INVALID_REQUEST, "/ss_card_number", rule)
             for side in Side:
                 self._must_be_ready(side, command.institution)
-            return await self._open_link(caller, key, command)
+            return await self._open_link(caller, key, agency, command)
 
     async def unlink(self, caller: Caller, key: IdempotencyKey, link: LinkId) -> Reply:
         """Remove a link of the caller's customer at both sides."""
@@ -234,7 +234,7 @@ class OnlineBanking:
     # ------------------------------------------------------------------ opening
 
     async def _open_link(
-        self, caller: Caller, key: IdempotencyKey, command: api.LinkCommand
+        self, caller: Caller, key: IdempotencyKey, agency: Agency, command: api.LinkCommand
     ) -> Reply:
         customer, link = _customer(caller), self._identifiers.link()
         card = SocialCard(
@@ -249,7 +249,9 @@ class OnlineBanking:
         fresh = Link(link, command.institution, caller.channel, LinkState.PENDING, now)
         opened = Opened(OperationKind.LINK, link, now)
         records = (fresh, card, account, self._used(caller, key))
-        findings: dict[str, object] = {REQUEST: LinkRequest(customer, command.mobile)}
+        must_equal = agency.profile.rules(self._today()).mobile_equals_core
+        asked = LinkRequest(customer, command.mobile, must_equal)
+        findings: dict[str, object] = {REQUEST: asked}
         try:
             return await self._run(opened, Cargo(card, account), records, findings=findings)
         except Conflict:

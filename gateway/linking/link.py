@@ -72,21 +72,25 @@ class SessionUsed:
 
 @dataclass(frozen=True, slots=True)
 class LinkRequest:
-    """What the caller said of itself when it asked for a link; compared, never believed."""
+    """What the caller said of itself when it asked for a link; compared, never believed.
+
+    `mobile_equals_core` is the region's rule that the mobile must be the one that the bank holds.
+    """
 
     customer: CustomerNumber
     mobile: Mobile
+    mobile_equals_core: bool = True
 
 
 def is_one_person(owner: AccountOwner, holder: CardHolder, request: LinkRequest) -> bool:
     """Compare what the core, the bureau and the channel say: one and the same natural person.
 
-    The citizen id and the name come from the far sides. The customer number is the channel's,
-    and the mobile must be the one that the bank holds, so that a stranger's cannot be bound.
+    The citizen id and the name come from the far sides, the customer number from the channel. A
+    mobile that is not the one that the bank holds could be a stranger's; the region may allow it.
     """
     return (
         owner.customer == request.customer
         and owner.citizen_id == holder.citizen_id
         and owner.name == holder.name
-        and owner.mobile == request.mobile
+        and (owner.mobile == request.mobile or not request.mobile_equals_core)
     )

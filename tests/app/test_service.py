@@ -29,7 +29,14 @@ from gateway.store.queries import Linked, StoredKey
 from gateway.store.unit import KeyUsed
 from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused, Unavailable
-from gateway.terms.numbers import AgencyCode, CustomerNumber, LinkId, OperationId, PinSessionId
+from gateway.terms.numbers import (
+    AgencyCode,
+    CustomerNumber,
+    LinkId,
+    Mobile,
+    OperationId,
+    PinSessionId,
+)
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
 
@@ -289,6 +296,20 @@ def test_counter_needs_the_papers_that_the_region_asks_for(bank, name):
     )
     assert bank.stage.journal.units == []
     assert asyncio.run(bank.ask(name))
+
+
+@pytest.mark.parametrize(("old", "outcome"), [("", "NOT_CONFIRMED"), ("value = true", None)])
+def test_region_says_whether_the_mobile_must_be_the_banks(bank_of, old, outcome):
+    """The default refuses a number that the bank does not hold; a profile may take it."""
+    bank = bank_of(
+        f"[[linking.mobile_equals_core]]\n{old}",
+        "[[linking.mobile_equals_core]]\n" + old.replace("true", "false"),
+    )
+
+    reply = asyncio.run(bank.link(mobile=Mobile("15400000099")))
+
+    refusal = reply.operation.refusal
+    assert (refusal and refusal.value) == outcome
 
 
 def test_link_is_shown_where_the_region_grants_it(bank_of):

@@ -63,6 +63,14 @@ def test_two_persons_are_two_in_any_part(owner):
     assert not is_one_person(owner, HOLDER, ASKED)
 
 
+def test_a_region_may_take_another_mobile_than_the_banks():
+    """Where its profile says so the number is the customer's to give; the rest is compared."""
+    asked = LinkRequest(OWNER.customer, Mobile("15400000009"), mobile_equals_core=False)
+
+    assert is_one_person(OWNER, HOLDER, asked)
+    assert not is_one_person(replace(OWNER, citizen_id=STRANGER), HOLDER, asked)
+
+
 def test_a_session_is_usable_once_for_its_link_and_pin_until_it_expires():
     """Another link, another PIN, a second use and the instant of expiry are refused."""
     before, other = NOW - timedelta(microseconds=1), LinkId("lnk_" + "2" * 26)
