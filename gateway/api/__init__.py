@@ -17,6 +17,7 @@ module                 holds
 ``card_bodies``        request bodies of the businesses in the life of a card
 ``businesses``         where each business in the life of a card is asked for
 ``endpoints``          one function per endpoint
+``agency_views``       institutions with everything that their region says
 ``contract``           the table of endpoints: what each takes and answers
 ``openapi``            the contract as an OpenAPI 3.1 document
 ``openapi_texts``      the prose of that document

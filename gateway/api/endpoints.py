@@ -12,13 +12,13 @@ from typing import Protocol
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
+from gateway.api.agency_views import AgencyView
 from gateway.api.bodies import ActivateBody, LinkBody, PinSessionBody, SetPinBody
 from gateway.api.businesses import Resource
 from gateway.api.card_bodies import BusinessBody
 from gateway.api.problems import problem, problem_response
 from gateway.api.request_reading import Call
 from gateway.api.service import (
-    AgencyView,
     BusinessCommand,
     GatewayService,
     LinkView,

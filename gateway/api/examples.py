@@ -10,6 +10,16 @@ from http import HTTPStatus
 
 from pydantic import TypeAdapter
 
+from gateway.api.agency_views import (
+    ActivationRulesView,
+    AgencyView,
+    LossRulesView,
+    NameView,
+    PinRulesView,
+    RegionView,
+    ReplacementRulesView,
+    VoucherRulesView,
+)
 from gateway.api.bodies import ActivateBody, Body, LinkBody, PinSessionBody, SetPinBody
 from gateway.api.businesses import RESOURCES
 from gateway.api.card_bodies import (
@@ -24,17 +34,13 @@ from gateway.api.card_bodies import (
 from gateway.api.contract import Success
 from gateway.api.endpoints import Agencies, Liveness, PublicKeys, Readiness
 from gateway.api.fields import JsonObject
+from gateway.api.notices import UserMessageView
 from gateway.api.service import (
-    ActivationRulesView,
-    AgencyView,
     LinkView,
-    NameView,
     OperationView,
-    PinRulesView,
     PinSessionView,
     PublicKey,
     ReadinessCheck,
-    RegionView,
     SsAccountView,
     TimelineEntry,
 )
@@ -43,6 +49,19 @@ from gateway.financial import exchanges as core
 from gateway.linking.link import LinkState
 from gateway.operations.exchange import Exchange, ExchangeEvent, Recovery
 from gateway.operations.facts import OperationKind, OperationState
+from gateway.regions.vocabulary import (
+    ActivationOrder,
+    Business,
+    CardState,
+    CarryOver,
+    Channel,
+    FeeItem,
+    PinDemand,
+    PinState,
+    PinStore,
+    Proof,
+    Scene,
+)
 from gateway.social import exchanges as bureau
 from gateway.terms.numbers import (
     AgencyCode,
@@ -184,10 +203,69 @@ def _readiness(*, ready: bool) -> Readiness:
     )
 
 
-_ONLINE = (
-    "activate", "bind-mobile", "change-mobile", "financial-loss-temporary", "link", "query-link",
-    "ss-pin-first-set", "ss-pin-set", "ss-pin-state", "unlink",
+_SESSION_ONLY = ((Proof.SESSION,),)
+_ONLINE = {
+    Business.LINK: _SESSION_ONLY,
+    Business.UNLINK: _SESSION_ONLY,
+    Business.QUERY_LINK: _SESSION_ONLY,
+    Business.BIND_MOBILE: _SESSION_ONLY,
+    Business.CHANGE_MOBILE: ((Proof.SESSION, Proof.SS_PIN),),
+    Business.SS_PIN_FIRST_SET: _SESSION_ONLY,
+    Business.SS_PIN_SET: _SESSION_ONLY,
+    Business.SS_PIN_STATE: _SESSION_ONLY,
+    Business.ACTIVATE: _SESSION_ONLY,
+    Business.FINANCIAL_LOSS_TEMPORARY: _SESSION_ONLY,
+}
+_WHILE_LOST = (
+    Business.UNLINK, Business.QUERY_LINK, Business.SS_PIN_STATE, Business.CARD_COLLECT,
+    Business.CARD_REPLACE, Business.CARD_TEMPORARY, Business.CARD_CANCEL, Business.CARD_PROGRESS,
+    Business.ECARD_REVOKE,
 )  # fmt: skip
+_WHILE_LOST_FOR_NOW = (
+    Business.UNLINK, Business.QUERY_LINK, Business.SS_PIN_STATE, Business.SS_LOSS_FORMAL,
+    Business.SS_LOSS_CANCEL, Business.CARD_REPLACE, Business.CARD_TEMPORARY, Business.CARD_CANCEL,
+    Business.CARD_PROGRESS, Business.ECARD_REVOKE,
+)  # fmt: skip
+_AGENCY = AgencyView(
+    institution=_INSTITUTION,
+    name=NameView("厦门市社会保险管理中心", "Xiamen Social Insurance Management Centre"),
+    region=RegionView("350200", NameView("厦门", "Xiamen")),
+    operations={Channel.ONLINE_BANK: _ONLINE},
+    mobile_equals_core=True,
+    ss_pin=PinRulesView(
+        digits=6,
+        weak_pin_rules=tuple(sorted(WEAK_PIN_RULES)),
+        advised_pin_rules=(),
+        scenes={
+            Scene.PHARMACY: PinDemand.MANDATORY,
+            Scene.SELF_SERVICE: PinDemand.MANDATORY,
+            Scene.HOSPITAL: PinDemand.NOT_ASKED,
+        },
+        starts=PinState.UNSET,
+        initial_is_asked=False,
+        store=PinStore.HOST,
+        old_pin_required=False,
+        opt_out=False,
+    ),
+    activation=ActivationRulesView(ActivationOrder.FINANCIAL_FIRST, 0, added_services_opt_in=True),
+    loss=LossRulesView(
+        None,
+        cancel_before_replacement_only=True,
+        formal_can_be_cancelled=False,
+        formal_with_replacement=False,
+        allowed_meanwhile={
+            CardState.TEMPORARY_LOSS: _WHILE_LOST_FOR_NOW,
+            CardState.FORMAL_LOSS: _WHILE_LOST,
+        },
+    ),
+    replacement=ReplacementRulesView(CarryOver.KEPT, CarryOver.ASK_BUREAU, CarryOver.KEPT),
+    fees=dict.fromkeys(FeeItem, "tariff"),
+    working_days={},
+    vouchers=VoucherRulesView(
+        every_business=False, one_time_notice=False, collection_receipt=False
+    ),
+    enquiries=UserMessageView("咨询电话12333", "Enquiries: 12333"),
+)
 # The sample keys of RFC 7517, A.1, and RFC 7515, A.3.1; each `kid` is the thumbprint (RFC 7638).
 _SOCIAL_KEY = PublicKey(
     kty="EC",
@@ -208,20 +286,7 @@ _FINANCIAL_KEY = replace(
     purpose=PinPurpose.FINANCIAL_PIN,
 )
 _VIEWS: dict[str, object] = {
-    "agencies": Agencies(
-        (
-            AgencyView(
-                institution=_INSTITUTION,
-                name=NameView(
-                    "厦门市社会保险管理中心", "Xiamen Social Insurance Management Centre"
-                ),
-                region=RegionView("350200", NameView("厦门", "Xiamen")),
-                operations={"online-bank": _ONLINE},
-                ss_pin=PinRulesView(6, tuple(sorted(WEAK_PIN_RULES)), ("pharmacy", "self-service")),
-                activation=ActivationRulesView(ss_account_follows=True),
-            ),
-        )
-    ),
+    "agencies": Agencies((_AGENCY,)),
     "public_keys": PublicKeys((_SOCIAL_KEY, _FINANCIAL_KEY)),
     "read_link": LinkView(
         link=_LINK,

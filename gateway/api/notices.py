@@ -61,7 +61,7 @@ def not_granted_view(decision: NotGranted) -> NotGrantedView:
         decision.reason,
         decision.business,
         decision.channel,
-        tuple(_ordered(way) for way in decision.missing),
+        tuple(ordered(way) for way in decision.missing),
         tuple(place_view(place) for place in decision.elsewhere),
         _notice_view(decision.notice),
     )
@@ -69,10 +69,11 @@ def not_granted_view(decision: NotGranted) -> NotGrantedView:
 
 def place_view(place: Place) -> PlaceView:
     """Show a place."""
-    return PlaceView(place.channel, _ordered(place.proofs))
+    return PlaceView(place.channel, ordered(place.proofs))
 
 
-def _ordered(proofs: frozenset[Proof]) -> tuple[Proof, ...]:
+def ordered(proofs: frozenset[Proof]) -> tuple[Proof, ...]:
+    """Give proofs in the order of their vocabulary."""
     return tuple(proof for proof in Proof if proof in proofs)
 
 

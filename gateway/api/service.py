@@ -13,6 +13,7 @@ from typing import Annotated, Protocol
 
 from pydantic import Field, PlainSerializer
 
+from gateway.api.agency_views import AgencyView
 from gateway.api.fields import (
     AgencyCodeText,
     LinkIdText,
@@ -22,7 +23,7 @@ from gateway.api.fields import (
     SsCardNumberMasked,
 )
 from gateway.api.problems import AdviceView, RefusalView, advice_view, refusal_view
-from gateway.api.vocabulary import TIMELINE_WORDS, WEAK_PIN_RULES, explained
+from gateway.api.vocabulary import TIMELINE_WORDS, explained
 from gateway.linking.link import LinkState
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.regions.vocabulary import Channel, Proof
@@ -224,76 +225,6 @@ class LinkView:
     ss_card_number: SsCardNumberMasked
     account: PanMasked
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NameView:
-    """A name in both languages."""
-
-    zh: str
-    en: str
-
-
-@dataclass(frozen=True, slots=True)
-class RegionView:
-    """A region by its six-digit division code (GB/T 2260)."""
-
-    code: str
-    name: NameView
-
-
-@dataclass(frozen=True, slots=True)
-class PinRulesView:
-    """The region's rules for the SS PIN."""
-
-    digits: Annotated[int, Field(description="How many digits the PIN has.")]
-    weak_pin_rules: Annotated[
-        tuple[str, ...],
-        Field(
-            description=explained(
-                "Names of the rules a new PIN must not fall under, each refused with "
-                "`PIN_TRIVIAL` or `PIN_PERSONAL`:",
-                WEAK_PIN_RULES,
-            )
-        ),
-    ]
-    required_for: Annotated[
-        tuple[str, ...], Field(description="Scenes in which the region asks for the SS PIN.")
-    ]
-    old_pin_required: Annotated[
-        bool, Field(description="Whether the old PIN is needed to set a new one.")
-    ] = False
-    advised_pin_rules: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Names of the rules a new PIN had better not fall under; it is taken, "
-            "and the answer has an `advice`."
-        ),
-    ] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ActivationRulesView:
-    """What the region does after the financial account is activated."""
-
-    ss_account_follows: Annotated[
-        bool, Field(description="Whether the SS account becomes active by itself afterwards.")
-    ]
-    follow_delay_seconds: Annotated[int, Field(description="How long that takes.")] = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AgencyView:
-    """A social-security institution, its region, and what is offered there by channel."""
-
-    institution: AgencyCodeText
-    name: NameView
-    region: RegionView
-    operations: Annotated[
-        Mapping[str, tuple[str, ...]], Field(description="Operations offered, by channel.")
-    ]
-    ss_pin: PinRulesView
-    activation: ActivationRulesView
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """Operations, links and agencies as a caller sees them."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
-from itertools import groupby
+from datetime import timedelta
 from typing import assert_never
 
 from gateway.api import service as api
@@ -21,10 +20,7 @@ from gateway.operations.facts import (
     Settled,
 )
 from gateway.operations.operation import Operation
-from gateway.regions.catalogue import Agency
-from gateway.regions.vocabulary import PinDemand, Scene
 from gateway.store.queries import Linked
-from gateway.terms.numbers import AgencyCode
 
 
 def operation_view(
@@ -123,36 +119,4 @@ def session_view(session: PinSession) -> api.PinSessionView:
     """Show a PIN session to the one who opened it."""
     return api.PinSessionView(
         session.id, session.purpose, session.nonce, session.kid, session.expires_at
-    )
-
-
-def agency_view(agency: Agency, on: date) -> api.AgencyView:
-    """Show an institution and its region's rules as they are on a day."""
-    institution, profile = agency.institution, agency.profile
-    rules = profile.rules(on)
-    pin, activation = rules.pin, rules.activation
-    offered = sorted((channel.value, business.value) for channel, business in rules.matrix.cells)
-    return api.AgencyView(
-        institution=AgencyCode(institution.code),
-        name=api.NameView(institution.name.zh, institution.name.en),
-        region=api.RegionView(
-            profile.file.code, api.NameView(profile.file.name.zh, profile.file.name.en)
-        ),
-        operations={
-            channel: tuple(business for _, business in cells)
-            for channel, cells in groupby(offered, key=lambda each: each[0])
-        },
-        ss_pin=api.PinRulesView(
-            digits=pin.policy.length,
-            weak_pin_rules=tuple(sorted(rule.value for rule in pin.policy.rules)),
-            required_for=tuple(
-                scene.value for scene in Scene if pin.demand(scene) is PinDemand.MANDATORY
-            ),
-            old_pin_required=not pin.set_without_old_pin,
-            advised_pin_rules=tuple(sorted(rule.value for rule in pin.policy.advised)),
-        ),
-        activation=api.ActivationRulesView(
-            ss_account_follows=True,
-            follow_delay_seconds=int(activation.ss_follows_after.total_seconds()),
-        ),
     )

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from gateway.api import service as api
+from gateway.api.agency_views import AgencyView, agency_view
 from gateway.api.problems import NotPermitted
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app import rendering
@@ -111,11 +112,11 @@ class OnlineBanking:
 
     # ------------------------------------------------------------------ reading
 
-    def agencies(self) -> tuple[api.AgencyView, ...]:
+    def agencies(self) -> tuple[AgencyView, ...]:
         """List the institutions served."""
         on = self._today()
         agencies = self._catalogue.agencies.values()
-        return tuple(rendering.agency_view(agency, on) for agency in agencies)
+        return tuple(agency_view(agency, on) for agency in agencies)
 
     async def public_keys(self) -> tuple[api.PublicKey, ...]:
         """List the modules' public keys."""

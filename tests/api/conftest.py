@@ -8,23 +8,20 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from gateway.api.agency_views import agency_view
 from gateway.api.application import create_application
 from gateway.api.authentication import Channels
 from gateway.api.service import (
-    ActivationRulesView,
-    AgencyView,
     LinkView,
-    NameView,
     OperationKind,
     OperationView,
-    PinRulesView,
     PinSessionView,
     PublicKey,
     ReadinessCheck,
-    RegionView,
     Reply,
     SessionReply,
 )
+from gateway.app.specifications import Specifications, shipped_directory
 from gateway.linking.link import LinkState
 from gateway.operations.facts import OperationState
 from gateway.terms.errors import RequestRefused
@@ -42,6 +39,7 @@ from gateway.terms.sides import PinPurpose
 LINK = LinkId("lnk_" + "0" * 26)
 OPERATION = OperationId("op_" + "1" * 26)
 PIN_SESSION = PinSessionId("pse_" + "2" * 26)
+XIAMEN = Specifications(shipped_directory()).catalogue(["xiamen"]).agency(AgencyCode("99350201"))
 BEGUN = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 TOKEN = "a-token-of-the-online-banking-channel"
 
@@ -73,16 +71,7 @@ class StandInGateway:
 
     def agencies(self):
         self._record("agencies")
-        return (
-            AgencyView(
-                institution=AgencyCode("99350201"),
-                name=NameView("厦门市社会保险管理中心", "Xiamen Social Insurance Centre"),
-                region=RegionView("350200", NameView("厦门", "Xiamen")),
-                operations={"online-banking": ("link", "set-ss-pin")},
-                ss_pin=PinRulesView(6, ("same-digit",), ("payment",)),
-                activation=ActivationRulesView(ss_account_follows=True),
-            ),
-        )
+        return (agency_view(XIAMEN, BEGUN.date()),)
 
     async def public_keys(self):
         self._record("public_keys")

@@ -142,7 +142,7 @@ def test_page_has_every_member_of_every_schema(page, name):
         "array of <a href='#AddedService'>AddedService</a><br>one of <code>sms</code>, ",
         "<br>at most 3<td>",
         "string or null<br><code>^[^\\x00-",
-        "object of array of string by name<td>",
+        "object of object of array of array of <a href='#Proof'>Proof</a> by name by name<td>",
         "string (date-time)<td>",
         "<a href='#PinPurpose'>PinPurpose</a><br>one of <code>ss-pin</code>, ",
     ],

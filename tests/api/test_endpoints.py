@@ -284,13 +284,9 @@ def test_agencies_are_listed_for_a_channel_without_a_customer(client):
     [agency] = response.json()["agencies"]
     assert agency["institution"] == "99350201"
     assert agency["name"]["zh"] == "厦门市社会保险管理中心"
-    assert agency["ss_pin"] == {
-        "digits": 6,
-        "weak_pin_rules": ["same-digit"],
-        "advised_pin_rules": [],
-        "required_for": ["payment"],
-        "old_pin_required": False,
-    }
+    assert agency["operations"]["counter"]["link"] == [["citizen-id", "card-present"]]
+    assert agency["ss_pin"]["scenes"]["pharmacy"] == "mandatory"
+    assert "lock_after" not in agency["ss_pin"]
 
 
 def test_public_keys_are_a_jwk_set_without_a_private_member(client):

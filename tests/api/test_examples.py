@@ -6,13 +6,13 @@ import pytest
 from joserfc.jwk import ECKey
 from pydantic import TypeAdapter
 
+from gateway.api.agency_views import agency_view
 from gateway.api.bodies import LinkBody
 from gateway.api.contract import ENDPOINTS
 from gateway.api.endpoints import Agencies
 from gateway.api.examples import REQUEST_EXAMPLES, success_example
 from gateway.api.openapi import document
 from gateway.api.vocabulary import TIMELINE_WORDS
-from gateway.app.rendering import agency_view
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.iso8583.session import Event, State
 from gateway.simulators.population import person

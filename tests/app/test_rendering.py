@@ -1,18 +1,15 @@
 """Operations, links and institutions as a caller sees them."""
 
-from dataclasses import replace
-from datetime import date, timedelta
-
-import pytest
+from datetime import timedelta
 
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
-from gateway.app.rendering import agency_view, link_view, operation_view, session_view
+from gateway.app.rendering import link_view, operation_view, session_view
 from gateway.linking.kinds import EXCHANGES
 from gateway.linking.link import Link, LinkState, PinSession
 from gateway.operations.exchange import Form
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.store.queries import Linked
-from gateway.terms.numbers import AgencyCode, PinSessionId
+from gateway.terms.numbers import PinSessionId
 from gateway.terms.sides import PinPurpose, Side
 
 K = OperationKind
@@ -85,23 +82,3 @@ def test_link_and_session_show_what_was_recorded(stage):
 
     assert (shown.state, shown.account) == (LinkState.ACTIVE, stage.cargo.account.pan)
     assert (opened.pin_session, opened.nonce, opened.kid) == (session.id, "nonce", "kid")
-
-
-@pytest.mark.parametrize(
-    ("on", "pin_set", "required"),
-    [
-        (date(2014, 6, 30), False, ()),
-        (date(2015, 7, 1), True, ("pharmacy", "self-service")),
-    ],
-)
-def test_institution_shows_its_rules_as_of_the_day(specifications, on, pin_set, required):
-    """What is offered online and where a PIN is a must follow the calendar (Xiamen)."""
-    agency = specifications.catalogue().agency(AgencyCode("99350201"))
-
-    view = agency_view(agency, on)
-
-    assert {"link", "unlink", "activate"} <= set(view.operations["online-bank"])
-    assert ("ss-pin-set" in view.operations["online-bank"]) is pin_set
-    assert view.ss_pin.required_for == required
-    assert (view.ss_pin.digits, view.ss_pin.old_pin_required) == (6, False)
-    assert "T00000001" not in str(replace(view))
