@@ -6,7 +6,7 @@ Time is an argument: seconds of any clock that never goes back.
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from enum import StrEnum
-from operator import methodcaller
+from operator import call, itemgetter, methodcaller
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.iso8583.field_content import Value
@@ -37,16 +37,17 @@ class KeyReader:
 
     def __init__(self, data_elements: Iterable[int] = KEY_DATA_ELEMENTS) -> None:
         self.data_elements = tuple(data_elements)
-        self._rules = [(de, _NORMAL.get(de, _TEXT)) for de in self.data_elements]
+        self._rules = [_NORMAL.get(de, _TEXT) for de in self.data_elements]
+        # One more, so that even of one field it gives a tuple; `map` stops before it.
+        self._values = itemgetter(*self.data_elements, self.data_elements[0])
 
     def __call__(self, message: Message) -> MatchKey:
         """Give the key of `message`."""
-        field = message.fields.get
         try:
-            return (message.mti[1], *[normal(field(de, "")) for de, normal in self._rules])
-        except TypeError:  # a binary value is in no key
-            fields = (normal(message.text(de)) for de, normal in self._rules)
-            return (message.mti[1], *fields)
+            return (message.mti[1], *map(call, self._rules, self._values(message.fields)))
+        except (KeyError, TypeError):  # one is absent, or binary: that is in no key
+            texts = map(message.text, self.data_elements)
+            return (message.mti[1], *map(call, self._rules, texts))
 
 
 class Outcome(StrEnum):
@@ -103,6 +104,7 @@ class PendingTable(Generic[Token]):
         self._remembered_max = remembered_max
         self._key = KeyReader(match_on)
         self._pending: OrderedDict[MatchKey, _Pending[Token]] = OrderedDict()
+        self._look_at = 0.0  # nothing is to be given up before
         self._settled: OrderedDict[MatchKey, tuple[Outcome, _Pending[Token]]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -119,15 +121,18 @@ class PendingTable(Generic[Token]):
             raise DuplicateKey
         if len(self._pending) >= self._pending_max:
             raise Unavailable(f"{self._pending_max} requests are in flight on this link")
-        self._settled.pop(key, None)
+        if key in self._settled:
+            del self._settled[key]
+        if not self._pending:
+            self._look_at = now + self._wait
         self._pending[key] = _Pending(token, now, over)
 
     def match(self, answer: Message, now: float) -> Match[Token]:
         """Find the request of an answer that came at `now`; a match takes it out of the table."""
         key = self._key(answer)
         if key in self._pending:
-            found = self._settle(key, Outcome.DUPLICATE)
-            return Match(Outcome.MATCHED, found.token, None, now - found.added)
+            token, added, _ = self._settle(key, Outcome.DUPLICATE)
+            return Match(Outcome.MATCHED, token, None, now - added)
         if key in self._settled:
             outcome, found = self._settled[key]
             # The first late answer is late; a second one of the same is a duplicate.
@@ -145,10 +150,13 @@ class PendingTable(Generic[Token]):
 
     def expire(self, now: float) -> list[Token]:
         """Give up the requests that waited long enough; their answers will be late."""
-        given_up = []
+        given_up: list[Token] = []
+        if now < self._look_at:
+            return given_up
         while self._pending:
             key = next(iter(self._pending))
-            if self._pending[key].added + self._wait > now:
+            self._look_at = self._pending[key].added + self._wait
+            if self._look_at > now:
                 break
             given_up.append(self._settle(key, Outcome.LATE).token)
         return given_up

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from gateway.iso8583.field_content import Value
 
@@ -53,12 +53,13 @@ def answer_mti(mti: str) -> str:
     return mti[:2] + str(int(mti[2]) + 1) + without_repeat(mti)[3]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class Message:
     """One ISO 8583 message; text fields are `str`, binary fields `bytes`. Never change `fields`."""
 
-    mti: str
-    fields: Mapping[int, Value]
+    # Not frozen, because making a frozen one takes twice as long; the type checker sees to it.
+    mti: Final[str]
+    fields: Final[Mapping[int, Value]]
 
     def __repr__(self) -> str:
         # Which fields there are, never what is in them.

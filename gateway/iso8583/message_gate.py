@@ -9,6 +9,9 @@ from gateway.iso8583.mac import MAC_DATA_ELEMENTS
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_kind import PRIVATE, FieldRules, PrivateSubfield
 
+# A peer that sends ever new sets of optional fields has each checked anew.
+_GOOD_MAX = 64
+
 
 class Gate:
     """Lets requests, or answers, of one kind pass; raises `RefusedMessage` for all else.
@@ -30,6 +33,7 @@ class Gate:
             if self._needs_mac or not MAC_DATA_ELEMENTS.isdisjoint(rules.optional)
             else allowed
         )
+        self._good: set[tuple[int, ...]] = set()  # data elements that were found present together
         self._private = rules.private
         self._subfields: dict[str, Callable[[str], re.Match[str] | None]] = {
             usage: re.compile(subfields[usage].rule).fullmatch
@@ -39,14 +43,20 @@ class Gate:
 
     def check(self, message: Message) -> None:
         """Check presence of each data element, and presence and content of subfields of DE 48."""
-        fields = message.fields
-        present = fields.keys()
+        present = tuple(message.fields)
+        if present not in self._good:
+            self._check_presence(message)
+            if len(self._good) < _GOOD_MAX:
+                self._good.add(present)
+        if self._private or PRIVATE in message.fields:
+            self._check_private(message.text(PRIVATE))
+
+    def _check_presence(self, message: Message) -> None:
+        present = message.fields.keys()
         if not self._required <= present <= self._allowed:
             self._refuse_presence(message)
         if self._needs_mac and MAC_DATA_ELEMENTS.isdisjoint(present):
             raise RefusedMessage("DE 128", "missing")
-        if self._private or PRIVATE in present:
-            self._check_private(message.text(PRIVATE))
 
     def _refuse_presence(self, message: Message) -> None:
         for de in sorted(self._required - message.fields.keys()):

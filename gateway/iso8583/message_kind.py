@@ -110,7 +110,11 @@ class MessageKind:
     answer_echoes: tuple[int, ...] = ()
     # The fields, with their values, that make a request one of this kind.
     selectors: dict[int, str] = field(init=False, repr=False, compare=False, default_factory=dict)
-    _echoed: list[int] = field(init=False, repr=False, compare=False, default_factory=list)
+    # What an answer holds, in ascending order: what it echoes, DE 39, DE 48.
+    _answered: list[int] = field(init=False, repr=False, compare=False, default_factory=list)
+    _answered_with_private: list[int] = field(
+        init=False, repr=False, compare=False, default_factory=list
+    )
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
 
@@ -119,7 +123,9 @@ class MessageKind:
         pairs = zip(SELECTORS, values, strict=True)
         self.selectors.update((de, value) for de, value in pairs if value)
         kept = set(SELECTORS) & set(self.response_fields.mandatory)
-        self._echoed.extend(sorted({*self.answer_echoes, *kept}))
+        answered = {*self.answer_echoes, *kept, 39}
+        self._answered.extend(sorted(answered))
+        self._answered_with_private.extend(sorted({*answered, PRIVATE}))
 
     @property
     def request_mandatory(self) -> tuple[int, ...]:
@@ -138,8 +144,10 @@ class MessageKind:
 
         The MAC comes from the codec. `MessageSet.check_request` says whether it is complete.
         """
-        packed = {PRIVATE: private_data.pack(private)} if private else {}
-        return Message(self.request, _in_order({**fields, **packed, **self.selectors}))
+        filled = {**fields, **self.selectors}
+        if private:
+            filled[PRIVATE] = private_data.pack(private)
+        return Message(self.request, {de: filled[de] for de in sorted(filled)})
 
     def answer(
         self,
@@ -148,10 +156,9 @@ class MessageKind:
         private: Mapping[str, str] | None = None,
     ) -> Message:
         """Make the answer to a request of this kind; what has to be echoed is filled in."""
-        fields = {de: request.fields[de] for de in self._echoed if de in request.fields}
-        packed = {PRIVATE: private_data.pack(private)} if private else {}
-        return Message(self.response, _in_order({**fields, **packed, 39: response_code}))
-
-
-def _in_order(fields: Mapping[int, Value]) -> dict[int, Value]:
-    return {de: fields[de] for de in sorted(fields)}
+        fields = {**request.fields, 39: response_code}
+        order = self._answered
+        if private:
+            fields[PRIVATE] = private_data.pack(private)
+            order = self._answered_with_private
+        return Message(self.response, {de: fields[de] for de in order if de in fields})

@@ -77,13 +77,13 @@ class MessageSet:
         """
         field = request.fields.get
         selected = (field(3, ""), field(70, ""), field(91, ""), field(101, ""))
-        kind = self._index.by_selectors.get((without_repeat(request.mti), *selected))
-        if kind is None:
-            rule = "no message of the set has this MTI with these DE 3, 70, 91 and 101"
-            raise RefusedMessage("MTI", rule, ResponseCode.NOT_SUPPORTED)
-        if request.is_repeat and request.mti != kind.repeat:
+        kind = self._index.by_selectors.get((request.mti, *selected))
+        if kind is not None:
+            return kind
+        if (without_repeat(request.mti), *selected) in self._index.by_selectors:
             raise RefusedMessage("MTI", "this message is never repeated")
-        return kind
+        rule = "no message of the set has this MTI with these DE 3, 70, 91 and 101"
+        raise RefusedMessage("MTI", rule, ResponseCode.NOT_SUPPORTED)
 
     def check_request(self, request: Message, sender: Sender = "gateway") -> MessageKind:
         """Give the kind of a request that is as the set wants it; raises `RefusedMessage`.
@@ -119,8 +119,12 @@ class _Index:
         self, messages: tuple[MessageKind, ...], subfields: Mapping[str, PrivateSubfield]
     ) -> None:
         self.by_name = {kind.name: kind for kind in messages}
+        # Each under its MTI, and under that of its repeat where it has one.
         self.by_selectors: dict[tuple[Value, ...], MessageKind] = {
-            _request_key(kind): kind for kind in messages
+            _request_key(kind, mti): kind
+            for kind in messages
+            for mti in (kind.request, kind.repeat)
+            if mti
         }
         self.requests = {
             kind.name: Gate(kind.request_mandatory, kind.request_fields, subfields)
@@ -135,8 +139,8 @@ class _Index:
         }
 
 
-def _request_key(kind: MessageKind) -> tuple[str, ...]:
-    return (kind.request, *(kind.selectors.get(de, "") for de in SELECTORS))
+def _request_key(kind: MessageKind, mti: str) -> tuple[str, ...]:
+    return (mti, *(kind.selectors.get(de, "") for de in SELECTORS))
 
 
 # ---------------------------------------------------------------- loading

@@ -64,22 +64,23 @@ class EncodePlan:
     def __init__(
         self, bitmap: str, forms: Sequence[FieldForm], data_elements: Sequence[int]
     ) -> None:
-        checks = {
-            de: form.checked for de, form in zip(data_elements, forms, strict=True) if form.checked
-        }
+        pairs = zip(data_elements, forms, strict=True)
+        checks = {de: form.checked or "" for de, form in pairs if _characters(form)}
         self._bitmap = bitmap
-        self._values = itemgetter(*data_elements)
         self._checked = itemgetter(*checks)
         # A line end is in no class, so that the joined values can only be good one by one.
         self._good = re.compile("\n".join(checks.values())).fullmatch
         self._framed: list[tuple[int, Mapping[int, str], Mapping[int, str]]] = []
-        self._alone: list[tuple[int, Write]] = []
+        self._alone: list[tuple[int, int, Write]] = []
         self._blocks: list[tuple[slice, Callable[[str], str]]] = []
         index = 0
         for characters, group in groupby(forms, _characters):
             begin = index
             for form in group:
-                self._add(index, form, characters)
+                if characters:
+                    self._frame(index, form, characters)
+                else:
+                    self._alone.append((index, data_elements[index], form.put))
                 index += 1
             if isinstance(characters, Transcoder):
                 self._blocks.append((slice(begin, index), characters.raw))
@@ -88,10 +89,8 @@ class EncodePlan:
         # From the last to the first: each block moves the values behind it.
         self._blocks.reverse()
 
-    def _add(self, index: int, form: FieldForm, characters: "Transcoder | str") -> None:
-        if not characters:
-            self._alone.append((index, form.put))
-            return
+    def _frame(self, index: int, form: FieldForm, characters: "Transcoder | str") -> None:
+        """Note what stands before and behind the value of a field, where anything does."""
         counts = form.indicators or {form.count_max: ""}
         heads = {count: _unwritten(raw, characters) for count, raw in counts.items()}
         tails = dict.fromkeys(counts, "")
@@ -107,23 +106,23 @@ class EncodePlan:
     @staticmethod
     def suits(forms: Sequence[FieldForm]) -> bool:
         """Tell whether there are enough text fields for a plan to be of use."""
-        return sum(form.checked is not None for form in forms) > 1
+        return sum(_characters(form) != _ALONE for form in forms) > 1
 
     def encode(self, fields: Mapping[int, Value]) -> str | None:
         """Give bitmap and fields as they stand in a message; None where anything is wrong."""
+        parts = list(self._checked(fields))
         try:
-            good = self._good("\n".join(self._checked(fields)))
+            good = self._good("\n".join(parts))
         except TypeError:  # bytes where text should be
             return None
         if not good:
             return None
-        parts = list(self._values(fields))
+        for index, data_element, write in self._alone:
+            parts.insert(index, write(fields[data_element]))
         for index, heads, tails in self._framed:
             value = parts[index]
             count = len(value)
             parts[index] = heads[count] + value + tails[count]
-        for index, write in self._alone:
-            parts[index] = write(parts[index])
         for place, finish in self._blocks:
             parts[place] = (finish("".join(parts[place])),)
         parts.insert(0, self._bitmap)

@@ -6,16 +6,20 @@ with an explicit length.
 
 import re
 from collections.abc import Mapping
+from itertools import product
+from string import ascii_uppercase
 from typing import NamedTuple
 
 from gateway.iso8583.errors import MalformedMessage, UnencodableMessage
 
 PLACE = "DE 48"
 _HEAD = re.compile(rb"([A-Z]{2})([0-9]{3})")
-_ASCII_HEAD = re.compile("([A-Z]{2})([0-9]{3})").match
 _HEAD_BYTES = 5
 _VALUE_BYTES_MAX = 999  # three digits
 USAGE = re.compile("[A-Z]{2}")
+_USAGES = frozenset(map("".join, product(ascii_uppercase, repeat=2)))
+_LENGTHS = {count: f"{count:03d}" for count in range(1, _VALUE_BYTES_MAX + 1)}
+_COUNTS = {digits: count for count, digits in _LENGTHS.items()}
 
 
 class Subfield(NamedTuple):
@@ -33,16 +37,18 @@ def pack(subfields: Mapping[str, str]) -> str:
 
 
 def _pack(usage: str, value: str) -> str:
-    place = f"{PLACE} {usage}"
-    if not USAGE.fullmatch(usage):
+    if usage not in _USAGES:
         raise UnencodableMessage(PLACE, "a usage is two capital letters")
     try:
-        count = len(value.encode("gb18030"))
+        count = len(value) if value.isascii() else len(value.encode("gb18030"))
     except UnicodeEncodeError:
-        raise UnencodableMessage(place, "a character is not in GB18030") from None
-    if not 0 < count <= _VALUE_BYTES_MAX:
-        raise UnencodableMessage(place, f"a value has 1 to {_VALUE_BYTES_MAX} bytes")
-    return f"{usage}{count:03d}{value}"
+        rule = "a character is not in GB18030"
+        raise UnencodableMessage(f"{PLACE} {usage}", rule) from None
+    digits = _LENGTHS.get(count)
+    if digits is None:
+        rule = f"a value has 1 to {_VALUE_BYTES_MAX} bytes"
+        raise UnencodableMessage(f"{PLACE} {usage}", rule)
+    return usage + digits + value
 
 
 def unpack(text: str) -> dict[str, str]:
@@ -58,14 +64,13 @@ def _unpack_ascii(text: str) -> dict[str, str] | None:
     subfields: dict[str, str] = {}
     start, end = 0, len(text)
     while start < end:
-        head = _ASCII_HEAD(text, start)
-        if head is None:
+        begin = start + _HEAD_BYTES
+        usage, count = text[start : start + 2], _COUNTS.get(text[start + 2 : begin])
+        if count is None or usage not in _USAGES or usage in subfields:
             return None
-        start, usage = head.end() + int(head[2]), head[1]
-        if usage in subfields or not head.end() < start <= end:
-            return None
-        subfields[usage] = text[head.end() : start]
-    return subfields
+        start = begin + count
+        subfields[usage] = text[begin:start]
+    return subfields if start == end else None
 
 
 def subfields_of(text: str) -> list[Subfield]:
