@@ -69,6 +69,8 @@ class MessageConnection(protocol.Protocol):
         self._clock = clock
         self._unfinished: IDelayedCall | None = None
         self._hanging_up: IDelayedCall | None = None
+        self._is_reading = False
+        self._unwritten: list[bytes] = []  # while reading
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Set the socket's options and tell the link."""
@@ -88,8 +90,14 @@ class MessageConnection(protocol.Protocol):
         except MalformedFrame as error:
             self._close_over(error)
             return
-        for frame in frames:
-            self._take(frame)
+        # What is said to many messages at once leaves at once.
+        self._is_reading = True
+        try:
+            for frame in frames:
+                self._take(frame)
+        finally:
+            self._is_reading = False
+            self._write_out()
         if self._reader.error is not None:
             self._close_over(self._reader.error)
         elif frames or self._unfinished is None:
@@ -107,10 +115,17 @@ class MessageConnection(protocol.Protocol):
 
         It goes under the dialect's own TPDU and header, unless an answer's `envelope` is given.
         """
-        payload = self._codec.encode(message, self._mac)
+        payload = self._codec.encode(message, self._mac.current)
         self._tally.sent += 1
-        transport: Any = self.transport
-        transport.write(self._framing.frame(payload, envelope))
+        self._unwritten.append(self._framing.frame(payload, envelope))
+        if not self._is_reading:
+            self._write_out()
+
+    def _write_out(self) -> None:
+        if self._unwritten:
+            transport: Any = self.transport
+            transport.write(b"".join(self._unwritten))
+            self._unwritten.clear()
 
     def disconnect(self) -> None:
         """Close the connection without waiting for a peer that does not read."""
@@ -123,17 +138,19 @@ class MessageConnection(protocol.Protocol):
 
         Under TLS the far side has to agree, and it may not.
         """
+        self._write_out()
         transport: Any = self.transport
         self._hanging_up = self._clock.callLater(HANG_UP_SECONDS_MAX, self.disconnect)
         transport.loseConnection()
 
     def _take(self, frame: Frame) -> None:
-        if frame.is_keep_alive:
+        payload = frame.payload
+        if not payload:
             self._listener.alive()
             return
         self._tally.received += 1
         try:
-            message = self._read(frame.payload)
+            message = self._read(payload)
         except MalformedMessage as error:
             self._tally.malformed += 1
             log.warning("message-malformed", link=self._name, reason=str(error))
@@ -162,7 +179,7 @@ class MessageConnection(protocol.Protocol):
 
     def _read(self, payload: bytes) -> Message:
         try:
-            return self._codec.read(payload, self._mac)
+            return self._codec.read(payload, self._mac.current)
         except MacMismatch:
             previous = self._mac.previous
             if previous is None:

@@ -25,6 +25,11 @@ class LinkMac:
         return self._current(data)
 
     @property
+    def current(self) -> Mac:
+        """The MAC under the current key."""
+        return self._current
+
+    @property
     def previous(self) -> Mac | None:
         """The MAC before, while what comes in may still have it."""
         if self._previous is not None and self._seconds() >= self._previous_ends:

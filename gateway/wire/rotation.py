@@ -18,6 +18,9 @@ class Rotation(Generic[T]):
 
     def next(self, is_available: Callable[[T], bool]) -> T | None:
         """Give whose turn it is among those available; None when nobody is."""
+        if len(self._members) == 1:
+            only = self._members[0][0]
+            return only if is_available(only) else None
         chosen, total = -1, 0
         for index, (member, weight) in enumerate(self._members):
             if not is_available(member):
