@@ -12,6 +12,7 @@ module                   holds
 ``ebcdic``               code pages 037, 500 and 1047
 ``field_form``           a field on the wire: length and content, read and written strictly
 ``subfields``            positional, tagged and nested subfields as the dialect declares them
+``ber_tlv``              tags and lengths of chip data (DE 55), in their shortest form
 ``bitmap``               binary, hex and EBCDIC bitmaps; primary, secondary, tertiary
 ``plans``                many fields at once, by one regular expression
 ``layouts``              where the fields stand once the length of each is known

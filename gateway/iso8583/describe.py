@@ -93,10 +93,19 @@ def _part_rows(
         # message, or one take two.
         start, end = whole.length * at // units, -(-whole.length * (at + count) // units)
         row = _row(f"{whole.place} {key}", known, whole.offset + start, end - start, part)
+        if specification.subfields.layout == "ber-tlv" and isinstance(part, bytes):
+            row = replace(row, value=_chip_data(part, known.sensitive))
         inner = structure.inner.get(key)
         yield replace(row, value="") if inner else row
         if inner:
             yield from _part_rows(inner, known, row, part)
+
+
+def _chip_data(value: bytes, sensitive: Sensitivity) -> str:
+    """Give the bytes of a tag in hex; numbers that fill no byte end with F (EMV Book 3, cn)."""
+    return shown(
+        value.hex().upper().rstrip("F") if sensitive == "mask" else value.hex().upper(), sensitive
+    )
 
 
 def _private_rows(

@@ -55,13 +55,15 @@ class Subfields:
 
     ``positional``: the `parts` one behind the other; the last ones may be absent together.
     ``tlv``: tag, length, value. ``ltv``: a length that counts tag and value, tag, value.
-    ``usage``: two capital letters, three digits, value, as on Chinese institution links. `parts`
+    ``usage``: two capital letters, three digits, value, as on Chinese institution links.
+    ``ber-tlv``: BER-TLV objects in a binary field (DE 55), constructed ones divided in turn; their
+    digits are packed and their text is ASCII, whatever the dialect's are (EMV Book 3). `parts`
     are keyed by tag; a tag that is not among them is refused, as is one that comes twice. `tag`
     is the format of a tag and `length_digits` that of a length, for ``tlv`` and ``ltv`` only.
     Lengths count bytes, or characters where each has one byte.
     """
 
-    layout: Literal["positional", "tlv", "ltv", "usage"]
+    layout: Literal["positional", "tlv", "ltv", "usage", "ber-tlv"]
     parts: Annotated[Mapping[str, "FieldSpecification"], MinLen(1)]
     tag: Annotated[str, AfterValidator(_check_format)] | None = None
     length_digits: Literal[2, 3] | None = None

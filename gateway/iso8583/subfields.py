@@ -4,10 +4,11 @@ A field of text is divided after its characters are read, so that offsets count 
 in multibyte text); a binary field is divided as it stands, its parts in the dialect's own forms.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
+from gateway.iso8583 import ber_tlv
 from gateway.iso8583.errors import MalformedMessage, UnencodableMessage
 from gateway.iso8583.field_content import BadContent, Content, Value
 from gateway.iso8583.field_form import ASCII, FieldForm, Writing, form_of
@@ -16,6 +17,7 @@ from gateway.iso8583.packed_digits import PackedDigits
 
 Parts = Mapping[str, "Value | Parts"]
 _USAGE_TAG, _USAGE_LENGTH_DIGITS = "a 2", 3
+_EMV = Writing(numeric="bcd", pad_left=True)  # EMV Book 3, 4.3: n to the right, ans in ASCII
 _ENDS = "the field ends inside this subfield"
 
 
@@ -48,6 +50,8 @@ class Structure:
         }
 
     def _check_kinds(self, subfields: Subfields) -> None:
+        if subfields.layout == "ber-tlv" and not self._is_binary:
+            raise ValueError("ber-tlv divides a binary field")
         for part in subfields.parts.values():
             if part.form.kind == "b" and not self._is_binary:
                 raise ValueError("a binary subfield stands in a binary field")
@@ -170,14 +174,7 @@ class _Tagged:
         return cls(tag_form, lengths, indicators, contents, counts, length_first=is_ltv)
 
     def read(self, raw: str) -> Iterator[Subfield]:
-        start, seen = 0, set()
-        while start < len(raw):
-            subfield = self._next(raw, start)
-            if subfield.key in seen:
-                raise BadContent(start, "this tag came before", f" {subfield.key}")
-            seen.add(subfield.key)
-            yield subfield
-            start = subfield.offset + subfield.length
+        return _each_once(self._next, raw)
 
     def _next(self, raw: str, start: int) -> Subfield:
         if self.length_first:
@@ -230,7 +227,76 @@ class _Tagged:
         return head + self.indicators[len(raw)] + raw
 
 
-_LAYOUTS: dict[str, type[_Positional] | type[_Tagged]] = {
+def _each_once(read: Callable[[str, int], Subfield], raw: str) -> Iterator[Subfield]:
+    """Read tagged subfields up to the end, none of them twice."""
+    start, seen = 0, set()
+    while start < len(raw):
+        subfield = read(raw, start)
+        if subfield.key in seen:
+            raise BadContent(start, "this tag came before", f" {subfield.key}")
+        seen.add(subfield.key)
+        yield subfield
+        start = subfield.offset + subfield.length
+
+
+@dataclass(frozen=True, slots=True)
+class _BerTlv:
+    """BER-TLV objects, each tag and length in its shortest form."""
+
+    tags: Mapping[str, str]  # by raw form
+    forms: Mapping[str, FieldForm]
+    counts: Mapping[str, Mapping[int, int]]
+
+    @classmethod
+    def of(cls, subfields: Subfields, _: Writing) -> Self:
+        if subfields.tag or subfields.length_digits:
+            raise ValueError("tag and length_digits are for tlv and ltv")
+        tags = {ber_tlv.raw_tag(tag): tag for tag in subfields.parts}
+        for tag, part in subfields.parts.items():
+            inner = part.subfields and part.subfields.layout
+            if inner != ("ber-tlv" if ber_tlv.is_constructed(tag) else None):
+                raise ValueError("a constructed tag, and no other, is divided as ber-tlv")
+        forms = {tag: form_of(tag, part, _EMV) for tag, part in subfields.parts.items()}
+        return cls(tags, forms, {tag: _counts(form) for tag, form in forms.items()})
+
+    def read(self, raw: str) -> Iterator[Subfield]:
+        return _each_once(self._next, raw)
+
+    def _next(self, raw: str, start: int) -> Subfield:
+        end = ber_tlv.tag_end(raw, start)
+        tag = self.tags.get(raw[start:end])
+        if tag is None:
+            raise BadContent(start, "the dialect does not have this tag")
+        length, at = ber_tlv.length_at(raw, end)
+        count = self.counts[tag].get(length)
+        if count is None:
+            raise BadContent(start, "the dialect does not allow this length", f" {tag}")
+        if at + length > len(raw):
+            raise BadContent(start, _ENDS, f" {tag}")
+        try:
+            value = self.forms[tag].content.read(raw[at : at + length], count)
+        except BadContent as bad:
+            raise BadContent(at + bad.offset, bad.rule, f" {tag}") from None
+        return Subfield(tag, at, length, value)
+
+    def write(self, values: Mapping[str, Value]) -> str:
+        return "".join(self._put(tag, value) for tag, value in values.items())
+
+    def _put(self, tag: str, value: Value) -> str:
+        form = self.forms.get(tag)
+        if form is None:
+            raise BadContent(0, "the dialect does not have this tag")
+        try:
+            _, raw = form.content.write(value)
+        except BadContent as bad:
+            raise BadContent(0, bad.rule, f" {tag}") from None
+        if len(raw) not in self.counts[tag]:
+            raise BadContent(0, "the dialect does not allow this length", f" {tag}")
+        return ber_tlv.raw_tag(tag) + ber_tlv.raw_length(len(raw)) + raw
+
+
+_LAYOUTS: dict[str, type[_Positional] | type[_Tagged] | type[_BerTlv]] = {
+    "ber-tlv": _BerTlv,
     "positional": _Positional,
     "tlv": _Tagged,
     "ltv": _Tagged,

@@ -58,7 +58,7 @@ def parts_of(subfields, numeric):
         return st.integers(1, len(keys)).flatmap(
             lambda count: st.fixed_dictionaries({key: values[key] for key in keys[:count]})
         )
-    return st.lists(st.sampled_from(sorted(values)), min_size=1, unique=True).flatmap(
+    return st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=6, unique=True).flatmap(
         lambda keys: st.fixed_dictionaries({key: values[key] for key in keys})
     )
 

@@ -104,6 +104,35 @@ def test_declared_subfields_have_rows_of_their_own(codecs):
     assert (described.rows[10].offset, described.rows[10].length) == (85, 10)
 
 
+def test_chip_data_is_shown_tag_by_tag_and_masked(codecs):
+    """The PAN keeps its last digits, track 2 and cryptogram nothing; templates are opened."""
+    codec = codecs["institution"]
+    chip = codec.pack(
+        55,
+        {
+            "5A": bytes.fromhex("6200000000000000018F"),
+            "57": bytes.fromhex("6200000000000000018D9912"),
+            "95": bytes(5),
+            "9F1A": "156",
+            "71": {"9F18": bytes.fromhex("00000001"), "86": b"SECRET"},
+        },
+    )
+
+    described = describe(codec, codec.encode(Message("0200", {11: "000123", 55: chip})), {})
+
+    shown = {row.place: row.value for row in described.rows if row.place.startswith("DE 55")}
+    assert shown == {
+        "DE 55": "",
+        "DE 55 5A": "***************0018",
+        "DE 55 57": "****",
+        "DE 55 95": "0000000000",
+        "DE 55 9F1A": "156",
+        "DE 55 71": "",
+        "DE 55 71 9F18": "00000001",
+        "DE 55 71 86": "****",
+    }
+
+
 def test_flaw_in_private_data_is_where_it_is_in_the_message(codecs):
     """The offset of a bad subfield counts from the start of the message, like any other."""
     data = codecs["bureau"].encode(Message("0100", {11: "000123", 48: "IN00899350201NM9991"}))

@@ -22,7 +22,37 @@ LTV = Subfields("ltv", {"A1": field("ans 2"), "A2": field("ans..5")}, "an 2", 3)
 USAGE = Subfields("usage", {"AA": field("n 2"), "NM": field("ans..9", charset="gb18030")})
 NESTED = Subfields("usage", {"AA": field("ans...40", TLV), "BB": field("n 1")})
 BINARY = Subfields("tlv", {"01": field("n 3"), "02": field("b..4"), "03": field("ans 1")}, "n 2", 2)
+CHIP = Subfields(
+    "ber-tlv",
+    {
+        "5A": field("b..10"),
+        "9F1A": field("n 3"),
+        "8A": field("an 2"),
+        "71": field(
+            "b...255", Subfields("ber-tlv", {"9F18": field("b 4"), "86": field("b...200")})
+        ),
+    },
+)
 GOOD = [
+    pytest.param(
+        CHIP,
+        "b...255",
+        bytes.fromhex("5A03 62000F 9F1A02 0156 8A02 3030 71 0B 9F1804 DEADBEEF 8602 AABB"),
+        {
+            "5A": bytes.fromhex("62000F"),
+            "9F1A": "156",
+            "8A": "00",
+            "71": {"9F18": bytes.fromhex("DEADBEEF"), "86": b"\xaa\xbb"},
+        },
+        id="ber-tlv",
+    ),
+    pytest.param(
+        CHIP,
+        "b...255",
+        bytes.fromhex("71 8183 86 8180") + bytes(128),
+        {"71": {"86": bytes(128)}},
+        id="ber-tlv-long",
+    ),
     pytest.param(POSITIONAL, "ans...99", "12", {"1": "12"}, id="positional-first"),
     pytest.param(POSITIONAL, "ans...99", "1203abc", {"1": "12", "2": "abc"}, id="positional-two"),
     pytest.param(
@@ -102,6 +132,70 @@ def test_bad_subfields_are_refused_where_they_stand(subfields, value, offset, pa
         structure(subfields, "ans...99").unpack(value)
 
     assert (caught.value.offset, caught.value.part) == (offset, part)
+
+
+@pytest.mark.parametrize(
+    ("value", "offset", "part", "rule"),
+    [
+        ("9F", 0, "", "shortest form"),
+        ("9F3704 00000000", 0, "", "does not have this tag"),
+        ("00", 0, "", "no tags"),
+        ("8A02 3030 0000", 4, "", "no tags"),
+        ("8A", 1, "", "shortest form"),
+        ("8A80", 1, "", "shortest form"),
+        ("8A8102 3030", 1, "", "shortest form"),
+        ("8A00", 1, "", "shortest form"),
+        ("8A03 303030", 0, " 8A", "does not allow this length"),
+        ("8A02 30", 0, " 8A", "ends inside"),
+        ("8A02 302D", 3, " 8A", "letters"),
+        ("9F1A02 1156", 3, " 9F1A", "unused half"),
+        ("8A02 3030 8A02 3030", 4, " 8A", "came before"),
+        ("7104 8A02 3030", 2, " 71", "does not have this tag"),
+        ("7106 8603 AABB", 0, " 71", "ends inside"),
+        ("7104 8603 AABB", 2, " 71 86", "ends inside"),
+        ("7105 868102 AABB", 3, " 71", "shortest form"),
+    ],
+)
+def test_bad_chip_data_is_refused_where_it_stands(value, offset, part, rule):
+    """Whatever would not be written back as the same bytes, at every depth."""
+    with pytest.raises(BadContent, match=rule) as caught:
+        structure(CHIP, "b...255").unpack(bytes.fromhex(value))
+
+    assert (caught.value.offset, caught.value.part) == (offset, part)
+
+
+@pytest.mark.parametrize(
+    ("parts", "part", "rule"),
+    [
+        ({"9F37": bytes(4)}, "", "does not have this tag"),
+        ({"8A": "0-"}, " 8A", "letters"),
+        ({"5A": bytes(11)}, " 5A", "does not allow this length"),
+        ({"71": {"9F18": bytes(5)}}, " 71 9F18", "does not allow this length"),
+    ],
+)
+def test_chip_data_of_ours_that_does_not_fit_is_never_written(parts, part, rule):
+    """Our own mistakes are named like a peer's."""
+    with pytest.raises(BadContent, match=rule) as caught:
+        structure(CHIP, "b...255").pack(parts)
+
+    assert caught.value.part == part
+
+
+@pytest.mark.parametrize(
+    ("subfields", "notation", "rule"),
+    [
+        (CHIP, "ans...255", "divides a binary field"),
+        (Subfields("ber-tlv", {"9F": field("b 1")}), "b...255", "hexadecimal capitals"),
+        (Subfields("ber-tlv", {"71": field("b..9")}), "b...255", "constructed tag"),
+        (Subfields("ber-tlv", {"71": field("b..9", TLV)}), "b...255", "constructed tag"),
+        (Subfields("ber-tlv", {"8A": field("b..9", CHIP)}), "b...255", "constructed tag"),
+        (Subfields("ber-tlv", {"8A": field("b..9")}, "n 2"), "b...255", "for tlv and ltv"),
+    ],
+)
+def test_chip_data_that_cannot_be_declared(subfields, notation, rule):
+    """Text, tags that are none, templates that hold something else."""
+    with pytest.raises(ValueError, match=rule):
+        structure(subfields, notation)
 
 
 @pytest.mark.parametrize(
