@@ -56,6 +56,13 @@ _ComponentFile = Annotated[
     Path | None, typer.Option("--components", help="Components from a file; no ceremony.")
 ]
 _Expected = Annotated[str, typer.Option(help="The key's check value, from its paper.")]
+_OfAlgorithm = Annotated[
+    Algorithm | None, typer.Option("--algorithm", help="Default: the zone's, aes for a KBPK.")
+]
+_Running = Annotated[
+    Path | None,
+    typer.Option("--config", help="The configuration of the gateway that runs, to tell it."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +163,24 @@ def zone(
 
 
 @app.command()
-def generate(
+def generate(  # noqa: PLR0913 - its options; nobody calls it by position
     context: typer.Context,
     zone: _Zone,
     purpose: _Purpose,
     due: _Due = None,
     length: Annotated[int, typer.Option("--bytes", help="Length; default: 16.")] = 0,
     *,
+    algorithm: _OfAlgorithm = None,
     exportable: Annotated[bool, typer.Option(help="It may leave until it is activated.")] = False,
 ) -> None:
     """Draw a key, pending."""
     with _errors(), _desk(context).open() as held:
         slot = Slot(zone, purpose)
-        record = held.generate(slot, _due(due), length_bytes=length, exportable=exportable)
-        _tell(record)
+        _tell(
+            held.generate(
+                slot, _due(due), algorithm=algorithm, length_bytes=length, exportable=exportable
+            )
+        )
 
 
 @app.command(name="import")
@@ -181,7 +192,9 @@ def import_key(  # noqa: PLR0913, PLR0917 - its options; nobody calls it by posi
     custodian: _Custodians = None,
     components: _ComponentFile = None,
     due: _Due = None,
-    algorithm: Annotated[Algorithm | None, typer.Option(help="Of a KBPK: aes or tdes.")] = None,
+    algorithm: Annotated[
+        Algorithm | None, typer.Option(help="Default: the zone's, aes for a KBPK.")
+    ] = None,
 ) -> None:
     """Put a key together from the custodians' components, pending."""
     slot = Slot(zone, purpose)
@@ -237,10 +250,12 @@ def export_key(context: typer.Context, zone: _Zone, purpose: _Purpose) -> None:
 
 
 @app.command()
-def rotate(context: typer.Context, zone: _Zone, purpose: _Purpose) -> None:
-    """Make the pending key current; tell the module with SIGHUP."""
-    with _errors(), _desk(context).open() as held:
-        _tell(held.activate(Slot(zone, purpose)))
+def rotate(context: typer.Context, zone: _Zone, purpose: _Purpose, config: _Running = None) -> None:
+    """Make the pending key current, and have the running gateway take it up."""
+    with _errors():
+        with _desk(context).open() as held:
+            _tell(held.activate(Slot(zone, purpose)))
+        _take_up(config)
 
 
 @app.command()
@@ -275,11 +290,14 @@ def revoke(
     purpose: _Purpose,
     version: _Version,
     reason: Annotated[str, typer.Option(help="What happened, for the audit.")],
+    config: _Running = None,
 ) -> None:
-    """Destroy a compromised key at once; tell the module with SIGHUP."""
-    with _errors(), _desk(context).open() as held:
-        held.end(Slot(zone, purpose), version, KeyState.REVOKED, reason)
-        typer.echo(f"revoked {Slot(zone, purpose)} version {version}")
+    """Destroy a compromised key at once, in the store and in the running gateway."""
+    with _errors():
+        with _desk(context).open() as held:
+            held.end(Slot(zone, purpose), version, KeyState.REVOKED, reason)
+            typer.echo(f"revoked {Slot(zone, purpose)} version {version}")
+        _take_up(config)
 
 
 @app.command(name="list")
@@ -376,6 +394,16 @@ def _text(file: Path) -> str:
         return file.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise LocalError("the file cannot be read as text") from None
+
+
+def _take_up(config: Path | None) -> None:
+    """Have the running gateway take up what was changed, and print what it says."""
+    if config is None:
+        return  # it is told by SIGHUP
+    from gateway.app.control import ask  # noqa: PLC0415 - it brings a reactor along
+    from gateway.app.settings import load_settings  # noqa: PLC0415
+
+    typer.echo("\n".join(ask(load_settings(config).store.path, "keys", {})["said"]))
 
 
 def _tell(record: KeyRecord) -> None:

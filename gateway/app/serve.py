@@ -27,7 +27,7 @@ from gateway.app.control import Control, control_path, cut_over_desk, key_desk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
-from gateway.app.key_changes import KeyChanges, LinkKeys
+from gateway.app.key_changes import KeyChanges, KeyRenewal, LinkKeys
 from gateway.app.logs import configure
 from gateway.app.manual_desk import ManualDesk
 from gateway.app.metrics import GatewayCollector, exposition
@@ -40,11 +40,11 @@ from gateway.app.specifications import Specifications, read_working_days, shippe
 from gateway.app.traces import TraceNumbers
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
-from gateway.hsm.mac import mac_of
+from gateway.hsm.mac import SessionMacs, session_macs
 from gateway.hsm.private_files import read_private
 from gateway.hsm.protocol import BadRequest
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.mac import Mac, MacRule
+from gateway.iso8583.mac import MacRule
 from gateway.iso8583.message_set import MessageSet, must_have
 from gateway.iso8583.session import State
 from gateway.linking.kinds import EXCHANGES
@@ -55,7 +55,7 @@ from gateway.store.journal import Journal
 from gateway.store.queries import Linked, Queries
 from gateway.store.reader import Reader
 from gateway.store.sealing import Sealer
-from gateway.terms.errors import GatewayError, SpecificationError
+from gateway.terms.errors import SpecificationError
 from gateway.terms.numbers import AgencyCode, LinkId
 from gateway.terms.sides import Side
 from gateway.wire.exchange_link import ExchangeLink
@@ -117,8 +117,9 @@ class Gateway:
             await self._resume(conductor)
             await self._start_http(stack, self._application(conductor, table, sealer))
             self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
-            await self._start_control(stack, conductor)
-            renewing = asyncio.create_task(self._renew_keys())
+            renewal = KeyRenewal(self._modules, self._keys)
+            await self._start_control(stack, conductor, renewal)
+            renewing = asyncio.create_task(self._renew_keys(renewal))
             watching = asyncio.create_task(self._watch_modules())
             await self._stop.wait()
             watching.cancel()
@@ -187,32 +188,27 @@ class Gateway:
                     self._module_is_ready[side] = False
             await asyncio.sleep(_MODULE_LOOK_SECONDS)
 
-    async def _start_control(self, stack: AsyncExitStack, conductor: Conductor) -> None:
+    async def _start_control(
+        self, stack: AsyncExitStack, conductor: Conductor, renewal: KeyRenewal
+    ) -> None:
         path = control_path(self._settings.store.path)
         manual = ManualDesk(conductor, self._journal, self._read, utc_now)
         desks = {
             "key": key_desk(self._links),
             "cut-over": cut_over_desk(self._links),
+            "keys": renewal.desk,
             "manual": manual.answer,
         }
         control = await Control(desks).listen(path)
         stack.callback(path.unlink, missing_ok=True)
         stack.callback(control.close)
 
-    async def _renew_keys(self) -> None:
-        """On SIGHUP take up what custodians changed: modules open their stores, links their MACs.
-
-        What is not right is logged and changes nothing.
-        """
+    async def _renew_keys(self, renewal: KeyRenewal) -> None:
+        """On SIGHUP take up what custodians changed."""
         while True:
             await self._hangup.wait()
             self._hangup.clear()
-            for side, module in self._modules.items():
-                try:
-                    await module.reopen_store()
-                except GatewayError as error:
-                    log.error("keys-not-renewed", side=side.value, reason=str(error))  # noqa: TRY400
-            await self._keys.renew()
+            await renewal.take_up()
 
     # ------------------------------------------------------------------ links
 
@@ -258,7 +254,7 @@ class Gateway:
     ) -> None:
         dialogue = table.dialogue(name)
         rule = dialogue.codec.dialect.mac
-        mac = await self._mac(f"links.{name}", settings, rule)
+        macs = await self._macs(f"links.{name}", settings, rule)
         changes = self._changes(settings, rule)
 
         def became(state: State) -> None:
@@ -270,7 +266,7 @@ class Gateway:
             addresses=tuple(Address(*address) for address in settings.addresses),
             codec=dialogue.codec,
             message_set=dialogue.message_set,
-            mac=mac,
+            mac=macs.previous or macs.current,
             network_message=lambda kind: dialogue.network_message(kind, utc_now()),
             answered=hear(settings.side, dialogue, conductor.answer),
             became=became,
@@ -283,7 +279,10 @@ class Gateway:
             link = kind(plan, self._reactor)
         except ValueError as error:
             raise self._bad_address(f"links.{name}.address", error) from None
-        self._keys.add(name, link, changes)
+        if macs.previous is not None:
+            link.change_mac(macs.current)  # what is on its way may still be under the one before
+        anew = partial(self._start_link, stack, name, settings, conductor, table)
+        self._keys.add(name, link, changes, anew)
         dialogue.link = link
         self._links[name] = link
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
@@ -298,13 +297,14 @@ class Gateway:
             message_set, codec, Station(**self._settings.station.model_dump()), traces
         )
         changes = self._changes(settings, codec.dialect.mac)
+        macs = await self._macs(f"listeners.{name}", settings, codec.dialect.mac)
         plan = InboundPlan(
             name=name,
             address=settings.listen,
             peers=tuple(map(ip_network, settings.peers)),
             codec=codec,
             message_set=message_set,
-            mac=await self._mac(f"listeners.{name}", settings, codec.dialect.mac),
+            mac=macs.previous or macs.current,
             network_message=lambda kind: dialogue.network_message(kind, utc_now()),
             handler=not_supported(message_set),
             connections_max=settings.connections_max,
@@ -313,7 +313,10 @@ class Gateway:
             change_key=changes.take,
         )
         link = InboundLink(plan, self._reactor)
-        self._keys.add(name, link, changes)
+        if macs.previous is not None:
+            link.change_mac(macs.current)
+        anew = partial(self._start_listener, stack, name, settings)
+        self._keys.add(name, link, changes, anew)
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
         try:
             port = await link.start().asFuture(self._loop)
@@ -329,10 +332,12 @@ class Gateway:
     def _bad_address(self, key: str, error: Exception) -> SpecificationError:
         return SpecificationError(self._settings.file, key, f"cannot be used: {error}")
 
-    async def _mac(self, key: str, settings: LinkSettings | ListenerSettings, mac: MacRule) -> Mac:
+    async def _macs(
+        self, key: str, settings: LinkSettings | ListenerSettings, mac: MacRule
+    ) -> SessionMacs:
         try:
             session = await self._modules[settings.side].session_mac_key(settings.zone)
-            return mac_of(mac, session.key)
+            return session_macs(mac, session)
         except ValueError as error:
             rule = f"names a zone whose MAC key is not for {mac.algorithm}: {error}"
             raise SpecificationError(self._settings.file, f"{key}.zone", rule) from None

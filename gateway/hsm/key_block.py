@@ -43,7 +43,9 @@ _DERIVED = {
 }
 _BLOCK_BYTES = {"B": 8, "D": 16}  # of the cipher, and of the MAC
 
-# X9.143 has no letter for SM4; digits are left to the parties.
+# X9.143:2021, 6.3.2, table 3 has the letters A, D, E, H, R, S and T, and leaves digits to the
+# parties (openemv/tr31, ``src/tr31.c``); ISO 20038 adds I and J for HMAC. None is for SM4, so 4 is
+# ours: an SM4 key goes to another party in a key block only when that one reads 4 as well.
 ALGORITHM_LETTER = {Algorithm.TDES: "T", Algorithm.AES: "A", Algorithm.SM4: "4"}
 # Strength in bits by algorithm letter and key length in bytes (NIST SP 800-57 part 1, 5.6.1); E
 # is the private scalar of P-256. The longest length of a letter is what its keys are padded to.

@@ -93,13 +93,23 @@ class Custody:
         return record
 
     def generate(
-        self, slot: Slot, change_due: date, *, length_bytes: int = 0, exportable: bool = False
+        self,
+        slot: Slot,
+        change_due: date,
+        *,
+        algorithm: Algorithm | None = None,
+        length_bytes: int = 0,
+        exportable: bool = False,
     ) -> KeyRecord:
-        """Draw a key for a slot, pending; an envelope key is drawn on P-256."""
+        """Draw a key for a slot, pending; an envelope key is drawn on P-256.
+
+        Without an `algorithm` it is for the zone's own.
+        """
         if slot.purpose is KeyPurpose.ENVELOPE:
             return self._generate_envelope(slot, change_due)
         with self._refusals("generate", {"key": str(slot)}):
-            algorithm = algorithms_of(slot.purpose, self.ledger.zone(slot.zone))[0]
+            allowed = algorithms_of(slot.purpose, self.ledger.zone(slot.zone))
+        algorithm = algorithm or allowed[0]
         length = length_bytes or _KEY_BYTES[algorithm]
         key = fresh_key(algorithm, length)
         return self.take(NewKey(slot, algorithm, key, change_due, exportable), "generate")
@@ -126,7 +136,9 @@ class Custody:
         parity says that it is right. Raises `KeyRefused` or `UnfitKey`.
         """
         with self._refusals("import-enciphered", {"key": str(slot)}):
-            algorithm = algorithms_of(slot.purpose, self.ledger.zone(slot.zone))[0]
+            kek = self.store.key(Slot(slot.zone, KeyPurpose.KEK))
+            algorithm = Algorithm(kek.record.algorithm)
+            self._must_allow(slot, algorithm)
             key = self._deciphered(slot, algorithm, cryptogram)
             _compare(algorithm, key, expected)
         return self.take(NewKey(slot, algorithm, key, change_due), "import-enciphered")
@@ -196,9 +208,9 @@ class Custody:
 
     def _wrapped(self, new: NewKey) -> KeyRecord:
         zone = self.ledger.zone(new.slot.zone)
-        if new.algorithm not in algorithms_of(new.slot.purpose, zone):
-            raise KeyRefused(f"{new.slot} has no key of {new.algorithm.value}")
-        if new.slot.purpose is KeyPurpose.MAC and len(new.key) != _KEY_BYTES[new.algorithm]:
+        self._must_allow(new.slot, new.algorithm)
+        is_retail = new.slot.purpose is KeyPurpose.MAC and new.algorithm is Algorithm.TDES
+        if is_retail and len(new.key) != _KEY_BYTES[Algorithm.TDES]:
             raise UnfitKey("a retail MAC key has 16 bytes")
         check_key(new.algorithm, new.key)
         record = self._record(new.slot, new.algorithm.value, new.change_due)
@@ -211,6 +223,10 @@ class Custody:
         )
         value = check_value(new.algorithm, new.key)
         return replace(record, check_value=value, block=wrap(self._master, header, new.key))
+
+    def _must_allow(self, slot: Slot, algorithm: Algorithm) -> None:
+        if algorithm not in algorithms_of(slot.purpose, self.ledger.zone(slot.zone)):
+            raise KeyRefused(f"{slot} has no key of {algorithm.value}")
 
     def _record(self, slot: Slot, algorithm: str, change_due: date) -> KeyRecord:
         if change_due <= self.now.date():

@@ -51,9 +51,9 @@ class Slot(NamedTuple):
         return f"{self.zone}/{self.purpose}"
 
 
-# X9.143 usages: P0 PIN encipherment, M3 retail MAC, K0 key encipherment, K1 key block protection,
-# K3 asymmetric key agreement. Modes: E encipher, D decipher, C MAC both ways, B both, X derive.
-MAC_KEY_USE = KeyUse("M3", "T", "C")
+# X9.143 usages: P0 PIN encipherment, M1, M3 and M6 ISO/IEC 9797-1 MAC algorithms 1 and 3 and CMAC,
+# K0 key encipherment, K1 key block protection, K3 asymmetric key agreement. Modes: E encipher,
+# D decipher, C MAC both ways, B both, X derive.
 ENVELOPE_KEY_USE = KeyUse("K3", "E", "X")
 _USAGE_AND_MODE = {
     KeyPurpose.PIN: ("P0", "E"),
@@ -61,6 +61,8 @@ _USAGE_AND_MODE = {
     KeyPurpose.KEK: ("K0", "D"),
     KeyPurpose.KBPK: ("K1", "B"),
 }
+# What links have under each cipher: the retail MAC, CMAC, CBC-MAC (`gateway.hsm.mac`).
+_MAC_USAGE = {Algorithm.TDES: "M3", Algorithm.AES: "M6", Algorithm.SM4: "M1"}
 # A key sent by 0800 is enciphered block by block, as only TDES and SM4 links have it; AES keys
 # travel in key blocks, of which X9.143 has no version under SM4.
 _ALGORITHMS = {
@@ -75,7 +77,9 @@ def algorithms_of(purpose: KeyPurpose, zone: Zone) -> tuple[Algorithm, ...]:
         case KeyPurpose.PIN | KeyPurpose.CHANNEL_PIN:
             return (zone.algorithm,)
         case KeyPurpose.MAC:
-            return (Algorithm.TDES,)
+            # A link's MAC may be by another cipher than its PIN blocks: its dialect says by which.
+            others = (cipher for cipher in Algorithm if cipher is not zone.algorithm)
+            return (zone.algorithm, *others)
         case KeyPurpose.KEK | KeyPurpose.KBPK:
             return _ALGORITHMS[purpose]
         case KeyPurpose.ENVELOPE:
@@ -85,7 +89,7 @@ def algorithms_of(purpose: KeyPurpose, zone: Zone) -> tuple[Algorithm, ...]:
 def key_use(purpose: KeyPurpose, algorithm: Algorithm) -> KeyUse:
     """Say what the key block of a zone's key must say."""
     if purpose is KeyPurpose.MAC:
-        return MAC_KEY_USE
+        return KeyUse(_MAC_USAGE[algorithm], ALGORITHM_LETTER[algorithm], "C")
     usage, mode = _USAGE_AND_MODE[purpose]
     return KeyUse(usage, ALGORITHM_LETTER[algorithm], mode)
 

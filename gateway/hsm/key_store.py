@@ -176,9 +176,9 @@ class KeyStore:
         """Give a zone and the key of its channel's PIN pads; raises as `pin_cipher`."""
         return self._pin(Slot(zone_name, KeyPurpose.CHANNEL_PIN))
 
-    def mac_key(self, zone_name: str) -> bytes:
-        """Give a zone's MAC key, 16 bytes; raises `LocalError` for a zone without one."""
-        return self.key(Slot(zone_name, KeyPurpose.MAC)).key
+    def mac_key(self, zone_name: str) -> HeldKey:
+        """Give a zone's MAC key; raises `LocalError` for a zone without one."""
+        return self.key(Slot(zone_name, KeyPurpose.MAC))
 
     def previous_mac_key(self, zone_name: str, now: datetime) -> HeldKey | None:
         """Give the MAC key before the current one, while messages in flight may still have it.

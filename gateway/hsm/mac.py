@@ -12,6 +12,7 @@ threads. Where an algorithm gives 16 bytes, a link carries the left 8.
 
 import hmac
 from enum import IntEnum
+from typing import NamedTuple
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.cmac import CMAC
 
 from gateway.hsm.ciphers import block_algorithm, tdes
+from gateway.hsm.protocol import SessionMacKey
 from gateway.iso8583.mac import MAC_BYTES, Mac, MacRule
 from gateway.pinblock.zone import Algorithm
 
@@ -41,6 +43,33 @@ class MacPadding(IntEnum):
         if self is MacPadding.LENGTH_FIRST:
             return (8 * len(data)).to_bytes(block_bytes) + padded
         return padded
+
+
+class SessionMacs(NamedTuple):
+    """The MAC that a link sends with, and the one that may still come in, if any."""
+
+    current: Mac
+    previous: Mac | None
+
+
+def session_macs(rule: MacRule, session: SessionMacKey) -> SessionMacs:
+    """Make the MACs of a link whose dialect has this rule; raises `ValueError` for another's key.
+
+    Keys of all three ciphers may have 16 bytes: their length does not tell them apart.
+    """
+    if session.algorithm is not _CIPHER[rule.algorithm]:
+        raise ValueError(f"its MAC key is for {session.algorithm.value}")
+    previous = mac_of(rule, session.previous) if session.previous else None
+    return SessionMacs(mac_of(rule, session.key), previous)
+
+
+_CIPHER = {
+    "iso-9797-1-algorithm-1": Algorithm.TDES,
+    "iso-9797-1-algorithm-3": Algorithm.TDES,
+    "cmac-tdes": Algorithm.TDES,
+    "cmac-aes": Algorithm.AES,
+    "sm4-cbc-mac": Algorithm.SM4,
+}
 
 
 def mac_of(rule: MacRule, key: bytes) -> Mac:

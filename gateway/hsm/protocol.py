@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from gateway.hsm.key_purpose import KeyPurpose
+from gateway.pinblock.zone import Algorithm
 from gateway.terms.errors import LocalError
 from gateway.terms.sides import PinPurpose
 
@@ -52,9 +53,14 @@ class BadRequest(LocalError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SessionMacKey:
-    """A zone's MAC key, 16 bytes, for the link's process and the length of its life."""
+    """A zone's MAC key and its cipher, for the link's process and the length of its life.
+
+    `previous` is the key before it while messages in flight may still have it, else empty.
+    """
 
     key: bytes
+    algorithm: Algorithm
+    previous: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +182,22 @@ def read_session_mac_key(payload: bytes) -> str:
     return _read(payload, lambda values: _text(values["zone"]))
 
 
-def write_session_mac_key_answer(key: bytes) -> bytes:
+def write_session_mac_key_answer(answer: SessionMacKey) -> bytes:
     """Write the answer to `SESSION_MAC_KEY`."""
-    return _write({"key": key.hex()})
+    keys = {"key": answer.key.hex(), "previous": answer.previous.hex()}
+    return _write({**keys, "algorithm": answer.algorithm})
 
 
 def read_session_mac_key_answer(payload: bytes) -> SessionMacKey:
     """Read the answer to `SESSION_MAC_KEY`; raises `BadRequest`."""
-    return _read(payload, lambda values: SessionMacKey(bytes.fromhex(values["key"])))
+    return _read(
+        payload,
+        lambda values: SessionMacKey(
+            bytes.fromhex(values["key"]),
+            Algorithm(values["algorithm"]),
+            bytes.fromhex(values["previous"]),
+        ),
+    )
 
 
 def write_public_keys_answer(keys: tuple[PublicKey, ...]) -> bytes:

@@ -16,12 +16,19 @@ from gateway.hsm.key_purpose import KeyPurpose
 from gateway.hsm.key_store import KeyStore
 from gateway.hsm.limits import BurntIds, RefusedAttempts, TriedBlocks
 from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal, SetPin, TranslatePin
-from gateway.hsm.protocol import BadRequest, Diagnostics, KeyTaken, PublicKey, TakeKey
+from gateway.hsm.protocol import (
+    BadRequest,
+    Diagnostics,
+    KeyTaken,
+    PublicKey,
+    SessionMacKey,
+    TakeKey,
+)
 from gateway.hsm.store_keeper import StoreKeeper
 from gateway.pinblock.formats import FILL_BYTES, MalformedPinBlock, wipe
 from gateway.pinblock.policy import Judgement, PinList, PinVerdict, judge
 from gateway.pinblock.translation import BoundFormat, check_translation
-from gateway.pinblock.zone import Zone
+from gateway.pinblock.zone import Algorithm, Zone
 
 SESSION_SECONDS_MAX = 900  # ceiling for any PIN session; the gateway's own last 300
 # Two ids for each call: 500,000 calls in fifteen minutes are 550 a second, and some 100 MB.
@@ -108,9 +115,17 @@ class SoftModule:
         account = _bound(channel, request).account
         return self._attempt(request, now, lambda: channel.decipher(cipher, request.block, account))
 
-    def mac_key(self, zone_name: str) -> bytes:
+    def mac_key(self, zone_name: str) -> SessionMacKey:
         """Give a zone's MAC key; raises `LocalError` for an unknown zone."""
-        return self._store.mac_key(zone_name)
+        held = self._store.mac_key(zone_name)
+        previous = self._store.previous_mac_key(
+            zone_name, datetime.fromtimestamp(self._clock(), UTC)
+        )
+        algorithm = Algorithm(held.record.algorithm)
+        # One of another cipher is of no use to a link, whose dialect names one.
+        if previous is None or previous.record.algorithm != held.record.algorithm:
+            return SessionMacKey(held.key, algorithm)
+        return SessionMacKey(held.key, algorithm, previous.key)
 
     def take_key(self, request: TakeKey) -> KeyTaken:
         """Take in a far side's new key, pending; raises `LocalError` when no store is kept."""

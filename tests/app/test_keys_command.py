@@ -127,7 +127,7 @@ def test_key_comes_and_leaves_as_a_key_block(keys, components, tmp_path):
     keys("generate", *PIN, "--exportable")
     header, ours = unwrap(kbpk, keys("export", *PIN).strip())
 
-    assert open_store(tmp_path / "store", Side.SOCIAL).mac_key("bureau") == theirs
+    assert open_store(tmp_path / "store", Side.SOCIAL).mac_key("bureau").key == theirs
     assert header.use == KeyUse("P0", "T", "D")
     assert check_value(Algorithm.TDES, ours) in keys("list")
 

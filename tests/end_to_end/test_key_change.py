@@ -150,9 +150,9 @@ def test_unknown_link_is_asked_nothing(town):
     assert (result.exit_code, "no such link" in result.output) == (2, True)
 
 
-def test_custodians_rotation_is_taken_up_on_sighup(fresh_town, eventually):
-    """After `gateway keys rotate` and SIGHUP the link sends under the new key: MACs differ."""
-    town = fresh_town()  # its bureau is told nothing of the new key
+def test_gateway_takes_up_what_custodians_changed(fresh_town, eventually):
+    """SIGHUP renews a link's MAC; a revoked key ends the link at once, until it has a new one."""
+    town = fresh_town()  # its bureau is told nothing of the new keys
     store = town.directory / "keys" / "social"
     with custody(store, Side.SOCIAL, Actor("u", "o"), utc_now()) as held:
         held.generate(Slot("bureau", KeyPurpose.MAC), date(2099, 1, 1))
@@ -160,9 +160,23 @@ def test_custodians_rotation_is_taken_up_on_sighup(fresh_town, eventually):
 
     town.gateway.process.send_signal(signal.SIGHUP)
 
-    def renewed():
-        lines = [json.loads(line) for line in town.log().splitlines() if "link-key" in line]
-        return {line["link"]: line["renewed"] for line in lines if "renewed" in line}
+    def said():
+        lines = [json.loads(line) for line in town.log().splitlines() if '"link-key"' in line]
+        return {line["outcome"] for line in lines}
 
-    eventually(lambda: len(renewed()) == len(Side), "a word on each link's key")
-    assert renewed() == {"bureau": True, "core": False}
+    eventually(lambda: "bureau has a new MAC key" in said(), "a word on the link's key")
+    assert "core has the MAC key in use" in said()
+
+    def keys(*command):
+        desk = ["--store", str(store), "--side", "social", "--operator", "test"]
+        of = ["--zone", "bureau", "--purpose", "mac"]
+        result = CliRunner().invoke(app, [*desk, *command, *of])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    running = ["--config", str(town.configuration)]
+    revoked = keys("revoke", "--version", "2", "--reason", "drill", *running)
+    assert "bureau has ended: its zone has no MAC key" in revoked
+    assert "core has the MAC key in use" in revoked
+    keys("generate")
+    assert "bureau began anew, with a new MAC key" in keys("rotate", *running)

@@ -72,7 +72,7 @@ def test_link_gets_the_mac_key_of_its_zone_only(social, stores):
 
     key = asyncio.run(scenario())
 
-    assert key.key == open_store(stores[Side.SOCIAL], Side.SOCIAL).mac_key("bureau")
+    assert key.key == open_store(stores[Side.SOCIAL], Side.SOCIAL).mac_key("bureau").key
 
 
 def test_client_finds_the_module_again_after_its_restart(start, tmp_path):

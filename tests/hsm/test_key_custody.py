@@ -7,7 +7,7 @@ import pytest
 
 from gateway.hsm import key_block
 from gateway.hsm.audit import Actor, read_audit
-from gateway.hsm.ciphers import aes, tdes
+from gateway.hsm.ciphers import aes, sm4, tdes
 from gateway.hsm.key_block import Header, KeyBlockError, KeyUse, check_value, unwrap, wrap
 from gateway.hsm.key_custody import NewKey, custody
 from gateway.hsm.key_foundation import Foundation
@@ -62,6 +62,52 @@ def test_key_goes_from_pending_to_current_to_gone(held):
     assert (old.state, old.block, old.version) == (KeyState.RETIRED, "", 1)
     assert (new.state, new.version) == (KeyState.CURRENT, 2)
     assert [old.check_value, new.check_value] == [first.check_value, second.check_value]
+
+
+@pytest.mark.parametrize(
+    ("zone", "use"),
+    [
+        ({}, KeyUse("M3", "T", "C")),
+        ({"format": "iso-4", "algorithm": "aes", "account": "pan"}, KeyUse("M6", "A", "C")),
+        ({"format": "sm4-no-pan", "algorithm": "sm4"}, KeyUse("M1", "4", "C")),
+    ],
+)
+def test_mac_key_is_for_the_cipher_of_its_zone(held, zone, use):
+    """AES and SM4 links have MAC keys of their own kind, and the store gives them out as such."""
+    control = {"security_control": "9900000000000000"} if zone else {}
+    declared = parse_zone(ZONE | zone | control | {"name": "far"}, "test")
+    held.declare(declared)
+    slot = Slot("far", KeyPurpose.MAC)
+    held.generate(slot, DUE)
+    held.activate(slot)
+
+    mac_key = held.store.mac_key("far")
+
+    assert mac_key.header.use == use
+    assert mac_key.record.algorithm == declared.algorithm.value
+
+
+def test_mac_key_may_be_for_another_cipher_than_the_pin_key(held):
+    """A link whose dialect has CMAC over AES may still carry TDES PIN blocks, and other ways."""
+    for algorithm in (Algorithm.AES, Algorithm.SM4, Algorithm.TDES):
+        record = held.generate(MAC, DUE, algorithm=algorithm)
+        held.activate(MAC)
+        assert record.algorithm == algorithm.value
+        assert held.store.mac_key("bureau").record.version == record.version
+    with pytest.raises(KeyRefused, match="has no key of aes"):
+        held.generate(PIN, DUE, algorithm=Algorithm.AES)
+
+
+def test_sm4_mac_key_comes_under_an_sm4_kek(held):
+    """As by 0800: the key is for the cipher of the key that it comes under."""
+    kek, theirs = fresh_key(Algorithm.SM4, 16), fresh_key(Algorithm.SM4, 16)
+    give(held, KEK, kek, Algorithm.SM4)
+
+    held.take_enciphered(MAC, sm4(kek).encrypt(theirs), DUE, check_value(Algorithm.SM4, theirs))
+    held.activate(MAC)
+
+    assert held.store.mac_key("bureau").key == theirs
+    assert held.store.mac_key("bureau").record.algorithm == "sm4"
 
 
 def test_mac_key_is_previous_for_a_while(held):

@@ -72,7 +72,7 @@ def test_store_gives_each_key_for_its_purpose(stores):
 
     assert (store.side, store.stage, store.zone_names) == (Side.SOCIAL, Stage.TEST, ("bureau",))
     assert (zone.name, cipher.block_bytes) == ("bureau", 8)
-    assert len(store.mac_key("bureau")) == 16
+    assert len(store.mac_key("bureau").key) == 16
     assert [key.purpose for key in store.envelope_keys] == [PinPurpose.SS_PIN]
 
 
@@ -321,14 +321,14 @@ def test_malformed_master_key_is_refused(new_store, text):
 def test_previous_mac_key_verifies_for_a_while_and_is_never_the_one_to_send_with(new_store):
     """After a rotation both keys are there; the older one is gone after its time."""
     store = new_store(Side.SOCIAL)
-    before = open_store(store, Side.SOCIAL).mac_key("bureau")
+    before = open_store(store, Side.SOCIAL).mac_key("bureau").key
     with custody(store, Side.SOCIAL, Actor("u", "o"), MADE) as held:
         held.generate(SLOTS["mac"], date(2099, 1, 1))
         held.activate(SLOTS["mac"])
 
     after = open_store(store, Side.SOCIAL)
 
-    assert after.mac_key("bureau") != before
+    assert after.mac_key("bureau").key != before
     assert after.previous_mac_key("bureau", MADE + timedelta(seconds=119)).key == before
     assert after.previous_mac_key("bureau", MADE + timedelta(seconds=120)) is None
 

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psec import mac as oracle
 
-from gateway.hsm.ciphers import block_algorithm
-from gateway.hsm.mac import Cmac, MacPadding, RetailMac, mac_of
+from gateway.hsm import mac
+from gateway.hsm.ciphers import block_algorithm, sm4
+from gateway.hsm.mac import Cmac, MacPadding, RetailMac, mac_of, session_macs
+from gateway.hsm.protocol import SessionMacKey
 from gateway.iso8583.mac import MacRule
 from gateway.pinblock.zone import Algorithm
 
@@ -196,3 +198,65 @@ def test_key_of_another_length_is_refused(algorithm, padding, sizes):
     for size in sizes:
         with pytest.raises(ValueError, match=r"must have|Invalid key size"):
             mac_of(declared(algorithm, padding), bytes(size))
+
+
+RULES = {
+    Algorithm.TDES: [
+        declared("iso-9797-1-algorithm-1", 1),
+        declared("iso-9797-1-algorithm-3", 2),
+        declared("cmac-tdes"),
+    ],
+    Algorithm.AES: [declared("cmac-aes")],
+    Algorithm.SM4: [declared("sm4-cbc-mac", 1)],
+}
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_key_of_one_cipher_serves_no_dialect_of_another(algorithm):
+    """All three have keys of 16 bytes: only what the store says tells them apart."""
+    session = SessionMacKey(KEY, algorithm, KEY[::-1])
+
+    for cipher, rules in RULES.items():
+        for rule in rules:
+            if cipher is algorithm:
+                macs = session_macs(rule, session)
+                assert macs.current(M1) == mac_of(rule, KEY)(M1)
+                assert macs.previous(M1) == mac_of(rule, KEY[::-1])(M1)
+            else:
+                with pytest.raises(ValueError, match=f"is for {algorithm.value}"):
+                    session_macs(rule, session)
+
+
+def test_link_without_a_key_before_has_one_mac():
+    """Nothing verifies under a key that nobody had."""
+    session = SessionMacKey(KEY, Algorithm.TDES)
+
+    assert session_macs(declared("iso-9797-1-algorithm-3", 1), session).previous is None
+
+
+SM4_K2 = bytes.fromhex("4149D2ADED9456681EC8B511D9E7EE04")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"), [(A, "2763211B2BCAF719"), (B, "E32D99A689C05259")]
+)
+def test_algorithm_3_over_sm4_comes_out_of_our_parts(message, expected):
+    """GB/T 15852.1-2020, annex B; no dialect has it, the chain and the cipher are those in use."""
+    padded = MacPadding.ZEROS.apply(message, 16)
+    chain = mac._Chain(block_algorithm(Algorithm.SM4, KEY))
+
+    last = chain.last_block(padded)
+
+    assert sm4(KEY).encrypt(sm4(SM4_K2).decrypt(last))[:8].hex().upper() == expected
+
+
+def test_sm4_cbc_mac_with_an_initial_vector_has_the_published_value():
+    """A test centre's vector; links begin with zeros, so the vector goes into the first block."""
+    key = bytes.fromhex("EEF3C9888129755F2C769DBC459448CE")
+    vector = int("FBD7B7AB0793F814B28A970F9E859C05", 16)
+    message = int("99C9D02D03F2CD394A680DC51B112322", 16)
+    chain = mac._Chain(block_algorithm(Algorithm.SM4, key))
+
+    last = chain.last_block((message ^ vector).to_bytes(16))
+
+    assert last.hex().upper() == "530EDF0605A302F30096AE46BD6316AF"

@@ -11,6 +11,7 @@ from gateway.hsm.key_purpose import KeyPurpose
 from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal
 from gateway.hsm.protocol import MISUSE, BadRequest, Diagnostics, PublicKey, SessionMacKey
 from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy, PinRule
+from gateway.pinblock.zone import Algorithm
 from gateway.terms.sides import PinPurpose, Side
 
 PIN = EncipheredPin(bytes.fromhex("1B9C1845EB993A7A"), "1600000000000000")
@@ -45,9 +46,12 @@ def test_other_answers_survive_the_way():
     diagnostics = Diagnostics(Side.SOCIAL, "test", ("bureau",))
 
     assert protocol.read_session_mac_key(protocol.write_session_mac_key("bureau")) == "bureau"
-    assert protocol.read_session_mac_key_answer(
-        protocol.write_session_mac_key_answer(bytes(16))
-    ) == SessionMacKey(bytes(16))
+    for session in (
+        SessionMacKey(bytes(16), Algorithm.TDES),
+        SessionMacKey(bytes(32), Algorithm.AES, b"the key before ."),
+    ):
+        written = protocol.write_session_mac_key_answer(session)
+        assert protocol.read_session_mac_key_answer(written) == session
     assert protocol.read_public_keys_answer(protocol.write_public_keys_answer(keys)) == keys
     assert (
         protocol.read_diagnostics_answer(protocol.write_diagnostics_answer(diagnostics))
@@ -193,7 +197,7 @@ def test_misuse_is_told_from_a_broken_answer():
 def test_nothing_prints_what_is_in_it(request_for):
     """Neither request nor answers show a number, a key or a block."""
     request = request_for(account="6200000000000000005")
-    printed = repr(request) + repr(PIN) + repr(SessionMacKey(b"key of sixteen b"))
+    printed = repr(request) + repr(PIN) + repr(SessionMacKey(b"key of sixteen b", Algorithm.TDES))
 
     assert request.envelope not in printed
     for secret in ("620000", "863271", "1990", "1B9C", "x1b", "key of"):

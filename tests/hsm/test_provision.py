@@ -65,7 +65,7 @@ def test_simulator_gets_the_keys_of_its_zone(new_store, tmp_path):
 
     store = open_store(directory, Side.SOCIAL)
     pin_key, mac_key = bytes.fromhex(values["zone_pin_key"]), bytes.fromhex(values["zone_mac_key"])
-    assert store.mac_key("bureau") == mac_key
+    assert store.mac_key("bureau").key == mac_key
     assert store.pin_cipher("bureau")[1].encrypt(bytes(8)) == tdes(pin_key).encrypt(bytes(8))
     assert (values["zone_pin_format"], values["zone_security_control"]) == (
         "iso-1",

@@ -1,10 +1,13 @@
 """One call opens, judges and enciphers; each way of misusing it is refused."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from gateway.hsm import soft_module
+from gateway.hsm.audit import Actor
+from gateway.hsm.key_custody import custody
+from gateway.hsm.key_purpose import KeyPurpose, Slot
 from gateway.hsm.key_store import open_store
 from gateway.hsm.pin_protocol import EncipheredPin, PinRefusal
 from gateway.hsm.protocol import BadRequest
@@ -224,4 +227,23 @@ def test_module_shows_only_public_things(module):
     assert (key.purpose, key.kid) == (PinPurpose.SS_PIN, key.jwk["kid"])
     assert "d" not in key.jwk
     assert module.diagnostics().stage == "test"
-    assert len(module.mac_key("bureau")) == 16
+    assert (len(module.mac_key("bureau").key), module.mac_key("bureau").previous) == (16, b"")
+
+
+def test_link_that_begins_anew_gets_the_mac_key_before_while_it_may_still_come(new_store):
+    """For two minutes after a change the module gives both keys, and then the one in use only."""
+    made, clock = datetime(2026, 11, 21, 8, tzinfo=UTC), Clock()
+    directory, slot = new_store(Side.SOCIAL), Slot("bureau", KeyPurpose.MAC)
+    before = open_store(directory, Side.SOCIAL).mac_key("bureau").key
+    with custody(directory, Side.SOCIAL, Actor("u", "o"), made) as held:
+        held.generate(slot, date(2099, 1, 1))
+        held.activate(slot)
+    module = SoftModule(open_store(directory, Side.SOCIAL), clock)
+
+    given = []
+    for seconds in (119, 120):
+        clock.now = made.timestamp() + seconds
+        given.append(module.mac_key("bureau"))
+
+    assert [key.previous for key in given] == [before, b""]
+    assert given[0].key == given[1].key != before

@@ -141,7 +141,7 @@ def test_process_takes_a_key_over_its_socket(start, store):
         taken, in_use = asyncio.run(change(module.socket))
 
     assert taken.check_value == check_value(Algorithm.TDES, key)
-    assert in_use == key == open_store(store, Side.SOCIAL).mac_key("bureau")
+    assert in_use == key == open_store(store, Side.SOCIAL).mac_key("bureau").key
 
 
 def test_process_takes_a_rotated_store_up_on_sighup(start, store):
@@ -158,7 +158,7 @@ def test_process_takes_a_rotated_store_up_on_sighup(start, store):
         client.close()
         return now
 
-    before = open_store(store, Side.SOCIAL).mac_key("bureau")
+    before = open_store(store, Side.SOCIAL).mac_key("bureau").key
     with start(store=store) as module:
         with custody(store, Side.SOCIAL, Actor("u", "o"), NOW) as held:
             held.generate(MAC, date(2099, 1, 1))
@@ -166,7 +166,7 @@ def test_process_takes_a_rotated_store_up_on_sighup(start, store):
         module.process.send_signal(signal.SIGHUP)
         after = asyncio.run(until_changed(module, before))
 
-    assert after == open_store(store, Side.SOCIAL).mac_key("bureau") != before
+    assert after == open_store(store, Side.SOCIAL).mac_key("bureau").key != before
 
 
 def test_process_goes_on_with_its_keys_when_the_store_is_not_right(start, store):
@@ -202,7 +202,7 @@ def test_process_opens_its_store_anew_when_asked(start, store):
             held.generate(MAC, date(2099, 1, 1))
             held.activate(MAC)
         after, still = asyncio.run(ask(module.socket))
-        new = held.store.mac_key("bureau")
+        new = held.store.mac_key("bureau").key
 
     assert after == still == new
 
