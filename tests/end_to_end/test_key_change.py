@@ -115,7 +115,7 @@ def test_listener_of_the_zone_has_the_new_key_as_well(town, eventually):
 
 def mac_key(town):
     """Give the core's MAC key in use, from the store on disk."""
-    return open_store(town.directory / "keys/financial", Side.FINANCIAL).mac_key("core")
+    return open_store(town.directory / "keys/financial", Side.FINANCIAL).mac_key("core").key
 
 
 def test_business_day_is_announced_either_way(town, core, citizen, eventually):
