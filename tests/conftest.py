@@ -1,5 +1,7 @@
-"""What tests of several rooms share: certificates, made anew for each run."""
+"""What tests of several rooms share: certificates, made anew for each run, and a PostgreSQL."""
 
+import os
+from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
 
@@ -10,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from gateway.app.bench.postgresql import PrivateServer, programs
 from gateway.app.clock import utc_now
 
 
@@ -74,3 +77,18 @@ class Signed:
 def new_authority(tmp_path_factory):
     """Give the maker of certificate authorities, by their names."""
     return lambda name: Authority(tmp_path_factory.mktemp("authority"), name)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PrivateServer]:
+    """Give a server that is quick and forgets at power loss; where CI runs, it must be there."""
+    if programs() is None:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL is not installed, and CI has to check against it")
+        pytest.skip("PostgreSQL is not installed")
+    server = PrivateServer(durable=False)
+    try:
+        server.create()
+        yield server
+    finally:
+        server.remove()

@@ -100,10 +100,10 @@ def security_module(
 def upgrade(config: Annotated[Path, typer.Option(help="The configuration file, TOML.")]) -> None:
     """Bring the database of an older release up to this one; make a copy of it first."""
     from gateway.app.settings import load_settings  # noqa: PLC0415
-    from gateway.store.engine import upgrade as run  # noqa: PLC0415
+    from gateway.app.storage import upgrade_database  # noqa: PLC0415
 
     with _errors():
-        before, after = run(load_settings(config).store.path)
+        before, after = upgrade_database(load_settings(config).store)
         typer.echo(f"schema {before or 'of an empty database'} to {after}")
 
 

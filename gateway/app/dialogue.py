@@ -162,7 +162,7 @@ class Dialogue:
             32: self._station.acquirer,
             33: self._station.forwarder,
             37: trace.rrn.value,
-            41: self._station.terminal,
+            41: trace.terminal or self._station.terminal,
         }
 
 
@@ -174,10 +174,12 @@ class DialogueTable:
         core_link: str,
         agency_links: Mapping[AgencyCode, str],
         limits: Mapping[Side, Limits],
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self._core_link = core_link
         self._agency_links = agency_links
         self._limits = limits
+        self._may_send = may_send
         self._dialogues: dict[str, Dialogue] = {}
 
     def add(self, link: str, dialogue: Dialogue) -> None:
@@ -207,7 +209,13 @@ class DialogueTable:
         return self._limits[side]
 
     def transmit(self, errand: Errand) -> None:
-        """Send an exchange's message on its own side's link."""
+        """Send an exchange's message on its own side's link.
+
+        Nothing leaves once another node may have taken over: the next write says so and ends this.
+        """
+        if not self._may_send():
+            log.warning("lease-at-its-end", operation=str(errand.operation.id))
+            return
         self.of(errand.exchange.side, errand.cargo.card.agency).transmit(errand)
 
 

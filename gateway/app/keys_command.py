@@ -269,7 +269,7 @@ def change(
     from gateway.app.settings import load_settings  # noqa: PLC0415
 
     with _errors():
-        code = ask_for_key(load_settings(config).store.path, link, key)
+        code = ask_for_key(load_settings(config).beside, link, key)
         typer.echo(f"{link} answered {code}")
         if code != ResponseCode.APPROVED:
             raise LocalError("the far side will send no key")

@@ -28,7 +28,7 @@ def cut_over(
     from gateway.app.settings import load_settings  # noqa: PLC0415
 
     try:
-        code = announce_day(load_settings(config).store.path, link, day)
+        code = announce_day(load_settings(config).beside, link, day)
     except GatewayError as error:
         typer.echo(f"gateway links: {error}", err=True)
         raise typer.Exit(2) from None

@@ -74,7 +74,7 @@ def _ask(config: Path, question: Mapping[str, str]) -> dict[str, Any]:
     from gateway.app.control import ask  # noqa: PLC0415 - it brings a reactor along
     from gateway.app.settings import load_settings  # noqa: PLC0415
 
-    return ask(load_settings(config).store.path, "manual", question)
+    return ask(load_settings(config).beside, "manual", question)
 
 
 def _tell(operation: Mapping[str, Any]) -> None:

@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import structlog
 from starlette.types import ASGIApp
@@ -19,11 +19,10 @@ from twisted.internet.error import CannotListenError
 from gateway.api.application import create_application
 from gateway.api.authentication import Channels, KnownChannel
 from gateway.api.service import ReadinessCheck
-from gateway.app.callbacks import Callbacks, couriers
 from gateway.app.card_life import CardLife
 from gateway.app.cargo import Cargo
-from gateway.app.clock import LoopTimers, utc_now
-from gateway.app.conductor import Conductor
+from gateway.app.clock import utc_now
+from gateway.app.conductor import RUNNING_MAX, Cancel, Conductor
 from gateway.app.control import Control, control_path, cut_over_desk, key_desk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
@@ -38,7 +37,7 @@ from gateway.app.reactor import run_in_reactor
 from gateway.app.service import Readiness
 from gateway.app.settings import LinkSettings, ListenerSettings, Settings, TlsSettings
 from gateway.app.specifications import Specifications, read_working_days, shipped_directory
-from gateway.app.traces import TraceNumbers
+from gateway.app.storage import Storage
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
 from gateway.hsm.mac import SessionMacs, session_macs
@@ -48,13 +47,8 @@ from gateway.iso8583.codec import Codec
 from gateway.iso8583.mac import MacRule
 from gateway.iso8583.message_set import MessageSet, must_have
 from gateway.iso8583.session import State
-from gateway.linking.kinds import EXCHANGES
 from gateway.operations.operation import Operation
-from gateway.store.counters import reserve
-from gateway.store.engine import Database
-from gateway.store.journal import Journal
 from gateway.store.queries import Linked, Queries
-from gateway.store.reader import Reader
 from gateway.store.sealing import Sealer
 from gateway.terms.errors import SpecificationError
 from gateway.terms.numbers import AgencyCode, LinkId
@@ -120,14 +114,17 @@ class Gateway:
             self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
             renewal = KeyRenewal(self._modules, self._keys)
             await self._start_control(stack, conductor, renewal)
+            taking_over = asyncio.create_task(
+                self._storage.take_over(
+                    partial(_go_on, conductor), lambda: RUNNING_MAX - conductor.running_count
+                )
+            )
             renewing = asyncio.create_task(self._renew_keys(renewal))
             watching = asyncio.create_task(self._watch_modules())
-            telling = asyncio.create_task(self._callbacks.run())
             await self._stop.wait()
-            telling.cancel()
-            await asyncio.wait([telling])
             watching.cancel()
             renewing.cancel()
+            taking_over.cancel()
         log.info("stopped")
         return 0
 
@@ -138,31 +135,10 @@ class Gateway:
             load_data_key(self._settings.module(side).key_store / DATA_KEY_FILE, side)
             for side in (Side.SOCIAL, Side.FINANCIAL)
         )
-        self._sealer = Sealer(social, financial)
-        database = Database(self._settings.store.path)
-        stack.callback(database.close)
-        self._journal = Journal(database.engine, self._sealer, self._deliver)
-        self._reader = Reader(database.engine, self._sealer, EXCHANGES.__getitem__, self._deliver)
-        stack.push_async_callback(asyncio.to_thread, self._reader.close)
-        stack.push_async_callback(asyncio.to_thread, self._journal.close)
-        return self._sealer
-
-    def _deliver(self, call: Callable[[], None]) -> None:
-        self._loop.call_soon_threadsafe(call)
-
-    async def _read(self, query: Callable[[Queries], T]) -> T:
-        read: asyncio.Future[T] = self._loop.create_future()
-
-        def answer(found: T | None, error: Exception | None) -> None:
-            if read.done():
-                return  # whoever asked has gone
-            if error is not None:
-                read.set_exception(error)
-            else:
-                read.set_result(cast("T", found))
-
-        self._reader.submit(query, answer)
-        return await read
+        sealer = Sealer(social, financial)
+        self._storage = Storage(self._settings, sealer, self._fail)
+        self._storage.close_with(stack)
+        return sealer
 
     # ------------------------------------------------------------------ security modules
 
@@ -195,8 +171,8 @@ class Gateway:
     async def _start_control(
         self, stack: AsyncExitStack, conductor: Conductor, renewal: KeyRenewal
     ) -> None:
-        path = control_path(self._settings.store.path)
-        manual = ManualDesk(conductor, self._journal, self._read, utc_now)
+        path = control_path(self._settings.beside)
+        manual = ManualDesk(conductor, self._storage.journal, self._storage.read, utc_now)
         desks = {
             "key": key_desk(self._links),
             "cut-over": cut_over_desk(self._links),
@@ -222,10 +198,11 @@ class Gateway:
             code: agency.institution.link for code, agency in self._catalogue.agencies.items()
         }
         limits = {side: self._settings.limits(side).limits() for side in Side}
-        table = DialogueTable(self._settings.core_link, agencies, limits)
+        node = self._storage.node
+        table = DialogueTable(self._settings.core_link, agencies, limits, lambda: node.is_held)
         station = Station(**self._settings.station.model_dump())
         for name, settings in self._settings.links.items():
-            traces = await self._traces(name)
+            traces = await self._storage.traces(name, self._settings.station.terminal)
             codec, message_set = self._spoken(settings)
             table.add(name, Dialogue(message_set, codec, station, traces))
         return table
@@ -296,7 +273,7 @@ class Gateway:
         self, stack: AsyncExitStack, name: str, settings: ListenerSettings
     ) -> None:
         codec, message_set = self._spoken(settings)
-        traces = await self._traces(f"listener/{name}")
+        traces = await self._storage.traces(f"listener/{name}", self._settings.station.terminal)
         dialogue = Dialogue(
             message_set, codec, Station(**self._settings.station.model_dump()), traces
         )
@@ -350,36 +327,19 @@ class Gateway:
             rule = f"names a zone that has no keys in {store}; name one that has"
             raise SpecificationError(self._settings.file, f"{key}.zone", rule) from None
 
-    def _reserve(self, name: str, size: int, done: Callable[[int | Exception], None]) -> None:
-        self._journal.run(partial(reserve, name=name, size=size), done)
-
-    async def _traces(self, link: str) -> TraceNumbers:
-        traces = TraceNumbers(f"stan/{link}", self._reserve)
-        reserved: asyncio.Future[Exception | None] = self._loop.create_future()
-        traces.refill(reserved.set_result)
-        error = await reserved
-        if error is not None:
-            raise error
-        return traces
-
     # ------------------------------------------------------------------ operations
 
     def _conductor(self, table: DialogueTable) -> Conductor:
         timers = LoopTimers(self._loop)
-        channels = self._settings.http.channels
-        self._callbacks = Callbacks(couriers(channels, self._read, self._journal, utc_now))
-        identify = self._identifiers.operation
-        return Conductor(self._journal, table, timers, identify, self._fail, self._callbacks)
+        return Conductor(
+            self._storage.journal, table, timers, self._identifiers.operation, self._fail
+        )
 
     async def _resume(self, conductor: Conductor) -> None:
-        unfinished, linked = await self._read(_unfinished)
-        conductor.manual_count = await self._read(Queries.manual_count)
-        for operation in unfinished:
-            if operation.link in linked:
-                found = linked[operation.link]
-                conductor.resume(operation, Cargo.of(found))
-        if unfinished:
-            log.info("resumed", operations=len(unfinished))
+        conductor.manual_count = await self._storage.read(Queries.manual_count)
+        found = await self._storage.resume_own(partial(_go_on, conductor))
+        if found:
+            log.info("resumed", operations=found)
 
     def _fail(self, error: Exception) -> None:
         """Stop at once: what is on disk is right, what is in memory may not be."""
@@ -391,15 +351,11 @@ class Gateway:
 
     def _application(self, conductor: Conductor, table: DialogueTable, sealer: Sealer) -> ASGIApp:
         collector = GatewayCollector(
-            conductor,
-            self._links.values(),
-            self._listeners.values(),
-            self._reactor.seconds,
-            self._callbacks.counts,
+            conductor, self._links.values(), self._listeners.values(), self._reactor.seconds
         )
         service = CardLife(
             conductor=conductor,
-            read=self._read,
+            read=self._storage.read,
             pins=SecurityModules(
                 self._modules,
                 {
@@ -437,6 +393,9 @@ class Gateway:
             f"security-module-{side.value}": ReadinessCheck(ready)
             for side, ready in self._module_is_ready.items()
         }
+        checks["store"] = ReadinessCheck(
+            not self._storage.journal.is_stalled, "the database takes nothing now"
+        )
         for name, link in self._links.items():
             checks[f"link-{name}"] = ReadinessCheck(
                 link.is_ready, f"{link.state.value}: {link.reason}"
@@ -459,9 +418,11 @@ class Gateway:
         log.info("ready", http=url.removeprefix("http://"))
 
 
-def _unfinished(queries: Queries) -> tuple[list[Operation], dict[LinkId, Linked]]:
-    operations = queries.unfinished()
-    return operations, queries.all_linked(operation.link for operation in operations)
+def _go_on(conductor: Conductor, operations: list[Operation], linked: dict[LinkId, Linked]) -> None:
+    for operation in operations:
+        found = linked.get(operation.link)
+        if found is not None:
+            conductor.resume(operation, Cargo(found.card, found.account))
 
 
 _MODULE_LOOK_SECONDS = 2.0
@@ -479,6 +440,21 @@ def _certificates(settings: TlsSettings) -> Certificates:
     return Certificates(
         settings.certificate, settings.private_key, settings.trust, settings.subjects
     )
+
+
+class LoopTimers:
+    """Timers of the event loop, on its monotonic clock, beside the wall clock's time of day."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def now(self) -> datetime:
+        """Give the present instant in UTC."""
+        return utc_now()
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> Cancel:
+        """Call once after a delay; gives the means to cancel it."""
+        return self._loop.call_later(delay_s, call).cancel
 
 
 class _ParentsHand(asyncio.Protocol):

@@ -8,7 +8,6 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -46,34 +45,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-def _callback_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.username or parts.password or parts.fragment or not parts.hostname:
-        raise ValueError("must be an address without user, password and fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
-        raise ValueError("must begin with https://; http:// is for loopback only")
-    return value
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class CallbackSettings(_Strict):
-    """Where a channel hears of outcomes that it was not told at once.
-
-    `secret` is a file of ours alone with one secret of Standard Webhooks a line, the newest first;
-    `trust` the certificates that sign the receiver's, where the system does not know them.
-    """
-
-    url: Annotated[str, AfterValidator(_callback_url)]
-    secret: Path
-    trust: Path | None = None
-
-
 class ChannelSettings(_Strict):
     """A web backend that may call: the SHA-256 of its bearer token, in hexadecimal digits.
 
@@ -82,7 +53,6 @@ class ChannelSettings(_Strict):
 
     token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     kind: Channel = Channel.ONLINE_BANK
-    callback: CallbackSettings | None = None
 
 
 class HttpSettings(_Strict):
@@ -96,7 +66,11 @@ class HttpSettings(_Strict):
     @model_validator(mode="after")
     def _loopback_unless_said(self) -> Self:
         host = self.listen.rpartition(":")[0].strip("[]")
-        if not _is_loopback(host) and not self.beyond_loopback:
+        try:
+            is_loopback = host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            is_loopback = False
+        if not is_loopback and not self.beyond_loopback:
             raise ValueError(
                 "listen is beyond loopback and bearer tokens would cross the network in clear; "
                 "put a TLS proxy in front and say beyond_loopback = true"
@@ -105,9 +79,30 @@ class HttpSettings(_Strict):
 
 
 class StoreSettings(_Strict):
-    """The embedded database."""
+    """The database: a file of this process's own, or PostgreSQL for any number of nodes.
 
-    path: Path
+    `url` is what libpq takes, without a password; `password_file` has the form of ``.pgpass``.
+    """
+
+    path: Path | None = None
+    url: Annotated[str, Field(min_length=1)] | None = None
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.path is None) is (self.url is None):
+            raise ValueError("names either path, a file, or url, a PostgreSQL database")
+        return self
+
+
+class NodeSettings(_Strict):
+    """What this process is to others that work on the same PostgreSQL database.
+
+    A dead or stopped node is taken over when its lease is at its end.
+    """
+
+    name: Name = "gateway"
+    lease_s: Annotated[float, Field(ge=2, le=60)] = 10.0
 
 
 class StationSettings(_Strict):
@@ -252,6 +247,7 @@ class Settings(_Strict):
 
     http: HttpSettings
     store: StoreSettings
+    node: NodeSettings = NodeSettings()
     station: StationSettings
     links: Annotated[dict[Name, LinkSettings], AfterValidator(_one_core)]
     listeners: dict[Name, ListenerSettings] = Field(default_factory=dict)
@@ -275,6 +271,11 @@ class Settings(_Strict):
     def file(self) -> str:
         """Where these settings were read from."""
         return self._file
+
+    @property
+    def beside(self) -> Path:
+        """Beside what this process keeps its own files, such as its control socket."""
+        return self.store.path or Path(self._file).resolve().parent / self.node.name
 
     def module(self, side: Side) -> ModuleSettings:
         """Give the settings of a side's security module."""
@@ -322,19 +323,16 @@ def _resolved(settings: Settings, base: Path) -> Settings:
         files = {name: base / getattr(of.tls, name) for name in _TLS_FILES}
         return of.model_copy(update={"tls": of.tls.model_copy(update=files)})
 
-    def channel(of: ChannelSettings) -> ChannelSettings:
-        if of.callback is None:
-            return of
-        trust = of.callback.trust and base / of.callback.trust
-        files = {"secret": base / of.callback.secret, "trust": trust}
-        return of.model_copy(update={"callback": of.callback.model_copy(update=files)})
-
-    channels = {name: channel(each) for name, each in settings.http.channels.items()}
     return settings.model_copy(
         update={
-            "http": settings.http.model_copy(update={"channels": channels}),
             "listeners": {name: listener(each) for name, each in settings.listeners.items()},
-            "store": settings.store.model_copy(update={"path": base / settings.store.path}),
+            "store": settings.store.model_copy(
+                update={
+                    "path": settings.store.path and base / settings.store.path,
+                    "password_file": settings.store.password_file
+                    and base / settings.store.password_file,
+                }
+            ),
             "social": module(settings.social),
             "financial": module(settings.financial),
             "specifications": settings.specifications and base / settings.specifications,

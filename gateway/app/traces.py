@@ -18,14 +18,15 @@ class TraceNumbers:
     """Allocates from blocks that were reserved durably before their first number is used.
 
     `reserve` takes so many numbers of a counter durably and calls back with the first of them;
-    other nodes reserve from the same counter.
+    other nodes reserve from the same counter. `terminal` is DE 41 of this node.
     """
 
-    def __init__(self, counter: str, reserve: Reserve) -> None:
+    def __init__(self, counter: str, reserve: Reserve, terminal: str = "") -> None:
         self._counter = counter
         self._numbers: deque[range] = deque()
         self._is_reserving = False
         self._reserve = reserve
+        self._terminal = terminal
 
     def refill(self, filled: Callable[[Exception | None], None] = lambda _error: None) -> None:
         """Reserve the next block unless one is being reserved; `filled` hears how that went."""
@@ -59,7 +60,7 @@ class TraceNumbers:
         stan = Stan.of(self._take())
         rrn = Rrn(f"{at:%Y}"[-1] + f"{at:%j%H}" + stan.value)
         # Data element 7 counts seconds, and so does every key built from it.
-        return Trace(stan, rrn, at.replace(microsecond=0))
+        return Trace(stan, rrn, at.replace(microsecond=0), self._terminal)
 
     def _take(self) -> int:
         numbers = self._numbers.popleft()

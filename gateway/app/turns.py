@@ -7,6 +7,8 @@ from typing import Protocol, TypeVar
 
 from gateway.api.service import Caller, IdempotencyKey
 from gateway.app.conductor import Conductor
+from gateway.operations.facts import OperationState
+from gateway.store.journal import Conflict
 from gateway.store.queries import Linked, Queries
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import LinkId
@@ -39,7 +41,8 @@ class Turns:
 
         Gives also the link that the request names, read on the same trip to the store. Raises
         `RequestRefused` (IN_PROGRESS) while the first is being answered, and
-        (IDEMPOTENCY_KEY_REUSED) when the key stands for another request.
+        (IDEMPOTENCY_KEY_REUSED) when the key stands for another request. What another node did
+        in between is told as if it had been done before.
         """
         name = (caller.channel, key.key)
         if name in self._keys_in_use:
@@ -54,8 +57,21 @@ class Turns:
             ):
                 raise RequestRefused(Refusal.IDEMPOTENCY_KEY_REUSED)
             yield stored.resource if stored else None, found
+        except Conflict:
+            raise RequestRefused(await self._who_was_faster(name, link)) from None
         finally:
             self._keys_in_use.discard(name)
+
+    async def _who_was_faster(self, name: tuple[str, str], link: LinkId | None) -> Refusal:
+        """Say what another node did while this one looked: with the key, the link, the session."""
+        is_used, holder = await self._read(
+            lambda queries: (queries.key(*name) is not None, queries.holder(link) if link else None)
+        )
+        if is_used or holder is OperationState.PENDING:
+            return Refusal.IN_PROGRESS  # asked again, the same request is answered or is refused
+        if holder is OperationState.UNKNOWN:
+            return Refusal.EARLIER_PIN_OPEN
+        return Refusal.PIN_SESSION_UNUSABLE
 
     @contextmanager
     def alone(self, link: LinkId) -> Iterator[None]:

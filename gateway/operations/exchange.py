@@ -118,11 +118,15 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How a request is known on the wire: data elements 11, 37 and 7 (the full UTC instant)."""
+    """How a request is known on the wire: data elements 11, 37 and 7 (the full UTC instant).
+
+    `terminal` is DE 41 of the node that sent it, which a repeat by another node keeps.
+    """
 
     stan: Stan
     rrn: Rrn
     transmitted_at: datetime
+    terminal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,8 @@ def _members(fact: Fact) -> dict[str, Any]:
 
 
 def _trace(trace: Trace) -> list[str]:
-    return [trace.stan.value, trace.rrn.value, trace.transmitted_at.isoformat()]
+    written = [trace.stan.value, trace.rrn.value, trace.transmitted_at.isoformat()]
+    return [*written, trace.terminal] if trace.terminal else written
 
 
 def from_json(body: Mapping[str, Any]) -> Fact:
@@ -240,7 +241,7 @@ def _moved(body: Mapping[str, Any], at: datetime) -> Moved:
         Move(
             ExchangeEvent(body["event"]),
             at,
-            Trace(Stan(trace[0]), Rrn(trace[1]), datetime.fromisoformat(trace[2]))
+            Trace(Stan(trace[0]), Rrn(trace[1]), datetime.fromisoformat(trace[2]), *trace[3:])
             if trace
             else None,
             ResponseCode(code) if code else None,

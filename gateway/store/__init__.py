@@ -22,10 +22,12 @@ module          holds
 ``tables``      the tables of each group; no foreign key crosses a group
 ``schema``      makes, checks and upgrades the schema
 ``sealing``     a side's rows, enciphered with that side's data key
-``engine``      opens the database and refuses a second process on the same file
+``engine``      opens the embedded one and refuses a second process on its file
+``postgresql``  opens the database that several nodes share
 ``statements``  writes of many rows and look-ups, put together once
 ``unit``        what one decision makes durable, and the rows it becomes
 ``node``        the gateway process that a transaction stands under
+``takeover``    what a dead node left is carried on by the others
 ``fate``        what became of a transaction that did not go through
 ``journal``     the writer thread: many units, one transaction
 ``reader``      the reader thread: many queries, one way back

@@ -1,4 +1,4 @@
-"""Opens the database, and refuses a second process on the same file."""
+"""Opens the embedded database, and refuses a second process on the same file."""
 
 import fcntl
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Database:
     def __init__(self, path: Path, take: Callable[[Engine, str], object] = schema.ensure) -> None:
         self._lock = _lock(path)
         try:
-            self.engine = _opened(path)
+            self.engine = self.readers = _opened(path)
             take(self.engine, str(path))
         except (OSError, SQLAlchemyError):
             self._lock.close()
@@ -41,16 +41,6 @@ class Database:
         """Close every connection and let another process have the file."""
         self.engine.dispose()
         self._lock.close()
-
-
-def upgrade(path: Path) -> tuple[str | None, str]:
-    """Bring a database file up to this release; gives the revisions before and after.
-
-    Raises `SpecificationError` as `Database` does, and when it is of a newer release.
-    """
-    revisions: list[tuple[str | None, str]] = []
-    Database(path, lambda engine, place: revisions.append(schema.upgrade(engine, place))).close()
-    return revisions[0]
 
 
 def _lock(path: Path) -> IO[str]:

@@ -5,6 +5,7 @@ from enum import Enum, auto
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway.store.unit import Changed
+from gateway.terms.errors import LocalError, Unavailable
 
 
 class Fate(Enum):
@@ -17,8 +18,12 @@ class Fate(Enum):
     BROKEN = auto()  # whatever it is, what is in memory may not be right any more
 
 
-class Away(Exception):
+class Away(Unavailable):
     """The database could not be reached, so that no transaction began."""
+
+
+class Fenced(LocalError):
+    """Another process has taken over what this one held; nothing of it goes through any more."""
 
 
 # https://www.sqlite.org/rescode.html: no room; a write that failed, before the frame that commits.

@@ -68,7 +68,7 @@ class Journal:
         self._engine = engine
         self._sealer = sealer
         self._deliver = deliver
-        self._node = node or Node.alone()
+        self._node = node or Node()
         self._lost = lost
         self._waiting: queue.Queue[_Work | None] = queue.Queue(WAITING_MAX)
         self._next: _Work | None = None

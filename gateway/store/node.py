@@ -1,9 +1,25 @@
-"""A node: one gateway process that works on a database, by itself or beside others."""
+"""A node: one gateway process that works on a database, by itself or beside others.
+
+Beside others it holds its name by a lease, which every transaction renews. Whoever finds a lease at
+its end raises the node's epoch: from then on no transaction of the process that held it goes
+through, whatever it believes, because each begins by changing the node's row under its own epoch.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from gateway.store.fate import Away, Fenced
+from gateway.terms.errors import SpecificationError
+
+_RENEWALS = 3  # in each lease: one that fails is made up for in time
+# What is left of a lease when nothing more is sent under it: a message that is on its way to the
+# socket must have left, or have been given up, when another node may take over.
+_MARGIN = 0.1
 
 
 class Node:
@@ -14,13 +30,18 @@ class Node:
 
     renew_every_s: float | None = None
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str = "") -> None:
         self.name = name
 
-    @classmethod
-    def alone(cls) -> "Node":
-        """Give the node of an embedded database."""
-        return cls("")
+    @property
+    def is_held(self) -> bool:
+        """Tell whether no other node can have taken over; asked before anything is sent."""
+        return True
+
+    @property
+    def may_judge(self) -> bool:
+        """Tell whether this node has seen enough to find another one dead."""
+        return False
 
     @contextmanager
     def transaction(self, engine: Engine) -> Iterator[Connection]:
@@ -31,3 +52,132 @@ class Node:
     def has_committed(self, engine: Engine) -> bool:
         """Tell whether the last transaction stands, when its commit was not answered."""
         raise NotImplementedError("an embedded database answers every commit")
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What a node is to the others: its name, its DE 41 and how long its lease is, in seconds."""
+
+    name: str
+    terminal: str
+    lease_s: float
+
+
+class LeasedNode(Node):
+    """One of several nodes; `join` first.
+
+    The journal's thread alone writes; the event loop's asks whether the lease is held, on the
+    monotonic clock of this machine, from before the transaction that renewed it.
+    """
+
+    def __init__(self, membership: Membership) -> None:
+        super().__init__(membership.name)
+        self.renew_every_s = membership.lease_s / _RENEWALS
+        self._membership = membership
+        self._values: dict[str, object] = {
+            "name": membership.name,
+            "terminal": membership.terminal,
+            "lease": int(membership.lease_s * 1000),
+        }
+        self._epoch = 0
+        self._batch = 0  # the last that stands
+        self._tried = 0
+        self._held_until = 0.0
+        self._steady_since = 0.0
+
+    def join(self, engine: Engine) -> None:
+        """Take the name, and with it everything that a process of this name left.
+
+        Such a process, should it live, is fenced. Raises `SpecificationError` when another node has
+        this station, and `Away` when the database cannot be reached.
+        """
+        started = monotonic()
+        try:
+            with _connected(engine) as connection, connection.begin():
+                row = connection.execute(_JOIN, self._values).one()
+        except IntegrityError:
+            rule = "is another node's; each node has a DE 41 of its own"
+            raise SpecificationError(self.name, "station.terminal", rule) from None
+        self._epoch, self._batch = row
+        self._steady_since = started
+        self._held_until = started + self._membership.lease_s
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether the lease has time left, less a margin."""
+        return monotonic() < self._held_until - _MARGIN * self._membership.lease_s
+
+    @property
+    def may_judge(self) -> bool:
+        """Tell whether this node renewed its lease without a gap for as long as a lease.
+
+        After an outage of the database every lease is at its end, and nobody is dead.
+        """
+        return monotonic() - self._steady_since > self._membership.lease_s
+
+    @contextmanager
+    def transaction(self, engine: Engine) -> Iterator[Connection]:
+        """Begin a transaction under this process's epoch, renew the lease, commit in the end.
+
+        Raises `Away` before it began and `Fenced` when another node, or another process of this
+        name, has taken over.
+        """
+        started = monotonic()
+        self._tried = self._batch + 1
+        with _connected(engine) as connection, connection.begin():
+            values = {**self._values, "epoch": self._epoch, "batch": self._tried}
+            if connection.execute(_RENEW, values).rowcount != 1:
+                raise Fenced(f"node {self.name} was taken over")
+            yield connection
+        self._batch = self._tried
+        self._renewed(started)
+
+    def has_committed(self, engine: Engine) -> bool:
+        """Tell whether the last transaction stands; raises as `transaction` does."""
+        with _connected(engine) as connection, connection.begin():
+            row = connection.execute(_READ, self._values).one_or_none()
+        if row is None or row.epoch != self._epoch:
+            raise Fenced(f"node {self.name} was taken over")
+        self._batch = int(row.batch)
+        return self._batch == self._tried
+
+    def leave(self, engine: Engine) -> None:
+        """Give the name back, so that others take over at once what is left."""
+        with _connected(engine) as connection, connection.begin():
+            connection.execute(_LEAVE, {**self._values, "epoch": self._epoch})
+
+    def _renewed(self, started: float) -> None:
+        if started > self._held_until:
+            self._steady_since = started
+        self._held_until = started + self._membership.lease_s
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    """Give a connection; raises `Away` where there is none to be had."""
+    try:
+        connection = engine.connect()
+    except SQLAlchemyError as error:
+        raise Away(type(getattr(error, "orig", error)).__name__) from None
+    with connection:
+        yield connection
+
+
+NOW = "(extract(epoch from clock_timestamp()) * 1000)::bigint"  # ms, by the database's clock
+
+_JOIN = text(
+    "INSERT INTO operations_nodes (name, terminal, epoch, batch, lease_ends_at) "  # noqa: S608 - ours
+    f"VALUES (:name, :terminal, 1, 0, {NOW} + :lease) ON CONFLICT (name) DO UPDATE SET "
+    "terminal = :terminal, epoch = operations_nodes.epoch + 1, "
+    f"lease_ends_at = {NOW} + :lease RETURNING epoch, batch"
+)
+_RENEW = text(
+    f"UPDATE operations_nodes SET batch = :batch, lease_ends_at = {NOW} + :lease "  # noqa: S608
+    "WHERE name = :name AND epoch = :epoch"
+)
+# Locked: a transaction of ours that the server has not ended yet is waited for.
+_READ = text("SELECT epoch, batch FROM operations_nodes WHERE name = :name FOR UPDATE")
+_LEAVE = text(
+    "UPDATE operations_nodes SET epoch = epoch + 1, lease_ends_at = NULL "
+    "WHERE name = :name AND epoch = :epoch"
+)

@@ -17,12 +17,8 @@ from gateway.store.tables import notices
 from gateway.terms.numbers import OperationId
 
 
-def write(connection: Connection, records: Iterable[NoticeRecord]) -> bool:
-    """Write what became of notices inside the caller's transaction.
-
-    Tells whether each attempt was the next one of its notice: another node may have been faster.
-    """
-    is_next = True
+def write(connection: Connection, records: Iterable[NoticeRecord]) -> None:
+    """Write what became of notices inside the caller's transaction."""
     for record in records:
         match record:
             case Notice():
@@ -30,7 +26,7 @@ def write(connection: Connection, records: Iterable[NoticeRecord]) -> bool:
             case NoticeTried():
                 due_at = record.due_at.isoformat()
                 moved = {"b_id": record.notice, "attempts": record.attempts, "due_at": due_at}
-                is_next &= connection.execute(_TRIED, moved).rowcount == 1
+                connection.execute(_TRIED, moved)
             case NoticeDelivered():
                 connection.execute(_DELETE, {"b_id": record.notice})
             case NoticeGivenUp():
@@ -38,7 +34,6 @@ def write(connection: Connection, records: Iterable[NoticeRecord]) -> bool:
                 connection.execute(_GIVEN_UP, ended)
             case _:
                 assert_never(record)
-    return is_next
 
 
 def waiting(connection: Connection, channel: str, count_max: int) -> list[Notice]:
@@ -50,7 +45,7 @@ def waiting(connection: Connection, channel: str, count_max: int) -> list[Notice
 _INSERT = notices.insert()
 _TRIED = (
     notices.update()
-    .where(notices.c.id == bindparam("b_id"), notices.c.attempts == bindparam("attempts") - 1)
+    .where(notices.c.id == bindparam("b_id"))
     .values(attempts=bindparam("attempts"), due_at=bindparam("due_at"))
 )
 _DELETE = notices.delete().where(notices.c.id == bindparam("b_id"))

@@ -86,6 +86,11 @@ class Queries:
         bodies = [row[0] for row in _FACTS.all(self._connection, operation=operation.value)]
         return replay(operation, _facts(bodies), self._exchanges_of) if bodies else None
 
+    def holder(self, link: LinkId) -> OperationState | None:
+        """Tell how far the operation is for which others on a link must wait, or None."""
+        row = _HOLDER.one(self._connection, link=link.value)
+        return OperationState(row[0]) if row else None
+
     def unfinished(self, node: str = "") -> list[Operation]:
         """Fold every operation that a restart of a node must go on with, oldest first.
 
@@ -97,6 +102,11 @@ class Queries:
             replay(OperationId(identifier), _facts(body for _, body in of_one), self._exchanges_of)
             for identifier, of_one in groupby(rows, itemgetter(0))
         ]
+
+    def operations(self, identifiers: Iterable[OperationId]) -> list[Operation]:
+        """Fold many operations; one that is not there is left out."""
+        found = map(self.operation, identifiers)
+        return [operation for operation in found if operation is not None]
 
     def all_linked(self, links: Iterable[LinkId]) -> dict[LinkId, Linked]:
         """Read many links with both halves; one that is not there is left out."""
@@ -123,8 +133,7 @@ class Queries:
     def manual(self, after: OperationId | None, count_max: int) -> list[Operation]:
         """Fold the operations that wait for a person, oldest first, beginning after one of them."""
         rows = _MANUAL.all(self._connection, after=after.value if after else "", most=count_max)
-        found = (self.operation(OperationId(row[0])) for row in rows)
-        return [operation for operation in found if operation is not None]
+        return self.operations(OperationId(row[0]) for row in rows)
 
     def manual_count(self) -> int:
         """Count the operations that wait for a person."""
@@ -177,6 +186,9 @@ _MANUAL = Lookup(
     .limit(bindparam("most"))
 )
 _MANUAL_COUNT = Lookup(select(func.count(tables.operations.c.id)).where(_IS_MANUAL))
+_HOLDER = Lookup(
+    select(tables.operations.c.state).where(tables.operations.c.holds == bindparam("link"))
+)
 _FACTS = Lookup(
     select(tables.facts.c.body)
     .where(tables.facts.c.operation == bindparam("operation"))

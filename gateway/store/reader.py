@@ -6,10 +6,13 @@ is handing the interpreter from thread to thread.
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.store.queries import ExchangesOf, Queries
 from gateway.store.sealing import Sealer
@@ -22,6 +25,7 @@ BATCH_MAX = 64  # queries answered together: bounds how long the first waits for
 
 Query = Callable[[Queries], T]
 Answer = Callable[[T | None, Exception | None], None]
+_Asked = tuple[Query[Any], Answer[Any]]
 
 
 class Reader:
@@ -38,7 +42,7 @@ class Reader:
         self._sealer = sealer
         self._exchanges_of = exchanges_of
         self._deliver = deliver
-        self._waiting: queue.Queue[tuple[Query[Any], Answer[Any]] | None] = queue.Queue(WAITING_MAX)
+        self._waiting: queue.Queue[_Asked | None] = queue.Queue(WAITING_MAX)
         self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="reader", daemon=True)
         self._thread.start()
@@ -68,7 +72,7 @@ class Reader:
             answers = self._run(batch)
             self._deliver(lambda given=answers: _give(given))  # type: ignore[misc]
 
-    def _take(self) -> tuple[list[tuple[Query[Any], Answer[Any]]], bool]:
+    def _take(self) -> tuple[list[_Asked], bool]:
         """Wait for one query, then take along whatever else already waits."""
         batch = []
         item = self._waiting.get()
@@ -82,19 +86,52 @@ class Reader:
                 return batch, False
         return batch, True
 
-    def _run(self, batch: list[tuple[Query[Any], Answer[Any]]]) -> list[Callable[[], None]]:
+    def _run(self, batch: list[_Asked]) -> list[Callable[[], None]]:
+        """Answer a batch; when the database goes away, once more over a new connection."""
         answers: list[Callable[[], None]] = []
-        with self._engine.connect() as connection:
-            queries = Queries(connection, self._sealer, self._exchanges_of)
-            for query, answer in batch:
-                try:
-                    found = query(queries)
-                    connection.rollback()  # the next query sees what was committed meanwhile
-                except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
-                    answers.append(lambda tell=answer, why=error: tell(None, why))  # type: ignore[misc]
-                else:
-                    answers.append(lambda tell=answer, what=found: tell(what, None))  # type: ignore[misc]
-        return answers
+        waiting = deque(batch)
+        for _attempt in range(_ATTEMPTS):
+            try:
+                with self._engine.connect() as connection:
+                    self._answer(connection, waiting, answers)
+            except SQLAlchemyError:
+                pass
+            if not waiting:
+                return answers
+        away = Unavailable("the database does not answer")
+        return [*answers, *(partial(answer, None, away) for _, answer in waiting)]
+
+    def _answer(
+        self, connection: Connection, waiting: deque[_Asked], answers: list[Callable[[], None]]
+    ) -> None:
+        """Answer what waits, in order, until nothing does or the database has gone away."""
+        queries = Queries(connection, self._sealer, self._exchanges_of)
+        while waiting:
+            query, answer = waiting[0]
+            try:
+                found = query(queries)
+                connection.rollback()  # the next query sees what was committed meanwhile
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
+                if self._has_gone(connection, error):
+                    connection.invalidate()
+                    return
+                connection.rollback()
+                answers.append(partial(answer, None, error))
+            else:
+                answers.append(partial(answer, found, None))
+            waiting.popleft()
+
+    def _has_gone(self, connection: Connection, error: Exception) -> bool:
+        if isinstance(error, DBAPIError):
+            return error.connection_invalidated
+        dialect = connection.dialect
+        # A look-up speaks to the driver itself.
+        return isinstance(error, dialect.loaded_dbapi.Error) and dialect.is_disconnect(
+            error, connection.connection.dbapi_connection, None
+        )
+
+
+_ATTEMPTS = 2
 
 
 def _give(answers: list[Callable[[], None]]) -> None:

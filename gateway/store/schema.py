@@ -25,6 +25,7 @@ def ensure(engine: Engine, place: str) -> None:
     Raises `SpecificationError` naming `place` and the remedy.
     """
     with engine.begin() as connection:
+        _alone(connection)
         found = stored_revision(connection)
         if found is None:
             metadata.create_all(connection)
@@ -39,6 +40,7 @@ def upgrade(engine: Engine, place: str) -> tuple[str | None, str]:
     All of it is one transaction. Raises `SpecificationError` when it is of a newer release.
     """
     with engine.begin() as connection:
+        _alone(connection)
         found = stored_revision(connection)
         if found is not None and found not in REVISIONS:
             raise SpecificationError(place, "store", _why_not(found))
@@ -56,6 +58,15 @@ def stored_revision(connection: Connection) -> str | None:
     if _has_version(connection):
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return FIRST if inspect(connection).has_table("operations_operations") else None
+
+
+def _alone(connection: Connection) -> None:
+    """Let no other node make or change the schema until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:ours)"), {"ours": _OURS})
+
+
+_OURS = 8583_0301  # any number that is nobody else's on the same database
 
 
 def _has_version(connection: Connection) -> bool:

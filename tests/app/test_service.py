@@ -55,6 +55,11 @@ class Store:
     sessions: dict = field(default_factory=dict)
     holding: LinkId | None = None
     is_blind: bool = False
+    meanwhile: dict = field(default_factory=dict)  # what another node did after the first look
+    looks: int = 0
+
+    def holder(self, _link):
+        return self.meanwhile.get("holder")
 
     def linked(self, link):
         return self.linked_.get(link)
@@ -63,6 +68,9 @@ class Store:
         return self.holding
 
     def key(self, channel, key):
+        self.looks += 1
+        if self.looks > 1 and "key" in self.meanwhile:
+            return StoredKey(bytes(32), "op_" + "0" * 26)
         for unit in self.stage.journal.units:
             for record in unit.records:
                 if isinstance(record, KeyUsed) and (record.channel, record.key) == (channel, key):
@@ -639,9 +647,9 @@ def test_session_is_recorded_before_it_is_given(bank):
 
 def test_session_that_cannot_be_recorded_is_not_given(bank):
     """A record that fails is an error of the request."""
-    bank.stage.journal.failing = {1: Conflict("key")}
+    bank.stage.journal.failing = {1: Unavailable("no room")}
 
-    with pytest.raises(Conflict):
+    with pytest.raises(Unavailable):
         asyncio.run(bank.open_session())
 
 
@@ -716,10 +724,32 @@ def test_refusal_that_cannot_be_recorded_is_an_error(bank):
     """Nothing is told that is not on disk."""
     bank.session()
     bank.pins.outcome = Refusal.PIN_TRIVIAL
-    bank.stage.journal.failing = {1: Conflict("key")}
+    bank.stage.journal.failing = {1: Unavailable("no room")}
 
-    with pytest.raises(Conflict):
+    with pytest.raises(Unavailable):
         asyncio.run(bank.set_pin())
+
+
+FASTER = {
+    "with the key": ({"key": True}, Refusal.IN_PROGRESS),
+    "on the link": ({"holder": OperationState.PENDING}, Refusal.IN_PROGRESS),
+    "with a PIN still open": ({"holder": OperationState.UNKNOWN}, Refusal.EARLIER_PIN_OPEN),
+    "with the session": ({}, Refusal.PIN_SESSION_UNUSABLE),
+}
+
+
+@pytest.mark.parametrize(("what", "refusal"), FASTER.values(), ids=FASTER)
+def test_what_another_node_did_meanwhile_is_told_as_if_before(bank, what, refusal):
+    """The database says that another was faster, and the store why; nothing is sent."""
+    bank.session()
+    bank.stage.journal.failing = {1: Conflict("faster")}
+    bank.store.meanwhile = what
+
+    with pytest.raises(RequestRefused) as refused:
+        asyncio.run(bank.set_pin())
+
+    assert refused.value.refusal is refusal
+    assert bank.stage.sent() == []
 
 
 def test_session_recorded_after_the_caller_left_disturbs_nobody(bank):

@@ -107,47 +107,6 @@ def test_listener_says_who_may_connect(load):
     assert (listener.connections_max, listener.connections_per_peer_max) == (64, 4)
 
 
-CALLBACK = """[http.channels.online-bank.callback]
-url = "https://bank.example/outcomes"
-secret = "callback-secret"
-trust = "authorities.pem"
-[store]"""
-
-
-def test_channel_is_told_of_outcomes(load, tmp_path):
-    """An address, and files relative to the configuration."""
-    callback = load("[store]", CALLBACK).http.channels["online-bank"].callback
-
-    assert callback.url == "https://bank.example/outcomes"
-    assert callback.secret == tmp_path / "callback-secret"
-    assert callback.trust == tmp_path / "authorities.pem"
-
-
-@pytest.mark.parametrize(
-    ("url", "is_taken"),
-    [
-        ("http://127.0.0.1:9000/o", True),
-        ("http://[::1]/o", True),
-        ("http://localhost/o", True),
-        ("http://bank.example/o", False),
-        ("http://10.0.0.1/o", False),
-        ("ftp://bank.example/o", False),
-        ("https://user:secret@bank.example/o", False),
-        ("https://bank.example/o#part", False),
-        ("https:///o", False),
-    ],
-)
-def test_callback_crosses_no_network_in_clear(load, url, is_taken):
-    """Plain HTTP is for loopback, and an address holds no secret."""
-    text = CALLBACK.replace("https://bank.example/outcomes", url)
-    if is_taken:
-        assert load("[store]", text).http.channels["online-bank"].callback.url == url
-        return
-
-    with pytest.raises(SpecificationError, match=r"channels\.online-bank\.callback\.url"):
-        load("[store]", text)
-
-
 TLS = """[listeners.core-in.tls]
 certificate = "tls/gateway.pem"
 private_key = "/etc/gateway/key.pem"
@@ -211,7 +170,9 @@ def test_tokens_stay_on_loopback_unless_said_otherwise(load, listen, is_taken):
     ("old", "new", "key"),
     [
         ("[store]", "[stores]", "store"),
-        ('path = "data/gateway.db"', 'paths = "data"', "store.path"),
+        ('path = "data/gateway.db"', 'paths = "data"', "store.paths"),
+        ('path = "data/gateway.db"', "", "store"),
+        ('path = "data/gateway.db"', 'path = "gateway.db"\nurl = "postgresql:///g"', "store"),
         ("10.0.0.1:8583", "10.0.0.1", "links.bureau.address.0"),
         ("10.0.0.1:8583", ":8583", "links.bureau.address.0"),
         ("10.0.0.1:8583", "10.0.0.1:70000", "links.bureau.address.0"),
@@ -282,3 +243,13 @@ def test_file_that_cannot_be_read_is_named(tmp_path, content, rule):
         load_settings(file)
 
     assert str(caught.value).startswith(f"{file}: ")
+
+
+def test_a_shared_store_is_named_by_its_url(load, tmp_path):
+    """Its password stands in a file of its own, and the node's own files beside the settings."""
+    url = 'url = "postgresql://gateway@db1,db2/gateway"\npassword_file = "pgpass"'
+
+    settings = load('path = "data/gateway.db"', f'{url}\n[node]\nname = "north"')
+
+    assert (settings.store.path, settings.store.password_file) == (None, tmp_path / "pgpass")
+    assert (settings.node.name, settings.beside) == ("north", tmp_path / "north")

@@ -1,10 +1,11 @@
-"""A real database in a file, sealed with real keys, and records of one synthetic customer."""
+"""A real database of either kind, sealed with real keys, and records of one synthetic customer."""
 
 import secrets
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from gateway.financial.account import AccountOwner, FinancialAccount
 from gateway.hsm.data_key import DataKey
@@ -13,8 +14,10 @@ from gateway.linking.link import Link, LinkState, PinSession
 from gateway.operations.facts import Opened, OperationKind
 from gateway.operations.operation import open_operation
 from gateway.social.card import CardHolder, SocialCard
+from gateway.store import tables
 from gateway.store.engine import Database
 from gateway.store.journal import Journal
+from gateway.store.postgresql import SharedDatabase
 from gateway.store.queries import Queries
 from gateway.store.sealing import Sealer
 from gateway.store.unit import Unit
@@ -79,10 +82,10 @@ class Record:
 class Store:
     """The store of a test: database, journal, and what the journal told."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, open_database, files):
         self.sealer = Sealer(DataKey(secrets.token_bytes(32)), DataKey(secrets.token_bytes(32)))
-        self.database = Database(path)
+        self.database = open_database()
+        self._open, self._files = open_database, files
         self._journal = None
 
     @property
@@ -129,18 +132,16 @@ class Store:
     def reopen(self):
         """Close everything and open it again, as after a restart."""
         self.close()
-        self.database, self._journal = Database(self.path), None
+        self.database, self._journal = self._open(), None
 
     def read(self, question):
         """Ask on a connection of its own."""
-        with self.database.engine.connect() as connection:
+        with self.database.readers.connect() as connection:
             return question(Queries(connection, self.sealer, EXCHANGES.__getitem__))
 
     def on_disk(self):
         """Give every byte that stands in the database's files."""
-        return b"".join(
-            file.read_bytes() for file in sorted(self.path.parent.glob(f"{self.path.name}*"))
-        )
+        return b"".join(file.read_bytes() for file in sorted(self._files()) if file.is_file())
 
     def close(self):
         if self._journal is not None:
@@ -149,10 +150,46 @@ class Store:
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = Store(tmp_path / "gateway.db")
+def embedded(tmp_path):
+    """Give a store in an SQLite file."""
+    path = tmp_path / "gateway.db"
+    opened = Store(lambda: Database(path), lambda: tmp_path.glob(f"{path.name}*"))
+    opened.path = path
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgresql):
+    """Give a database with this release's tables, for whoever empties it."""
+    postgresql.sql("CREATE DATABASE store")
+    opened = SharedDatabase(postgresql.url("store"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def shared(postgresql, shared_database):
+    """Give a store in PostgreSQL, with nothing in it."""
+    names = ", ".join(f'"{name}"' for name in tables.metadata.tables)
+    with shared_database.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE IF EXISTS lost RENAME TO linking_links"))
+        connection.execute(text(f"TRUNCATE {names}"))
+
+    def files():
+        postgresql.sql("CHECKPOINT")
+        for place in ("base", "pg_wal"):
+            yield from (postgresql.data / place).rglob("*")
+
+    opened = Store(lambda: SharedDatabase(postgresql.url("store")), files)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["embedded", "shared"])
+def store(request):
+    """Give a store of either kind: whatever is promised, both keep it."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ def path(tmp_path):
     return tmp_path / "state" / "gateway.db"
 
 
-def test_every_connection_is_durable(store):
+def test_every_connection_is_durable(embedded):
     """WAL with synchronous=FULL (2): NORMAL may lose acknowledged commits at power loss."""
-    connections = [store.database.engine.connect() for _ in range(2)]
+    connections = [embedded.database.engine.connect() for _ in range(2)]
     settings = [
         (
             connection.execute(text("PRAGMA journal_mode")).scalar(),
@@ -42,11 +42,11 @@ def test_every_connection_is_durable(store):
     assert settings == [("wal", 2)] * 2
 
 
-def test_files_are_private(store, record):
+def test_files_are_private(embedded, record):
     """Database, WAL and shared memory are for the owner's eyes only."""
-    store.keep(record.link(1))
+    embedded.keep(record.link(1))
 
-    files = [*store.path.parent.glob("gateway.db*")]
+    files = [*embedded.path.parent.glob("gateway.db*")]
     modes = {
         file.name: stat.S_IMODE(file.stat().st_mode)
         for file in files
@@ -126,12 +126,12 @@ def test_what_cannot_be_opened_is_named(path, damage):
         assert "another gateway" not in raised.value.rule
 
 
-def test_what_was_written_is_there_at_the_next_opening(store, record):
+def test_what_was_written_is_there_at_the_next_opening(embedded, record):
     """Tables are made once and kept."""
-    store.keep(record.link(1))
-    store.close()
+    embedded.keep(record.link(1))
+    embedded.close()
 
-    again = Database(store.path)
+    again = Database(embedded.path)
 
     with again.engine.connect() as connection:
         found = connection.execute(text("SELECT count(*) FROM linking_links")).scalar()

@@ -247,18 +247,18 @@ def test_a_row_that_is_not_json_is_our_own_fault(store, history):
         store.read(lambda queries: queries.operation(history[1].id))
 
 
-def test_what_waits_for_a_person_is_found_without_reading_the_rest(store, record):
+def test_what_waits_for_a_person_is_found_without_reading_the_rest(embedded, record):
     """Manual operations are paged through and counted by the index of states."""
     manual = Settled(OperationState.MANUAL, record.now)
     waiting = [evolve(record.operation(number), manual) for number in (1, 2, 3)]
     for operation in (*waiting, record.operation(4)):
-        write_history(store, operation)
+        write_history(embedded, operation)
 
-    page = store.read(lambda queries: queries.manual(waiting[0].id, 1))
-    counted = store.read(lambda queries: queries.manual_count())
+    page = embedded.read(lambda queries: queries.manual(waiting[0].id, 1))
+    counted = embedded.read(lambda queries: queries.manual_count())
 
     assert (page, counted) == ([waiting[1]], 3)
-    with store.database.engine.connect() as connection:
+    with embedded.database.engine.connect() as connection:
         sql = "EXPLAIN QUERY PLAN SELECT id FROM operations_operations WHERE state = 'manual'"
         (plan,) = connection.execute(text(sql)).all()
     assert "operations_by_state" in plan.detail

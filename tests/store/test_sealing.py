@@ -12,8 +12,8 @@ from gateway.terms.numbers import SsCardNumber
 
 
 @pytest.fixture
-def sealer(store):
-    return store.sealer
+def sealer(embedded):
+    return embedded.sealer
 
 
 def test_a_card_and_an_account_come_out_as_they_went_in(sealer, record):

@@ -10,6 +10,9 @@ module          holds
 ``operations``  full durable operations against the bare relay, over HTTP
 ``load``        the HTTP client that asks as fast as it is answered
 ``relay``       the bare relay and the peer that answers it, as processes
+``cluster``     several nodes over one PostgreSQL, as processes
+``drill``       nodes killed, paused and cut off under load, and the verdict
+``postgresql``  a PostgreSQL server of our own, thrown away afterwards
 ``processes``   how much time of a processor each process of an ensemble took
 ==============  ==================================================================
 

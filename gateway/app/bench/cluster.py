@@ -1,0 +1,99 @@
+"""Several gateway nodes on one PostgreSQL, with both simulators, as processes of their own."""
+
+import re
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.app.bench.postgresql import PrivateServer
+from gateway.app.ensemble import Child, Ensemble, launch
+
+_STANDBY = "standby"
+
+
+class Cluster(Ensemble):
+    """Nodes ``n1``, ``n2`` … over one database, which has a synchronous standby where wanted.
+
+    All nodes stand on one machine and read the same key stores; each has its own DE 41, its own
+    security modules and a lease of `lease_s` seconds.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        nodes: int = 3,
+        lease_s: float = 2.0,
+        with_standby: bool = False,
+        limits: Mapping[str, float] | None = None,
+        http: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__(directory, limits=limits, http=http)
+        self.names = tuple(f"n{number + 1}" for number in range(nodes))
+        self.nodes: dict[str, Child] = {}
+        self.database = PrivateServer()
+        self.standby = PrivateServer() if with_standby else None
+        self._lease_s = lease_s
+
+    def start(self) -> None:
+        """Start the database, then the simulators, then every node."""
+        self.database.create()
+        if self.standby is not None:
+            self.standby.follow(self.database, _STANDBY)
+            self.database.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{_STANDBY}'")
+            self.database.sql("SELECT pg_reload_conf()")
+        super().start()
+
+    def start_gateway(self) -> None:
+        """Start every node."""
+        for name in self.names:
+            self.start_node(name)
+
+    def start_node(self, name: str) -> None:
+        """Start one node, again after it ended."""
+        serve = ("-m", "gateway", "serve", "--embedded", "--config", str(self._file(name)))
+        self.nodes[name] = launch(self.directory / f"{name}.log", *serve)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a node's process a signal, such as SIGSTOP and SIGCONT."""
+        self.nodes[name].process.send_signal(number)
+
+    def url_of(self, name: str) -> str:
+        """Where a node answers HTTP."""
+        return self.nodes[name].said["http"]
+
+    def terminal(self, name: str) -> str:
+        """DE 41 of a node."""
+        return f"GATEWY{name.upper()}"
+
+    def fail_over(self) -> None:
+        """Let the database crash for good, and make its standby the primary."""
+        assert self.standby is not None
+        self.database.stop(signal.SIGQUIT)
+        self.standby.promote()
+
+    def write_configuration(self) -> None:
+        """Write a configuration file for each node."""
+        super().write_configuration()
+        text = self.configuration.read_text("utf-8")
+        others = (self.standby,) if self.standby is not None else ()
+        store = f'url = "{self.database.url("postgres", *others)}"'
+        for name in self.names:
+            node = f'[node]\nname = "{name}"\nlease_s = {self._lease_s}\n\n[station]'
+            own = text.replace('path = "gateway.db"', store).replace("[station]", node)
+            own = re.sub('terminal = "[^"]*"', f'terminal = "{self.terminal(name)}"', own)
+            own = re.sub(r'socket = "(\w+)\.socket"', rf'socket = "\1-{name}.socket"', own)
+            self._file(name).write_text(own, "utf-8")
+
+    def stop(self) -> None:
+        """Stop nodes, simulators and database."""
+        for child in self.nodes.values():
+            child.process.send_signal(signal.SIGCONT)
+            child.stop()
+        super().stop()
+        for server in (self.standby, self.database):
+            if server is not None:
+                server.remove()
+
+    def _file(self, name: str) -> Path:
+        return self.directory / f"{name}.toml"

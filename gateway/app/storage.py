@@ -1,0 +1,191 @@
+"""The store of one gateway process: its database, its node, its journal and its reader."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from typing import TypeVar, cast
+
+import structlog
+
+from gateway.app.settings import NodeSettings, Settings, StoreSettings
+from gateway.app.traces import TraceNumbers
+from gateway.linking.kinds import EXCHANGES
+from gateway.operations.operation import Operation
+from gateway.store.counters import reserve
+from gateway.store.engine import Database
+from gateway.store.journal import Chore, Conflict, Journal
+from gateway.store.node import LeasedNode, Membership, Node
+from gateway.store.postgresql import SharedDatabase
+from gateway.store.queries import Linked, Queries
+from gateway.store.reader import Reader
+from gateway.store.schema import upgrade
+from gateway.store.sealing import Sealer
+from gateway.store.takeover import claim, fence_dead
+from gateway.terms.errors import SpecificationError, Unavailable
+from gateway.terms.numbers import LinkId, OperationId
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+Resume = Callable[[list[Operation], dict[LinkId, Linked]], None]
+"""Goes on with operations; a link that they name may be missing."""
+
+
+class Storage:
+    """What the event loop asks of the store; `fail` hears when the process must stop at once.
+
+    Raises `SpecificationError` when the database is not this gateway's or cannot be reached.
+    """
+
+    def __init__(
+        self, settings: Settings, sealer: Sealer, fail: Callable[[Exception], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._database = open_database(settings.store)
+        engine = self._database.engine
+        self.node = Node()
+        if isinstance(self._database, SharedDatabase):
+            self.node = _joined(self._database, settings.node, settings.station.terminal)
+        self.journal = Journal(engine, sealer, self._deliver, self.node, fail)
+        readers = self._database.readers
+        self._reader = Reader(readers, sealer, EXCHANGES.__getitem__, self._deliver)
+
+    def close_with(self, stack: AsyncExitStack) -> None:
+        """Close it when `stack` ends: journal first, and the node's name is given back."""
+        stack.callback(self._database.close)
+        if isinstance(self.node, LeasedNode):
+            stack.callback(partial(self._leave, self.node))
+        stack.push_async_callback(asyncio.to_thread, self._reader.close)
+        stack.push_async_callback(asyncio.to_thread, self.journal.close)
+
+    async def read(self, query: Callable[[Queries], T]) -> T:
+        """Give what a query gives; raises `Unavailable` while the database is away."""
+        read: asyncio.Future[T] = self._loop.create_future()
+
+        def answer(found: T | None, error: Exception | None) -> None:
+            if read.done():
+                return  # whoever asked has gone
+            if error is not None:
+                read.set_exception(error)
+            else:
+                read.set_result(cast("T", found))
+
+        self._reader.submit(query, answer)
+        return await read
+
+    async def run(self, chore: Chore[T]) -> T:
+        """Give what a chore gives; raises as `Journal.run` and what it tells do."""
+        ran: asyncio.Future[T | Exception] = self._loop.create_future()
+        self.journal.run(chore, ran.set_result)
+        outcome = await ran
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def traces(self, link: str, terminal: str) -> TraceNumbers:
+        """Give a link's trace numbers with their first block reserved."""
+
+        def reserved(name: str, size: int, done: Callable[[int | Exception], None]) -> None:
+            self.journal.run(partial(reserve, name=name, size=size), done)
+
+        traces = TraceNumbers(f"stan/{link}", reserved, terminal)
+        filled: asyncio.Future[Exception | None] = self._loop.create_future()
+        traces.refill(filled.set_result)
+        error = await filled
+        if error is not None:
+            raise error
+        return traces
+
+    async def resume_own(self, resume: Resume) -> int:
+        """Go on with what an earlier process of this node left; gives how much it was."""
+        found = await self.read(
+            lambda queries: _with_links(queries, queries.unfinished(self.node.name))
+        )
+        resume(*found)
+        return len(found[0])
+
+    async def take_over(self, resume: Resume, room: Callable[[], int]) -> None:
+        """Find dead nodes and go on with what they left, as much as there is room for, for ever."""
+        if self.node.renew_every_s is None:
+            return
+        while True:
+            await asyncio.sleep(self.node.renew_every_s)
+            with suppress(Unavailable, Conflict):  # there is a next time
+                await self._look(resume, room)
+
+    async def _look(self, resume: Resume, room: Callable[[], int]) -> None:
+        name = self.node.name
+        if self.node.may_judge and not self.journal.is_stalled:
+            dead = await self.run(partial(fence_dead, node=name))
+            if dead:
+                log.warning("nodes-fenced", nodes=dead)
+        while (most := room()) > 0:
+            claimed = await self.run(partial(claim, node=name, count_max=most))
+            if not claimed:
+                return
+            log.warning("taken-over", operations=len(claimed))
+            resume(*await self._claimed(claimed))
+
+    async def _claimed(
+        self, operations: list[OperationId]
+    ) -> tuple[list[Operation], dict[LinkId, Linked]]:
+        """Read what is ours already; the database may go away meanwhile, and comes back."""
+        while True:
+            try:
+                return await self.read(
+                    lambda queries: _with_links(queries, queries.operations(operations))
+                )
+            except Unavailable:
+                await asyncio.sleep(_AGAIN_S)
+
+    def _leave(self, node: LeasedNode) -> None:
+        with suppress(Unavailable):  # others find the lease at its end
+            node.leave(self._database.engine)
+
+    def _deliver(self, call: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(call)
+
+
+_AGAIN_S = 1.0
+
+
+def open_database(settings: StoreSettings) -> Database | SharedDatabase:
+    """Open the database that the settings name, of either kind; raises as these do."""
+    if settings.path is not None:
+        return Database(settings.path)
+    return SharedDatabase(settings.url or "", settings.password_file)
+
+
+def upgrade_database(settings: StoreSettings) -> tuple[str | None, str]:
+    """Bring a database up to this release; gives the revisions before and after.
+
+    Raises `SpecificationError` as opening it does, and when it is of a newer release.
+    """
+    done: list[tuple[str | None, str]] = []
+
+    def take(engine: object, place: str) -> None:
+        done.append(upgrade(engine, place))  # type: ignore[arg-type]
+
+    if settings.path is not None:
+        Database(settings.path, take).close()
+    else:
+        SharedDatabase(settings.url or "", settings.password_file, take).close()
+    return done[0]
+
+
+def _joined(database: SharedDatabase, settings: NodeSettings, terminal: str) -> LeasedNode:
+    node = LeasedNode(Membership(settings.name, terminal, settings.lease_s))
+    try:
+        node.join(database.engine)
+    except (SpecificationError, Unavailable):
+        database.close()
+        raise
+    return node
+
+
+def _with_links(
+    queries: Queries, operations: Iterable[Operation]
+) -> tuple[list[Operation], dict[LinkId, Linked]]:
+    found = list(operations)
+    return found, queries.all_linked(operation.link for operation in found)
