@@ -403,7 +403,7 @@ def _take_up(config: Path | None) -> None:
     from gateway.app.control import ask  # noqa: PLC0415 - it brings a reactor along
     from gateway.app.settings import load_settings  # noqa: PLC0415
 
-    typer.echo("\n".join(ask(load_settings(config).store.path, "keys", {})["said"]))
+    typer.echo("\n".join(ask(load_settings(config).beside, "keys", {})["said"]))
 
 
 def _tell(record: KeyRecord) -> None:
