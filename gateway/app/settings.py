@@ -17,6 +17,8 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -261,6 +263,17 @@ class Settings(_Strict):
     calendar: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     _file: str = PrivateAttr("configuration")
+
+    @field_validator("listeners")
+    @classmethod
+    def _names_once(
+        cls, listeners: dict[str, ListenerSettings], info: ValidationInfo
+    ) -> dict[str, ListenerSettings]:
+        # Keys and metrics know links and listeners by their names alone.
+        twice = sorted(info.data.get("links", {}).keys() & listeners.keys())
+        if twice:
+            raise ValueError(f"names differ from those of links, and {', '.join(twice)} is one")
+        return listeners
 
     def model_post_init(self, context: Any) -> None:  # noqa: ANN401 - as pydantic types it
         """Keep the name of the file, for errors that only show when the gateway starts."""
