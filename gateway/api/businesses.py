@@ -4,7 +4,8 @@ What a business does stands in ``gateway.linking.procedures``; the contract, the
 OpenAPI document follow from both tables.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gateway.api.bodies import Body
 from gateway.api.card_bodies import (
@@ -12,6 +13,7 @@ from gateway.api.card_bodies import (
     LossBody,
     MobileBody,
     NewSsPinBody,
+    ReplacementBody,
     ResetFinancialPinBody,
     ResetSsPinBody,
     SsPinProofBody,
@@ -24,13 +26,17 @@ _K = OperationKind
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One business below a link; `path` begins behind it."""
+    """One business below a link; `path` begins behind it.
+
+    `words` are said in DE 48 by one that takes no body.
+    """
 
     kind: OperationKind
     method: str
     path: str
     summary: str
     body: type[Body] | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def procedure(self) -> Procedure:
@@ -134,6 +140,28 @@ RESOURCES: tuple[Resource, ...] = (
         "account/losses/cancellation",
         "Cancel a loss of the financial account; it stays blocked until the core confirms",
     ),
+    Resource(
+        _K.CARD_REPLACE,
+        "POST",
+        "card/replacement",
+        "Order a card in place of this one; `result` says when it is due and what it costs",
+        ReplacementBody,
+    ),
+    Resource(
+        _K.CARD_TEMPORARY,
+        "POST",
+        "card/temporary",
+        "Order a temporary card until the new one is there",
+        words={"OT": "T"},
+    ),
+    Resource(
+        _K.CARD_COLLECT,
+        "POST",
+        "card/collection",
+        "Hand over the ordered card; `result` says what it took over from the old one",
+    ),
+    Resource(_K.CARD_CANCEL, "DELETE", "card", "Cancel the card for good"),
+    Resource(_K.CARD_PROGRESS, "GET", "card", "Ask for the state of the card and of its order"),
 )
 
 assert {each.kind for each in RESOURCES} == {each.kind for each in PROCEDURES}

@@ -1,5 +1,10 @@
 """Request bodies of the businesses in the life of a card, and the command that each becomes."""
 
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
 from gateway.api.bodies import Body, EncryptedPin
 from gateway.api.fields import MobileText, PinSessionIdText
 from gateway.api.service import BusinessCommand, SetPinCommand
@@ -80,6 +85,31 @@ class MobileBody(BusinessBody):
         """Give the command this body asks for."""
         proof = _proof(PinPurpose.SS_PIN_PROOF, self.current_pin)
         return BusinessCommand(pins=proof, private={"MB": self.mobile.value})
+
+
+class ReplacementReason(StrEnum):
+    """Why a card is replaced."""
+
+    LOST = "lost"
+    DAMAGED = "damaged"
+    DATA_CHANGED = "data-changed"
+
+
+class ReplacementBody(BusinessBody):
+    """Order a card in place of this one."""
+
+    reason: Annotated[ReplacementReason, Field(strict=False)]
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        return BusinessCommand(words={"OT": "R", "OR": _REASONS[self.reason]})
+
+
+_REASONS = {
+    ReplacementReason.LOST: "L",
+    ReplacementReason.DAMAGED: "D",
+    ReplacementReason.DATA_CHANGED: "C",
+}
 
 
 class FirstMobileBody(BusinessBody):

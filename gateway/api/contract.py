@@ -113,8 +113,12 @@ _PIN_REFUSALS = (
     Refusal.PIN_LOCKED,
 )
 
-_LOSS_CANCELS = {OperationKind.SS_LOSS_CANCEL, OperationKind.FINANCIAL_LOSS_CANCEL}
-_LOSS_REFUSALS = (Refusal.LOSS_FORMAL, Refusal.REPLACEMENT_BEGUN)
+_OWN_REFUSALS = {
+    OperationKind.SS_LOSS_CANCEL: (Refusal.LOSS_FORMAL, Refusal.REPLACEMENT_BEGUN),
+    OperationKind.FINANCIAL_LOSS_CANCEL: (Refusal.LOSS_FORMAL,),
+    OperationKind.CARD_REPLACE: (Refusal.LOSS_NOT_FORMAL, Refusal.REPLACEMENT_BEGUN),
+    OperationKind.CARD_COLLECT: (Refusal.NO_CARD_WAITING,),
+}
 
 _DONE = Success(HTTPStatus.OK, "Done on both sides, for good.", OperationView)
 _OPEN = Success(
@@ -133,7 +137,7 @@ def _business(resource: Resource) -> Endpoint:
     refusals.update(_BUREAU_REFUSALS if Side.SOCIAL in sides else ())
     refusals.update(_CORE_REFUSALS if Side.FINANCIAL in sides else ())
     refusals.update(_PIN_REFUSALS if procedure.pins else (Refusal.EARLIER_PIN_OPEN,))
-    refusals.update(_LOSS_REFUSALS if resource.kind in _LOSS_CANCELS else ())
+    refusals.update(_OWN_REFUSALS.get(resource.kind, ()))
     refusals.update({Refusal.WRONG_PIN} if procedure.has_proof else ())
     is_question = procedure.is_question
     make = endpoints.asking if is_question else endpoints.carrying_out

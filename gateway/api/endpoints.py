@@ -155,7 +155,8 @@ def carrying_out(resource: Resource) -> Handler:
 
     async def carry_out(service: GatewayService, call: Call) -> Response:
         link_id, key = call.path_id("link", LinkId), call.idempotency_key
-        command = call.body.command() if isinstance(call.body, BusinessBody) else BusinessCommand()
+        plain = BusinessCommand(words=resource.words)
+        command = call.body.command() if isinstance(call.body, BusinessBody) else plain
         kind = resource.kind
         return _reply(await service.carry_out(call.caller, key, link_id, kind, command), call)
 

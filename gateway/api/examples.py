@@ -27,6 +27,7 @@ from gateway.api.card_bodies import (
     LossBody,
     MobileBody,
     NewSsPinBody,
+    ReplacementBody,
     ResetFinancialPinBody,
     ResetSsPinBody,
     SsPinProofBody,
@@ -104,6 +105,7 @@ REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
     FirstMobileBody: {"mobile": "15400000001"},
     MobileBody: {"mobile": "16400000001", "current_pin": _PROOF},
     ResetFinancialPinBody: _PIN,
+    ReplacementBody: {"reason": "damaged"},
     ActivateBody: {
         "link": _LINK.value,
         "pin_session": _SESSION.value,
@@ -160,7 +162,14 @@ def _operation(operation_id: str, success: Success) -> OperationView:
 
 
 _RESULTS = {
-    OperationKind.SS_PIN_STATE: {"card_state": "normal", "pin_state": "enabled", "tries_left": "6"}
+    OperationKind.SS_PIN_STATE: {"card_state": "normal", "pin_state": "enabled", "tries_left": "6"},
+    OperationKind.CARD_REPLACE: {
+        "card_state": "normal",
+        "order_state": "in-production",
+        "order": "R00000001",
+        "due_on": "2026-12-02",
+        "fee": "free",
+    },
 }
 
 

@@ -109,6 +109,8 @@ ANSWERS: Mapping[Refusal, Answer] = {
     Refusal.ALREADY_SO: Answer(HTTPStatus.CONFLICT, NextAction.NOTHING),
     Refusal.ACCOUNT_LOST: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BANK),
     Refusal.LOSS_FORMAL: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BUREAU),
+    Refusal.LOSS_NOT_FORMAL: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BUREAU),
+    Refusal.NO_CARD_WAITING: Answer(HTTPStatus.CONFLICT, NextAction.NOTHING),
     Refusal.REPLACEMENT_BEGUN: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BUREAU),
     Refusal.MONEY_NEVER_MOVES: Answer(HTTPStatus.FORBIDDEN, NextAction.NOTHING),
     Refusal.PIN_LOCKED: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BUREAU),

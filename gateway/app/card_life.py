@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from gateway.api import service as api
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app.cargo import Cargo
 from gateway.app.pins import AcceptedPin, PinOrder
+from gateway.app.rendering import FEE
 from gateway.app.service import OnlineBanking, active
 from gateway.financial.account import AccountLossKept
 from gateway.linking.link import PinSession, SessionUsed
-from gateway.linking.procedures import BY_KIND, UNPROVED, Procedure
+from gateway.linking.procedures import BY_KIND, LINKS_AT_REPLACEMENT, UNPROVED, Procedure
 from gateway.linking.refusals import unavailable
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind, OperationState
-from gateway.regions.vocabulary import Business, Proof
+from gateway.regions.vocabulary import Business, FeeItem, Proof
+from gateway.regions.working_days import WorkingDays
 from gateway.social.card import SsLossKept
 from gateway.store.queries import Linked
 from gateway.terms.errors import RequestRefused
@@ -24,11 +27,19 @@ from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
 
 _PROVED = {PinPurpose.SS_PIN_PROOF: Proof.SS_PIN, PinPurpose.ECARD_PIN_PROOF: Proof.ECARD_PIN}
+_FEES = {
+    Business.CARD_REPLACE: FeeItem.REPLACEMENT,
+    Business.CARD_TEMPORARY: FeeItem.TEMPORARY_CARD,
+}
 _NOTHING = api.BusinessCommand()
 
 
 class CardLife(OnlineBanking):
     """Adds to linking, PIN setting and activation every business of the table of procedures."""
+
+    def __init__(self, *, working_days: WorkingDays, **wiring: Any) -> None:  # noqa: ANN401
+        super().__init__(**wiring)
+        self._working_days = working_days
 
     async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:
         """Ask a far side what nobody changes by asking."""
@@ -97,7 +108,11 @@ class CardLife(OnlineBanking):
         used = (*(SessionUsed(each.id) for each in sessions.values()), self._used(caller, key))
         operation, now = self._identifiers.operation(), self._now()
         loss = Loss(procedure.loses, operation, now) if procedure.loses else None
-        details = {**command.words, **_named_loss(procedure, linked, loss)}
+        details = {
+            **command.words,
+            **_named_loss(procedure, linked, loss),
+            **self._terms(procedure, linked),
+        }
         if not wanted.has_proof and procedure.has_proof:
             details[UNPROVED] = "yes"
         opened = Opened(procedure.kind, linked.link.id, now, details=details)
@@ -111,6 +126,21 @@ class CardLife(OnlineBanking):
         records = (*used, *_blocks(procedure, linked, loss))
         reply = await self._run(opened, cargo, records, pins=pins, operation=operation)
         return next((each.beside(reply) for each in accepted.values() if each.advice), reply)
+
+    def _terms(self, procedure: Procedure, linked: Linked) -> Mapping[str, str]:
+        """Say until when by the region's term, at which fee, and what becomes of the link."""
+        today = self._today()
+        rules = self._catalogue.agency(linked.link.agency).profile.rules(today)
+        business = Business(procedure.kind.value)  # type: ignore[call-arg]  # by its value
+        terms = {}
+        if business in rules.working_days:
+            due = self._working_days.due(today, rules.working_days[business])
+            terms["DU"] = f"{due:%Y%m%d}"
+        if business in _FEES:
+            terms[FEE] = str(rules.fee(_FEES[business]))
+        if business is Business.CARD_COLLECT:
+            terms[LINKS_AT_REPLACEMENT] = rules.replacement.links.value
+        return terms
 
     async def _encipher(
         self,

@@ -22,6 +22,9 @@ from gateway.operations.facts import (
 from gateway.operations.operation import Operation
 from gateway.store.queries import Linked
 
+FEE = "fee"
+"""Detail of a card that is ordered: `free`, `tariff` as the authority sets it, or fen."""
+
 
 def operation_view(
     operation: Operation, exchanges: tuple[Exchange, ...], followed: Operation | None = None
@@ -46,7 +49,10 @@ def operation_view(
 
 
 def _result(operation: Operation) -> Mapping[str, str] | None:
-    return dict(operation.told) or None if operation.kind in BY_KIND else None
+    if operation.kind not in BY_KIND:
+        return None
+    fee = operation.details.get(FEE)
+    return {**operation.told, **({"fee": fee} if fee else {})} or None
 
 
 def _ss_account(operation: Operation, followed: Operation | None) -> api.SsAccountView | None:

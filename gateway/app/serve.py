@@ -354,6 +354,7 @@ class Gateway:
             conductor, self._links.values(), self._listeners.values(), self._reactor.seconds
         )
         service = CardLife(
+            working_days=self._working_days,
             conductor=conductor,
             read=self._storage.read,
             pins=SecurityModules(

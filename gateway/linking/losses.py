@@ -37,6 +37,8 @@ def why_blocked(
     loss = account.loss
     if concerns_account and loss and business not in _ACCOUNT_ALLOWS[loss.kind]:
         return Refusal.ACCOUNT_LOST
+    if business is _CANCEL and card.replacing and rules.cancel_before_replacement_only:
+        return Refusal.REPLACEMENT_BEGUN
     if business.area is Area.FINANCIAL or not _is_lost(card, rules, now):
         return None
     return _why_not(business, card, rules)

@@ -11,19 +11,24 @@ from datetime import datetime
 
 from gateway.financial import exchanges as core
 from gateway.financial.account import AccountLossLifted
+from gateway.linking.link import LinkChanged, LinkState
 from gateway.linking.refusals import meaning, never_arrived, unavailable
 from gateway.operations.exchange import AWAITING, Exchange, ExchangeState, Recovery
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.operations.life import Begin, Plan, Settle, Step, Wait
 from gateway.operations.operation import Operation
+from gateway.regions.vocabulary import CarryOver
 from gateway.social import exchanges as bureau
-from gateway.social.card import MobileBound, SsLossLifted
+from gateway.social.card import CardReplaced, MobileBound, NewCard, ReplacementBegun, SsLossLifted
 from gateway.terms.losses import LossKind
 from gateway.terms.numbers import Mobile, OperationId
 from gateway.terms.sides import PinPurpose, Side
 
 UNPROVED = "unproved"
 """Detail of an operation whose customer showed no PIN in force, where the region wants none."""
+
+LINKS_AT_REPLACEMENT = "links"
+"""Detail of a card handed over: what becomes of its link, in the word of the region's profile."""
 
 Keep = Callable[[Operation, datetime], tuple[object, ...]]
 
@@ -47,6 +52,26 @@ def _mobile_bound(operation: Operation, _now: datetime) -> tuple[object, ...]:
     """Keep the number as the bureau named it, in its answer or to an inquiry."""
     mobile = operation.findings.get(bureau.BIND_MOBILE.name)
     return (MobileBound(operation.link, mobile),) if isinstance(mobile, Mobile) else ()
+
+
+def _replacement_begun(operation: Operation, _now: datetime) -> tuple[object, ...]:
+    return (ReplacementBegun(operation.link),)
+
+
+def _card_replaced(operation: Operation, now: datetime) -> tuple[object, ...]:
+    """Let the link lead to the new card, where the region or else the bureau says that it stays.
+
+    A link that ends with the old card is removed here; the account stays registered at the core
+    under a reference that leads nowhere.
+    """
+    card = operation.findings.get(bureau.COLLECT_CARD.name)
+    if not isinstance(card, NewCard):
+        return ()
+    rule = operation.details.get(LINKS_AT_REPLACEMENT)
+    stays = card.keeps_link if rule == CarryOver.ASK_BUREAU else rule == CarryOver.KEPT
+    if stays:
+        return (CardReplaced(operation.link, card.number),)
+    return (LinkChanged(operation.link, LinkState.REMOVED, now),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +187,11 @@ PROCEDURES: tuple[Procedure, ...] = (
         loses=LossKind.FORMAL,
     ),
     Procedure(_K.FINANCIAL_LOSS_CANCEL, (core.CANCEL_LOSS,), kept=_account_found),
+    Procedure(_K.CARD_REPLACE, (bureau.ORDER_CARD,), kept=_replacement_begun),
+    Procedure(_K.CARD_TEMPORARY, (bureau.ORDER_CARD,)),
+    Procedure(_K.CARD_COLLECT, (bureau.COLLECT_CARD,), kept=_card_replaced),
+    Procedure(_K.CARD_CANCEL, (bureau.CANCEL_CARD,)),
+    Procedure(_K.CARD_PROGRESS, (bureau.CARD_PROGRESS,)),
 )
 """Every business in the life of a card; linking and activation have plans of their own."""
 

@@ -41,6 +41,11 @@ class OperationKind(StrEnum):
     FINANCIAL_LOSS_TEMPORARY = "financial-loss-temporary"
     FINANCIAL_LOSS_FORMAL = "financial-loss-formal"
     FINANCIAL_LOSS_CANCEL = "financial-loss-cancel"
+    CARD_REPLACE = "card-replace"
+    CARD_TEMPORARY = "card-temporary"
+    CARD_COLLECT = "card-collect"
+    CARD_CANCEL = "card-cancel"
+    CARD_PROGRESS = "card-progress"
 
 
 class OperationState(StrEnum):

@@ -13,6 +13,7 @@ module          holds
 ``records``     what a bureau keeps of a card
 ``pin_desk``    a bureau's rules for an SS PIN in force: compare, count, lock, reset
 ``loss_desk``   a bureau's rules for a loss: reported, made formal, cancelled
+``card_desk``   a bureau's rules for cards ordered, handed over and cancelled
 ``bureau``      the rules of a bureau
 ``core``        the rules of a bank core
 ``desk``        duplicates, reversals and tombstones around the rules

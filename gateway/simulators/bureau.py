@@ -14,7 +14,7 @@ from gateway.iso8583.message import Message
 from gateway.regions.profile import RegionProfile
 from gateway.regions.rules import Rules
 from gateway.regions.vocabulary import Business, PinDemand, Scene
-from gateway.simulators import loss_desk
+from gateway.simulators import card_desk, loss_desk
 from gateway.simulators.desk import Outcome, Request, text
 from gateway.simulators.links import Link, Links
 from gateway.simulators.pin import BadPinBlock
@@ -28,7 +28,7 @@ _APPROVED: Final = ResponseCode.APPROVED
 _NO_SUCH_CARD: Final = Outcome.refused(ResponseCode.NO_SUCH_CARD, "UNKNOWN_CARD")
 _NO_SUCH_LINK: Final = Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "NO_ACTIVE_LINK")
 LOCK_AFTER: Final = 6  # wrong tries in a row, where a region does not say (seeds/001: 连续6次)
-_TOLD: Final = frozenset({"CS", "PS", "TL", "MB"})
+_TOLD: Final = frozenset({"CS", "PS", "TL", "MB", "OS", "ON", "DU", "NC", "CO"})
 _NOT_DONE: Final = ResponseCode.STATE_DOES_NOT_ALLOW
 
 Handler = Callable[[CardRecord, Request, datetime], Outcome]
@@ -95,7 +95,31 @@ class Bureau:
             "mobile-bind": self._linked(_bind_mobile),
             "loss-report": self._through_link(_report_loss),
             "loss-cancel": self._through_link(self._cancel_loss),
+            "card-order": self._through_link(_order_card),
+            "card-collect": self._through_link(self._collect_card),
+            "card-cancel": self._through_link(lambda card, _request, _now: card_desk.cancel(card)),
+            "card-progress": self._through_link(_card_progress),
         }
+
+    def finish_card(self, number: str, now: datetime) -> bool:
+        """Let the ordered card be made at once; False when none is ordered."""
+        card = self.card(number, now)
+        if card is None or card.order is None:
+            return False
+        card.order.is_made = True
+        return True
+
+    def _collect_card(self, card: CardRecord, _request: Request, now: datetime) -> Outcome:
+        rules = self._rules(now)
+        terms = card_desk.CardTerms(rules.replacement, rules.pin)
+        new = card_desk.collect(card, terms)
+        if isinstance(new, Outcome):
+            return new
+        self._cards[new.number] = new
+        if "L" in terms.carried_over:
+            self.links.hand_over(card.number, new.number)
+        told = {"CS": new.state, "PS": new.pin_state, "OS": "H"}
+        return Outcome(_APPROVED, {**told, "NC": new.number, "CO": terms.carried_over})
 
     def _cancel_loss(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
         return loss_desk.cancel(card, request.private.get("LN", ""), self._rules(now).loss)
@@ -262,6 +286,15 @@ class Bureau:
 def _bind_mobile(card: CardRecord, request: Request, _now: datetime) -> Outcome:
     card.contact_mobile = request.private["MB"]
     return Outcome(_APPROVED, {"MB": card.contact_mobile})
+
+
+def _order_card(card: CardRecord, request: Request, _now: datetime) -> Outcome:
+    said = request.private
+    return card_desk.order(card, said["OT"], said.get("OR", ""), said.get("DU", ""))
+
+
+def _card_progress(card: CardRecord, _request: Request, _now: datetime) -> Outcome:
+    return Outcome(_APPROVED, {"CS": card.state, **card_desk.progress(card)})
 
 
 def _report_loss(card: CardRecord, request: Request, _now: datetime) -> Outcome:

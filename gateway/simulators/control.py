@@ -9,6 +9,7 @@
 ``POST /_sim/reset``            forget everything that happened
 ``POST /_sim/key-change``       send the gateway a new key: ``{"key": "mac"}`` or ``"pin"``
 ``POST /_sim/cut-over``         tell the gateway the new business day: ``{"day": "1122"}``
+``POST /_sim/card-made``        bureau: the ordered card is made: ``{"card"}``
 ``POST /_sim/pharmacy``         bureau: is this PIN accepted? ``{"card", "pin", "on"}``
 ==============================  =========================================================
 """
@@ -174,8 +175,11 @@ class BureauSide(Side):
     host: Host[Bureau]
 
     def paths(self) -> dict[str, dict[str, Handler]]:
-        """Add the pharmacy."""
-        return super().paths() | {"pharmacy": {"POST": Handler(_Sale, self._pharmacy)}}
+        """Add the pharmacy and the maker of cards."""
+        return super().paths() | {
+            "pharmacy": {"POST": Handler(_Sale, self._pharmacy)},
+            "card-made": {"POST": Handler(_OneCard, self._card_made)},
+        }
 
     def state(self) -> Handler:
         """Show cards."""
@@ -191,6 +195,11 @@ class BureauSide(Side):
         if card is None:
             raise LookupError
         return card_view(card, rules.links)
+
+    def _card_made(self, wanted: _OneCard) -> Mapping[str, Any]:
+        if not self.host.rules.finish_card(wanted.card or "", self.host.now()):
+            raise LookupError
+        return {"status": "ok"}
 
     def _pharmacy(self, sale: _Sale) -> Mapping[str, Any]:
         now = self.host.now()

@@ -37,6 +37,14 @@ class Links:
         """Tell whether an owner has an active link."""
         return any(link.active for link in self.of(owner))
 
+    def hand_over(self, owner: str, heir: str) -> None:
+        """Let an owner's active links belong to another from now on."""
+        moved = [link for link in self.of(owner) if link.active]
+        for link in moved:
+            link.owner = heir
+        self._by_owner[owner] = [link for link in self.of(owner) if link not in moved]
+        self._by_owner.setdefault(heir, []).extend(moved)
+
     def add(self, link_id: str, owner: str) -> Link:
         """Register a link under a reference never used before."""
         link = Link(link_id, owner)

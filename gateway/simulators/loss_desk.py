@@ -31,7 +31,7 @@ def cancel(card: CardRecord, reference: str, rules: LossRules) -> Outcome:
         return Outcome.refused(_NOT_NOW, "ALREADY_SO")
     if card.state is CardState.FORMAL_LOSS and not rules.formal_can_be_cancelled:
         return Outcome.refused(_NOT_NOW, "LOSS_FORMAL")
-    if card.is_being_replaced and rules.cancel_before_replacement_only:
+    if card.order is not None and rules.cancel_before_replacement_only:
         return Outcome.refused(_NOT_NOW, "REPLACEMENT_BEGUN")
     if card.loss_reference != reference:
         return Outcome.refused(_NOT_NOW, "ANOTHER_LOSS")

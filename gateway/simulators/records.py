@@ -7,6 +7,15 @@ from gateway.simulators.pin import PinHash
 from gateway.simulators.population import CardState, Holder, PinState
 
 
+@dataclass(slots=True)
+class CardOrder:
+    """A card that was ordered in place of another; `due` is its day, YYYYMMDD, or empty."""
+
+    number: str
+    due: str
+    is_made: bool = False
+
+
 @dataclass(slots=True, repr=False)
 class CardRecord:
     """One card as the bureau keeps it."""
@@ -21,4 +30,4 @@ class CardRecord:
     wrong_tries: int = 0
     before_loss: CardState = CardState.NORMAL
     loss_reference: str = ""
-    is_being_replaced: bool = False
+    order: CardOrder | None = None

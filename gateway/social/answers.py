@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from gateway.social.card import CardHolder, CardState, PinState
+from gateway.social.card import CardHolder, CardState, NewCard, PinState
 from gateway.terms.errors import PeerError
-from gateway.terms.numbers import CitizenId, Mobile, PersonName
+from gateway.terms.numbers import CitizenId, Mobile, PersonName, SsCardNumber
 from gateway.terms.refusals import Refusal
 from gateway.terms.response_codes import ResponseCode
 
@@ -26,7 +27,7 @@ def told(private: Mapping[str, str]) -> Mapping[str, str]:
     """
     try:
         return {word: read(private[use]) for use, (word, read) in _WORDS.items() if use in private}
-    except ValueError:
+    except (KeyError, ValueError):
         raise PeerError("DE 48: a state told by the bureau is not one of its message set") from None
 
 
@@ -34,22 +35,36 @@ _WORDS: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "CS": ("card_state", lambda code: _word(CardState(code))),
     "PS": ("pin_state", lambda code: _word(PinState(code))),
     "TL": ("tries_left", str),
+    "OS": ("order_state", lambda code: _ORDER_STATES[code]),
+    "ON": ("order", str),
+    "DU": ("due_on", lambda day: datetime.strptime(f"{day}Z", "%Y%m%d%z").date().isoformat()),
+    "CO": ("carried_over", lambda code: " ".join(_CARRIED_OVER[each] for each in code)),
 }
+
+
+_ORDER_STATES: Mapping[str, str] = {
+    "N": "none",
+    "P": "in-production",
+    "W": "waiting-to-be-collected",
+    "H": "handed-over",
+}
+_CARRIED_OVER: Mapping[str, str] = {"P": "ss-pin", "L": "link", "M": "mobile", "-": "nothing"}
 
 
 def _word(state: CardState | PinState) -> str:
     return state.name.lower().replace("_", "-")
 
 
-def finding(message: str, private: Mapping[str, str]) -> CardFinding | Mobile | None:
+def finding(message: str, private: Mapping[str, str]) -> CardFinding | NewCard | Mobile | None:
     """Read what an approved answer tells of persons; None for messages that tell nothing.
 
-    Binding a mobile number, and an inquiry after it, tell the number that is bound now.
+    Binding a mobile number, and an inquiry after it, tell the number that is bound now; handing
+    over a card, and an inquiry after it, tell the card's number.
 
     Raises `PeerError` naming the subfield of DE 48 that is missing or breaks its rule.
     """
     if message != "card-inquiry":
-        return _mobile(private) if message in {"mobile-bind", "outcome-inquiry"} else None
+        return _number(private) if message in _TELLING_NUMBERS else None
     try:
         mobile = private.get("MB")
         holder = CardHolder(
@@ -64,11 +79,16 @@ def finding(message: str, private: Mapping[str, str]) -> CardFinding | Mobile | 
         raise PeerError("DE 48: the holder told by the bureau breaks a rule") from None
 
 
-def _mobile(private: Mapping[str, str]) -> Mobile | None:
+_TELLING_NUMBERS = frozenset({"mobile-bind", "card-collect", "outcome-inquiry"})
+
+
+def _number(private: Mapping[str, str]) -> NewCard | Mobile | None:
     try:
+        if "NC" in private:
+            return NewCard(SsCardNumber(private["NC"]), "L" in private.get("CO", ""))
         return Mobile(private["MB"]) if "MB" in private else None
     except ValueError:
-        raise PeerError("DE 48: the mobile number told by the bureau breaks a rule") from None
+        raise PeerError("DE 48: a number told by the bureau breaks a rule") from None
 
 
 _BY_REASON = {
@@ -76,6 +96,8 @@ _BY_REASON = {
     "CARD_ALREADY_LINKED": Refusal.ALREADY_LINKED,
     "ALREADY_SO": Refusal.ALREADY_SO,
     "LOSS_FORMAL": Refusal.LOSS_FORMAL,
+    "LOSS_NOT_FORMAL": Refusal.LOSS_NOT_FORMAL,
+    "NO_CARD_WAITING": Refusal.NO_CARD_WAITING,
     "REPLACEMENT_BEGUN": Refusal.REPLACEMENT_BEGUN,
 }
 

@@ -51,7 +51,8 @@ class CardHolder:
 class SocialCard:
     """The social half of a link; `holder` is known once the bureau has told it.
 
-    `loss` is the newest loss reported through this gateway that is not cancelled.
+    `loss` is the newest loss reported through this gateway that is not cancelled, `replacing` says
+    that another card was ordered in its place.
     """
 
     link: LinkId
@@ -61,6 +62,7 @@ class SocialCard:
     address: Address | None = None
     holder: CardHolder | None = None
     loss: Loss | None = None
+    replacing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,30 @@ class MobileBound:
     mobile: Mobile
 
 
-CardRecord = HolderKept | SsLossKept | SsLossLifted | MobileBound
+@dataclass(frozen=True, slots=True)
+class ReplacementBegun:
+    """Record: another card was ordered in place of this one."""
+
+    link: LinkId
+
+
+@dataclass(frozen=True, slots=True)
+class CardReplaced:
+    """Record: the link leads to the new card from now on; the old card's loss went with it."""
+
+    link: LinkId
+    number: SsCardNumber
+
+
+@dataclass(frozen=True, slots=True)
+class NewCard:
+    """What a bureau tells of a card handed over in place of the old one."""
+
+    number: SsCardNumber
+    keeps_link: bool
+
+
+CardRecord = HolderKept | SsLossKept | SsLossLifted | MobileBound | ReplacementBegun | CardReplaced
 
 
 def keep(card: SocialCard, record: CardRecord) -> SocialCard:
@@ -109,5 +134,9 @@ def keep(card: SocialCard, record: CardRecord) -> SocialCard:
             return replace(card, loss=lifted(card.loss, record.reference))
         case MobileBound():
             return replace(card, mobile=record.mobile)
+        case ReplacementBegun():
+            return replace(card, replacing=True)
+        case CardReplaced():
+            return replace(card, number=record.number, loss=None, replacing=False)
         case _:
             assert_never(record)

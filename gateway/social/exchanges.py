@@ -21,6 +21,10 @@ OPT_OUT_PIN = Exchange("bureau-pin-opt-out", Side.SOCIAL, "pin-opt-out", Recover
 BIND_MOBILE = Exchange("bureau-mobile-bind", Side.SOCIAL, "mobile-bind", Recovery.FORWARD)
 REPORT_LOSS = Exchange("bureau-loss-report", Side.SOCIAL, "loss-report", Recovery.AT_LEAST_ONCE)
 CANCEL_LOSS = Exchange("bureau-loss-cancel", Side.SOCIAL, "loss-cancel", Recovery.FORWARD)
+ORDER_CARD = Exchange("bureau-card-order", Side.SOCIAL, "card-order", Recovery.FORWARD)
+COLLECT_CARD = Exchange("bureau-card-collect", Side.SOCIAL, "card-collect", Recovery.FORWARD)
+CANCEL_CARD = Exchange("bureau-card-cancel", Side.SOCIAL, "card-cancel", Recovery.FORWARD)
+CARD_PROGRESS = Exchange("bureau-card-progress", Side.SOCIAL, "card-progress", Recovery.QUERY)
 ACCOUNT_ACTIVATED = Exchange(
     "bureau-account-activated", Side.SOCIAL, "account-activated", Recovery.ADVICE
 )

@@ -67,6 +67,7 @@ class Sealer:
             Address(address) if address else None,
             CardHolder(*_person(holder)) if holder else None,
             _loss(members.get("loss")),
+            members.get("replacing", False),
         )
 
     def seal_account(self, account: FinancialAccount) -> bytes:
@@ -93,6 +94,8 @@ def _card_members(card: SocialCard) -> dict[str, object]:
         members["address"] = card.address.value
     if card.holder is not None:
         members["holder"] = _person_members(card.holder)
+    if card.replacing:
+        members["replacing"] = True
     return members | _loss_members(card.loss)
 
 

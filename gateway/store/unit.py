@@ -24,7 +24,7 @@ from gateway.operations.notice import (
 )
 from gateway.operations.operation import Operation
 from gateway.social import card as social
-from gateway.social.card import CardRecord, SocialCard
+from gateway.social.card import CardRecord, CardReplaced, SocialCard
 from gateway.store import notices, tables
 from gateway.store.sealing import Sealer
 from gateway.store.statements import Update, insert, update
@@ -204,13 +204,16 @@ class Batch:
         where = table.c.link == kept.link.value
         found = connection.execute(select(table.c.sealed).where(where).with_for_update())
         sealed = found.scalar_one()
+        values: dict[str, bytes] = {}
         if isinstance(kept, CardRecord):
             card = social.keep(self._sealer.open_card(kept.link, sealed), kept)
-            sealed = self._sealer.seal_card(card)
+            values["sealed"] = self._sealer.seal_card(card)
+            if isinstance(kept, CardReplaced):
+                values["card_fingerprint"] = self._sealer.card_fingerprint(card.number)
         else:
             account = financial.keep(self._sealer.open_account(kept.link, sealed), kept)
-            sealed = self._sealer.seal_account(account)
-        connection.execute(table.update().where(where).values(sealed=sealed))
+            values["sealed"] = self._sealer.seal_account(account)
+        connection.execute(table.update().where(where).values(values))
 
 
 def is_at_rest(operation: Operation) -> bool:

@@ -164,6 +164,16 @@ class Refusal(Enum):
         "正式挂失不能解除,请办理补卡。",
         "A formal loss cannot be cancelled: have the card replaced.",
     )
+    LOSS_NOT_FORMAL = (
+        "LOSS_NOT_FORMAL",
+        "遗失补卡须先办理正式挂失。",
+        "A lost card is replaced after its formal loss was reported.",
+    )
+    NO_CARD_WAITING = (
+        "NO_CARD_WAITING",
+        "没有待领取的社保卡。",
+        "There is no card waiting to be collected.",
+    )
     REPLACEMENT_BEGUN = (
         "REPLACEMENT_BEGUN",
         "已办理补卡,挂失不能解除。",

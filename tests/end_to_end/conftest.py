@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
+from shutil import copytree
 from ssl import SSLContext
 from threading import Thread
 from time import monotonic, sleep
@@ -24,6 +25,7 @@ import pytest
 from gateway.app.demo import INSTITUTION
 from gateway.app.ensemble import Child, Ensemble
 from gateway.app.online_bank import Answer, OnlineBank, call
+from gateway.app.specifications import shipped_directory
 from gateway.simulators.population import FRESH_FROM, Person, person
 from gateway.terms.sides import Side
 
@@ -212,6 +214,10 @@ class Peer:
         """Give the active links of a person's card (account)."""
         return [link["link"] for link in self.state(who)["links"] if link["active"]]
 
+    def make_card(self, who: Person) -> None:
+        """Let the card that was ordered in place of a person's be made at once."""
+        assert self._ask("card-made", {"card": who.card}).status == 200
+
     def accepts(self, who: Person, pin: str) -> bool:
         """Tell whether the bureau's pharmacies accept a PIN."""
         body = {"card": who.card, "pin": pin}
@@ -344,9 +350,9 @@ class Citizen:
             self.link = answer.body["link"]
         return answer
 
-    def linked(self) -> "Citizen":
+    def linked(self, institution: str = INSTITUTION) -> "Citizen":
         """Link card and account."""
-        answer = self.ask_link()
+        answer = self.ask_link(institution=institution)
         assert answer.status == 201, answer
         return self
 
@@ -441,6 +447,25 @@ def fresh_town(tmp_path_factory) -> Iterator[Callable[..., Town]]:
     finally:
         for town in towns:
             town.stop()
+
+
+@pytest.fixture(scope="session")
+def town_of(fresh_town, tmp_path_factory) -> Callable[[str], Town]:
+    """Give the maker of a town in another region, with its bureau and its profile."""
+    towns: dict[str, Town] = {}
+
+    def make(region: str) -> Town:
+        if region not in towns:
+            specifications = tmp_path_factory.mktemp("specs") / region
+            copytree(shipped_directory(), specifications)
+            text = (specifications / f"regions/{region}.toml").read_text("utf-8")
+            profile = text.replace(f'link = "{region}"', 'link = "bureau"')
+            (specifications / "regions/xiamen.toml").write_text(profile, "utf-8")
+            towns[region] = fresh_town(specifications=specifications)
+        towns[region].at_peace()
+        return towns[region]
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 import pytest
 
+from gateway.app.clock import LOCAL_ZONE, utc_now
+
 ANY_PIN = {"pin_session": "pse_" + "1" * 26, "encrypted_pin": "x"}
 RIGHT, NEW, WRONG = "738291", "516047", "248163"
 
@@ -121,3 +123,46 @@ def test_a_mobile_is_bound_at_the_counter(newcomer, bureau):
 
     assert bound.status == 200
     assert bureau.state(customer.who)["contact_mobile"].endswith("78")
+
+
+def test_a_lost_card_is_replaced_and_the_new_one_takes_over(town_of, newcomer):
+    """Qingdao: formal loss, replacement due in seven working days, PIN and link on the new card."""
+    town = town_of("qingdao")
+    holder, bureau = newcomer(of=town).at_counter().linked("99370201"), town.bureau_peer
+    holder.set_pin(RIGHT)
+    too_early = holder.do("card/replacement", {"reason": "lost"})
+    lost = holder.do("losses/formal", {})
+    blocked = holder.do("pin-sessions", {"purpose": "ss-pin"})
+    ordered = holder.do("card/replacement", {"reason": "lost"})
+    kept = holder.do("losses/cancellation", {})
+    waiting = holder.ask("card")
+    nothing = holder.do("card/collection")
+    bureau.make_card(holder.who)
+    collected = holder.do("card/collection")
+    changed = holder.set_pin(NEW)
+
+    assert (too_early.status, too_early.body["code"]) == (409, "LOSS_NOT_FORMAL")
+    assert (lost.status, blocked.body["code"]) == (200, "CARD_LOST")
+    assert (ordered.status, ordered.body["result"]["fee"]) == (200, "free")
+    assert ordered.body["result"]["due_on"] == waiting.body["result"]["due_on"]
+    assert (kept.status, kept.body["code"]) == (409, "REPLACEMENT_BEGUN")
+    assert waiting.body["result"]["order_state"] == "in-production"
+    assert (nothing.status, nothing.body["code"]) == (409, "NO_CARD_WAITING")
+    assert collected.body["result"]["carried_over"] == "ss-pin link mobile"
+    assert changed.status == 200
+    assert bureau.state(holder.who)["card_state"] == "cancelled"
+
+
+def test_a_temporary_card_is_there_at_once(town_of, newcomer):
+    """Qingdao: no working day passes, and it costs nothing."""
+    holder = newcomer(of=town_of("qingdao")).at_counter().linked("99370201")
+
+    handed_over = holder.do("card/temporary")
+
+    today = utc_now().astimezone(LOCAL_ZONE).date().isoformat()
+    assert handed_over.body["result"] == {
+        "order_state": "handed-over",
+        "card_state": "normal",
+        "due_on": today,
+        "fee": "free",
+    }

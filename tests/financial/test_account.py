@@ -1,21 +1,35 @@
 """The account: states and services as the message set has them, numbers never printed."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import chain, combinations
 from pathlib import Path
 
 import pytest
 
 from gateway.financial.account import (
+    AccountLossKept,
+    AccountLossLifted,
     AccountOwner,
     AccountState,
     AddedService,
     FinancialAccount,
     OwnerKept,
+    keep,
     services_code,
 )
 from gateway.iso8583.message_set import parse_message_set
-from gateway.terms.numbers import CitizenId, CustomerNumber, LinkId, Mobile, Pan, PersonName
+from gateway.terms.losses import Loss, LossKind
+from gateway.terms.numbers import (
+    CitizenId,
+    CustomerNumber,
+    LinkId,
+    Mobile,
+    OperationId,
+    Pan,
+    PersonName,
+)
 
 SPECS = Path(__file__).parents[2] / "specs"
 MESSAGES = parse_message_set((SPECS / "messages/core.toml").read_text("utf-8"), "core.toml")
@@ -52,3 +66,17 @@ def test_an_account_and_its_owner_print_masked(value):
     printed = f"{value} {value!r}"
 
     assert not any(secret in printed for secret in SECRETS)
+
+
+OLD, NEW = OperationId("op_" + "1" * 26), OperationId("op_" + "2" * 26)
+LOSS = Loss(LossKind.FORMAL, NEW, datetime(2026, 11, 21, tzinfo=UTC))
+ACCOUNT = FinancialAccount(LINK, Pan(SECRETS[0]), CUSTOMER)
+
+
+def test_what_becomes_of_an_account_is_taken_into_it():
+    """Owner and loss are kept; a loss is lifted by its own reference only."""
+    lost = keep(ACCOUNT, AccountLossKept(LINK, LOSS))
+
+    assert keep(ACCOUNT, OwnerKept(LINK, OWNER)) == replace(ACCOUNT, owner=OWNER)
+    assert keep(lost, AccountLossLifted(LINK, OLD)) == lost == replace(ACCOUNT, loss=LOSS)
+    assert keep(lost, AccountLossLifted(LINK, NEW)) == ACCOUNT

@@ -92,6 +92,13 @@ def test_a_lost_account_is_good_for_its_own_loss_only(business, kind, reason):
     assert why_blocked(business, CARD, lost(ACCOUNT, kind), RULES, NOW) is reason
 
 
+def test_no_loss_is_cancelled_once_another_card_is_ordered():
+    """The old card does not come back beside its successor."""
+    card = replace(lost(CARD, LossKind.TEMPORARY), replacing=True)
+
+    assert why_blocked(B.SS_LOSS_CANCEL, card, ACCOUNT, RULES, NOW) is R.REPLACEMENT_BEGUN
+
+
 @pytest.mark.parametrize(("hours", "reason"), [(23, R.CARD_LOST), (24, None)])
 def test_a_temporary_loss_ends_by_itself_where_the_region_says_so(hours, reason):
     """A formal one never does."""

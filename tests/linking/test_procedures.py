@@ -3,12 +3,13 @@
 import pytest
 
 from gateway.financial.account import AccountLossLifted
-from gateway.linking.procedures import BY_KIND, PROCEDURES, UNPROVED
+from gateway.linking.link import LinkState
+from gateway.linking.procedures import BY_KIND, LINKS_AT_REPLACEMENT, PROCEDURES, UNPROVED
 from gateway.operations import life
 from gateway.operations.exchange import Form, Recovery
 from gateway.operations.facts import OperationKind, OperationState
-from gateway.social.card import MobileBound, SsLossLifted
-from gateway.terms.numbers import Mobile, OperationId
+from gateway.social.card import CardReplaced, MobileBound, NewCard, ReplacementBegun, SsLossLifted
+from gateway.terms.numbers import Mobile, OperationId, SsCardNumber
 from gateway.terms.refusals import Refusal
 
 K, O, R = OperationKind, OperationState, Refusal  # noqa: E741 - as elsewhere here
@@ -103,7 +104,7 @@ def test_a_question_waits_for_nothing(script):
     beside = {row.kind for row in PROCEDURES if row.is_beside_others}
 
     losses = {row.kind for row in PROCEDURES if row.loses}
-    assert beside == {K.SS_PIN_STATE} | losses
+    assert beside == {K.SS_PIN_STATE, K.CARD_PROGRESS} | losses
     assert script(K.SS_PIN_STATE).begin().answer("card-inquiry").state is O.SUCCEEDED
 
 
@@ -169,6 +170,43 @@ def test_a_bound_mobile_is_kept_as_the_bureau_names_it(form, script):
     play.answer(name, form=form, finding=number)
 
     assert play.records == [MobileBound(play.operation.link, number)]
+
+
+ORDER, COLLECT = "bureau-card-order", "bureau-card-collect"
+
+
+def test_an_ordered_card_bars_the_way_back(script):
+    """From the bureau's yes on a loss is not cancelled any more."""
+    play = script(K.CARD_REPLACE).begin().answer(ORDER)
+
+    assert play.records == [ReplacementBegun(play.operation.link)]
+
+
+@pytest.mark.parametrize("form", [Form.ORIGINAL, Form.INQUIRY])
+@pytest.mark.parametrize(
+    ("rule", "told", "stays"),
+    [
+        ("kept", False, True),
+        ("dropped", True, False),
+        ("ask-bureau", True, True),
+        ("ask-bureau", False, False),
+    ],
+)
+def test_the_link_goes_over_to_the_new_card_as_region_or_bureau_say(
+    rule, told, stays, form, script
+):
+    """Whatever the answer or the inquiry tells is kept in the same transaction."""
+    play = script(K.CARD_COLLECT, details={LINKS_AT_REPLACEMENT: rule}).begin()
+    if form is Form.INQUIRY:
+        play.silence(COLLECT)
+    number = SsCardNumber("T50000001")
+
+    play.answer(COLLECT, form=form, finding=NewCard(number, told))
+
+    if stays:
+        assert play.records == [CardReplaced(play.operation.link, number)]
+    else:
+        assert play.link_states == [LinkState.REMOVED]
 
 
 def test_a_pin_in_force_that_is_not_shown_is_not_compared(script):

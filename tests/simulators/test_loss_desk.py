@@ -7,7 +7,7 @@ import pytest
 
 from gateway.simulators.loss_desk import cancel, report
 from gateway.simulators.population import CardState, PinState, person
-from gateway.simulators.records import CardRecord
+from gateway.simulators.records import CardOrder, CardRecord
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_formal_loss_stays_formal(card, rules):
 def test_a_card_that_is_being_replaced_does_not_come_back(card, rules):
     """A loss is cancelled before the replacement is asked for, or not at all."""
     report(card, "T", "one")
-    card.is_being_replaced = True
+    card.order = CardOrder("R00000001", "")
 
     assert cancel(card, "one", rules).private["RC"] == "REPLACEMENT_BEGUN"
 

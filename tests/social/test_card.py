@@ -1,18 +1,34 @@
 """The card as the bank knows it: states as the message set has them, numbers never printed."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.iso8583.message_set import parse_message_set
-from gateway.social.card import CardHolder, CardState, HolderKept, PinState, SocialCard
+from gateway.social.card import (
+    CardHolder,
+    CardReplaced,
+    CardState,
+    HolderKept,
+    MobileBound,
+    PinState,
+    ReplacementBegun,
+    SocialCard,
+    SsLossKept,
+    SsLossLifted,
+    keep,
+)
+from gateway.terms.losses import Loss, LossKind
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
     CitizenId,
     LinkId,
     Mobile,
+    OperationId,
     PersonName,
     SsCardNumber,
 )
@@ -46,3 +62,37 @@ def test_a_card_and_its_holder_print_masked(value):
     printed = f"{value} {value!r}"
 
     assert not any(secret in printed for secret in SECRETS)
+
+
+OLD, NEW = OperationId("op_" + "1" * 26), OperationId("op_" + "2" * 26)
+OTHER_HOLDER = CardHolder(HOLDER.name, HOLDER.citizen_id)
+LOSS = Loss(LossKind.TEMPORARY, NEW, datetime(2026, 11, 21, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("record", "changes"),
+    [
+        (SsLossKept(CARD.link, LOSS), {"loss": LOSS}),
+        (MobileBound(CARD.link, Mobile("16400000001")), {"mobile": Mobile("16400000001")}),
+        (ReplacementBegun(CARD.link), {"replacing": True}),
+        (HolderKept(CARD.link, OTHER_HOLDER), {"holder": OTHER_HOLDER}),
+    ],
+)
+def test_what_becomes_of_a_card_is_taken_into_it(record, changes):
+    """Each record changes what it is about and nothing else."""
+    assert keep(CARD, record) == replace(CARD, **changes)
+
+
+def test_a_late_word_on_an_older_loss_changes_nothing():
+    """A loss is lifted by its own reference."""
+    lost = replace(CARD, loss=LOSS)
+
+    assert keep(lost, SsLossLifted(CARD.link, OLD)) == lost
+    assert keep(lost, SsLossLifted(CARD.link, NEW)) == CARD
+
+
+def test_a_new_card_is_neither_lost_nor_being_replaced():
+    """The old card's loss and order end with it."""
+    lost, number = replace(CARD, loss=LOSS, replacing=True), SsCardNumber("T50000001")
+
+    assert keep(lost, CardReplaced(CARD.link, number)) == replace(CARD, number=number)

@@ -13,13 +13,15 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError
 
 from gateway.linking.link import LinkChanged, LinkState
-from gateway.social.card import HolderKept
+from gateway.social.card import CardReplaced, HolderKept, SsLossKept, SsLossLifted
 from gateway.store import journal as journals
 from gateway.store import tables
 from gateway.store.engine import Database
 from gateway.store.journal import Broken, Conflict, Journal
 from gateway.store.unit import Unit
 from gateway.terms.errors import Unavailable
+from gateway.terms.losses import Loss, LossKind
+from gateway.terms.numbers import OperationId, SsCardNumber
 
 KILLS = 4
 WRITER = """
@@ -359,3 +361,30 @@ def test_kill_9_loses_no_acknowledged_unit(tmp_path):
     assert len(acknowledged) >= KILLS
     assert acknowledged <= stored
     assert sound == "ok"
+
+
+def test_a_late_lifting_of_an_older_loss_leaves_the_newer_one(store, record):
+    """Whatever order they are written in, the loss in force is the newest."""
+    link, older, newer = (
+        record.link_id(1),
+        OperationId("op_" + "1" * 26),
+        OperationId("op_" + "2" * 26),
+    )
+    losses = [Loss(LossKind.TEMPORARY, each, record.now) for each in (older, newer)]
+    kept = [Unit(records=(SsLossKept(link, loss),)) for loss in losses]
+
+    store.write(record.linked(1), *kept, Unit(records=(SsLossLifted(link, older),)))
+
+    assert store.read(lambda queries: queries.linked(link)).card.loss == losses[1]
+
+
+def test_a_new_card_is_found_by_its_own_number(store, record):
+    """The link leads to it, and the old number is free."""
+    new, link = SsCardNumber("T50000001"), record.link_id(1)
+    linked = record.linked(1)
+    old = linked.records[1].number
+
+    store.write(linked, Unit(records=(CardReplaced(link, new),)))
+
+    assert store.read(lambda queries: queries.link_holding(new)) == link
+    assert store.read(lambda queries: queries.link_holding(old)) is None
