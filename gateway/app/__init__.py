@@ -9,10 +9,13 @@ module            holds
 ``storage``       the store of one process, and the take-over from dead nodes
 ``traces``        durable blocks of trace numbers, one counter per link
 ``dialogue``      drafts to messages and answers to events, in a link's message set
+``ports``         what the conductor needs of others
 ``cargo``         what an operation's messages are written from
 ``conductor``     decide, record, act: the one place that carries decisions out
+``outcomes``      opens operations and waits for them as long as is decent
 ``service``       what the HTTP room asks of the gateway
 ``card_life``     the businesses in the life of a card, by one rule for all
+``callbacks``     tells channels of outcomes for which nobody waits
 ``turns``         one request at a time for a key, one operation for a link
 ``pins``          PINs between the service and the security modules
 ``modules``       a side's security module as a process that `serve` keeps running

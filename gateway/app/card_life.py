@@ -48,7 +48,7 @@ class CardLife(OnlineBanking):
         self._must_be_granted_to(caller, linked, procedure, _NOTHING)
         self._must_have_links(procedure, linked)
         opened = Opened(kind, link, self._now())
-        reply = await self._run(opened, Cargo(linked.card, linked.account), ())
+        reply = await self._run(opened, Cargo.of(linked), ())
         if reply.operation.state is OperationState.PENDING:
             raise RequestRefused(unavailable(procedure.exchanges[-1].side))
         return reply
@@ -119,7 +119,7 @@ class CardLife(OnlineBanking):
         accepted = await self._encipher(linked, wanted.pins, sessions, command)
         if isinstance(accepted, Refusal):
             return await self._refuse(opened, accepted, used)
-        cargo = Cargo(linked.card, linked.account, command.private)
+        cargo = Cargo.of(linked, command.private)
         pins: Mapping[str, EncipheredPin] = {
             name: each.enciphered for name, each in accepted.items()
         }

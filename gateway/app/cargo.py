@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from gateway.financial import account as financial
 from gateway.financial.account import AccountRecord, FinancialAccount
@@ -10,18 +11,26 @@ from gateway.operations.exchange import Exchange
 from gateway.operations.operation import Operation
 from gateway.social import card as social
 from gateway.social.card import CardRecord, SocialCard
+from gateway.store.queries import Linked
 
 
 @dataclass(frozen=True, slots=True)
 class Cargo:
     """What an operation's messages are written from; held in memory while it runs.
 
-    `words` are subfields of DE 48 that must not be recorded, such as a new mobile number.
+    `words` are subfields of DE 48 that must not be recorded, such as a new mobile number;
+    `channel` is whose link it is, and hears of outcomes.
     """
 
     card: SocialCard
     account: FinancialAccount
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
+    channel: str = ""
+
+    @classmethod
+    def of(cls, linked: Linked, words: Mapping[str, str] | None = None) -> Self:
+        """Load what a link leads to."""
+        return cls(linked.card, linked.account, words or {}, linked.link.channel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,23 +10,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import structlog
 
 from gateway.app.cargo import Cargo, Errand, with_records
+from gateway.app.ports import Cancel, Dialogues, Notices, Recorder, Timers
 from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES, PLANS
 from gateway.operations import life
 from gateway.operations.draft import EncipheredPin
-from gateway.operations.exchange import AWAITING, Exchange, Form, Trace
+from gateway.operations.exchange import AWAITING, Exchange, Form
 from gateway.operations.facts import Opened, OperationKind, OperationState, Settled
 from gateway.operations.life import Decision, Event, Surroundings
+from gateway.operations.notice import Notice, notice_of
 from gateway.operations.operation import Operation, evolve, open_operation
-from gateway.operations.recovery import Limits
 from gateway.store.journal import Broken
 from gateway.store.unit import LetGo, Progress, Unit
 from gateway.terms.errors import LocalError, Unavailable
-from gateway.terms.numbers import AgencyCode, LinkId, OperationId
+from gateway.terms.numbers import LinkId, OperationId
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import Side
 
@@ -38,47 +39,14 @@ LATE_ANSWER_WINDOW_S = 600.0  # an unknown outcome may settle by a late answer f
 SS_FOLLOWS_AFTER_S = "ss_follows_after_s"
 """Detail of an activation: after how many seconds the SS account follows."""
 
-Cancel = Callable[[], None]
-
-
-class Dialogues(Protocol):
-    """The links of both sides, as the conductor needs them."""
-
-    def is_ready(self, side: Side, agency: AgencyCode) -> bool:
-        """Tell whether a message could leave now."""
-
-    def allocate(self, side: Side, agency: AgencyCode, at: datetime) -> Trace:
-        """Give fresh trace numbers of the link; raises `Unavailable`."""
-
-    def limits(self, side: Side) -> Limits:
-        """Give the time limits of a side."""
-
-    def transmit(self, errand: Errand) -> None:
-        """Write a message to the link, or leave it to the next repeat when the link is down."""
-
-
-class Recorder(Protocol):
-    """The journal, as the conductor needs it."""
-
-    def submit(self, unit: Unit, done: Callable[[Exception | None], None]) -> None:
-        """Make a unit durable, then call back; raises `Unavailable` when there is no room."""
-
-
-class Timers(Protocol):
-    """Time, as the conductor needs it; stepped in tests and in the simulator."""
-
-    def now(self) -> datetime:
-        """Give the present instant in UTC."""
-
-    def call_later(self, delay_s: float, call: Callable[[], None]) -> Cancel:
-        """Call once after a delay on the monotonic clock; gives the means to cancel it."""
-
 
 @dataclass(slots=True)
 class _Running:
     operation: Operation
     cargo: Cargo
     recorded: int = 0
+    is_attended: bool = False  # somebody waits and is told by word of mouth
+    is_settling: bool = False
     pins: dict[str, EncipheredPin] = field(default_factory=dict, repr=False)
     queue: deque[Event] = field(default_factory=deque)
     is_recording: bool = False
@@ -97,12 +65,14 @@ class Conductor:
         timers: Timers,
         identify: Callable[[], OperationId],
         fail: Callable[[Exception], None],
+        notices: Notices | None = None,
     ) -> None:
         self._journal = journal
         self._dialogues = dialogues
         self._timers = timers
         self._identify = identify
         self._fail = fail
+        self._notices = notices
         self._running: dict[OperationId, _Running] = {}
         self._busy: dict[LinkId, OperationId] = {}
         self.settled_total: dict[tuple[OperationKind, OperationState], int] = {}
@@ -149,7 +119,7 @@ class Conductor:
         if not self.has_room:
             raise Unavailable(f"{RUNNING_MAX} operations are running")
         fresh = open_operation(operation, opened, EXCHANGES[opened.kind])
-        running = _Running(replace(fresh, findings=findings or {}), cargo)
+        running = _Running(replace(fresh, findings=findings or {}), cargo, is_attended=True)
         running.pins.update(pins or {})
         decision = self._decide(running, life.Begun())
         self._admit(running)
@@ -231,6 +201,18 @@ class Conductor:
         running.watchers.append(watcher)
         return running.operation
 
+    def leave(self, operation: OperationId) -> bool:
+        """Wait for it no longer: its outcome is told to its channel from now on.
+
+        Tells whether its outcome is just being recorded without that; then wait for it still.
+        """
+        running = self._running.get(operation)
+        if running is None:
+            return False
+        is_told_now = running.is_settling and running.is_attended
+        running.is_attended = False
+        return is_told_now
+
     # ------------------------------------------------------------------ from the links
 
     def answer(self, operation: OperationId, event: life.Answered) -> None:
@@ -300,17 +282,35 @@ class Conductor:
         followers = [follower for follower in follow_ups if follower is not None]
         progress = [Progress(decision.operation, running.recorded, running.is_let_go)]
         progress += [Progress(follower.operation, 0) for follower in followers]
+        notices = self._notices_of(running, decision)
+        running.is_settling = any(isinstance(fact, Settled) for fact in decision.facts)
         running.is_recording = True
 
         def recorded(error: Exception | None) -> None:
+            running.is_settling = False
             self._recorded(running, decision, followers, opened, error)
+            if notices and error is None and self._notices is not None:
+                self._notices.recorded(running.cargo.channel)
 
         try:
-            unit = Unit(tuple(progress), decision.records, may_be_refused=opened is not None)
+            records = (*decision.records, *notices)
+            unit = Unit(tuple(progress), records, may_be_refused=opened is not None)
             self._journal.submit(unit, recorded)
         except Unavailable:
-            running.is_recording = False
+            running.is_recording = running.is_settling = False
             raise
+
+    def _notices_of(self, running: _Running, decision: Decision) -> tuple[Notice, ...]:
+        """Write what the channel is told of this decision, unless somebody waits to be told."""
+        channel = running.cargo.channel
+        if running.is_attended or self._notices is None or not self._notices.wants(channel):
+            return ()
+        facts = enumerate(decision.operation.facts)
+        return tuple(
+            notice_of(decision.operation, sequence, channel)
+            for sequence, fact in facts
+            if sequence >= running.recorded and isinstance(fact, Settled)
+        )
 
     def _recorded(
         self,

@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from gateway.app.cargo import Cargo
-from gateway.app.conductor import Conductor, Recorder
+from gateway.app.conductor import Conductor
 from gateway.app.control import Answer, Question
+from gateway.app.outcomes import resolve
+from gateway.app.ports import Recorder
 from gateway.app.turns import Reader
 from gateway.linking.kinds import PLANS
 from gateway.operations import life
@@ -73,7 +75,7 @@ class ManualDesk:
         proposed = evolve(operation, proposal)
         recorded: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
         unit = Unit((Progress(proposed, len(operation.facts)),))
-        self._journal.submit(unit, lambda error: _settle(recorded, error or proposed))
+        self._journal.submit(unit, lambda error: resolve(recorded)(error or proposed))
         return await recorded
 
     async def _approve(self, operation: Operation, linked: Linked, question: Question) -> Operation:
@@ -82,10 +84,8 @@ class ManualDesk:
         if self._conductor.is_busy(operation.link):
             raise LocalError("another operation on this link is under way; try again")
         recorded: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
-        cargo = Cargo(linked.card, linked.account)
-        self._conductor.resolve(
-            operation, cargo, life.Resolved(by), lambda outcome: _settle(recorded, outcome)
-        )
+        cargo = Cargo.of(linked)
+        self._conductor.resolve(operation, cargo, life.Resolved(by), resolve(recorded))
         return await recorded
 
 
@@ -98,13 +98,6 @@ def _with_link(queries: Queries, identity: OperationId) -> tuple[Operation, Link
     if operation is None or linked is None:
         raise LocalError("there is no such operation")
     return operation, linked
-
-
-def _settle(future: "asyncio.Future[Operation]", outcome: Operation | Exception) -> None:
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
 
 
 def _outcome(question: Question) -> OperationState:

@@ -1,6 +1,7 @@
 """What the gateway counts, in the Prometheus text format; labels are bounded by configuration."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate, product
 from time import monotonic
 from typing import Protocol
@@ -14,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from gateway.app.callbacks import Outcome
 from gateway.app.conductor import Conductor
 from gateway.iso8583.session import State
 from gateway.operations.facts import OperationKind, OperationState
@@ -65,11 +67,13 @@ class GatewayCollector(Collector):
         links: Iterable[Link],
         listeners: Iterable[InboundLink] = (),
         seconds: Callable[[], float] = monotonic,
+        callbacks: Callable[[], Mapping[str, Counter[Outcome]]] = dict,
     ) -> None:
         self._conductor = conductor
         self._links = tuple(links)
         self._listeners = tuple(listeners)
         self._seconds = seconds
+        self._callbacks = callbacks
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric now."""
@@ -92,6 +96,15 @@ class GatewayCollector(Collector):
                 count = self._conductor.settled_total.get((kind, state), 0)
                 operations.add_metric([kind.value, state.value], count)
         yield operations
+        callbacks = CounterMetricFamily(
+            "ssgw_callbacks",
+            "Attempts to tell a channel of an outcome, and notices given up.",
+            labels=["channel", "outcome"],
+        )
+        for channel, counts in self._callbacks().items():
+            for outcome in Outcome:
+                callbacks.add_metric([channel, outcome.value], counts[outcome])
+        yield callbacks
         yield from self._link_gauges()
         yield from self._link_counters()
         yield from self._round_trips()

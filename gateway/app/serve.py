@@ -5,9 +5,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from ipaddress import ip_network
 from typing import Any, TypeVar
@@ -19,10 +19,11 @@ from twisted.internet.error import CannotListenError
 from gateway.api.application import create_application
 from gateway.api.authentication import Channels, KnownChannel
 from gateway.api.service import ReadinessCheck
+from gateway.app.callbacks import Callbacks, couriers
 from gateway.app.card_life import CardLife
 from gateway.app.cargo import Cargo
-from gateway.app.clock import utc_now
-from gateway.app.conductor import RUNNING_MAX, Cancel, Conductor
+from gateway.app.clock import LoopTimers, utc_now
+from gateway.app.conductor import RUNNING_MAX, Conductor
 from gateway.app.control import Control, control_path, cut_over_desk, key_desk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
@@ -121,7 +122,10 @@ class Gateway:
             )
             renewing = asyncio.create_task(self._renew_keys(renewal))
             watching = asyncio.create_task(self._watch_modules())
+            telling = asyncio.create_task(self._callbacks.run())
             await self._stop.wait()
+            telling.cancel()
+            await asyncio.wait([telling])
             watching.cancel()
             renewing.cancel()
             taking_over.cancel()
@@ -331,9 +335,11 @@ class Gateway:
 
     def _conductor(self, table: DialogueTable) -> Conductor:
         timers = LoopTimers(self._loop)
-        return Conductor(
-            self._storage.journal, table, timers, self._identifiers.operation, self._fail
-        )
+        storage = self._storage
+        channels = self._settings.http.channels
+        self._callbacks = Callbacks(couriers(channels, storage.read, storage.journal, utc_now))
+        identify = self._identifiers.operation
+        return Conductor(storage.journal, table, timers, identify, self._fail, self._callbacks)
 
     async def _resume(self, conductor: Conductor) -> None:
         conductor.manual_count = await self._storage.read(Queries.manual_count)
@@ -351,7 +357,11 @@ class Gateway:
 
     def _application(self, conductor: Conductor, table: DialogueTable, sealer: Sealer) -> ASGIApp:
         collector = GatewayCollector(
-            conductor, self._links.values(), self._listeners.values(), self._reactor.seconds
+            conductor,
+            self._links.values(),
+            self._listeners.values(),
+            self._reactor.seconds,
+            self._callbacks.counts,
         )
         service = CardLife(
             working_days=self._working_days,
@@ -423,7 +433,7 @@ def _go_on(conductor: Conductor, operations: list[Operation], linked: dict[LinkI
     for operation in operations:
         found = linked.get(operation.link)
         if found is not None:
-            conductor.resume(operation, Cargo(found.card, found.account))
+            conductor.resume(operation, Cargo.of(found))
 
 
 _MODULE_LOOK_SECONDS = 2.0
@@ -441,21 +451,6 @@ def _certificates(settings: TlsSettings) -> Certificates:
     return Certificates(
         settings.certificate, settings.private_key, settings.trust, settings.subjects
     )
-
-
-class LoopTimers:
-    """Timers of the event loop, on its monotonic clock, beside the wall clock's time of day."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def now(self) -> datetime:
-        """Give the present instant in UTC."""
-        return utc_now()
-
-    def call_later(self, delay_s: float, call: Callable[[], None]) -> Cancel:
-        """Call once after a delay; gives the means to cancel it."""
-        return self._loop.call_later(delay_s, call).cancel
 
 
 class _ParentsHand(asyncio.Protocol):

@@ -1,6 +1,5 @@
 """What the HTTP room asks of the gateway: look up, check, open an operation, wait decently."""
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from gateway.app.cargo import Cargo
 from gateway.app.clock import LOCAL_ZONE
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S, Conductor
 from gateway.app.identifiers import Identifiers
+from gateway.app.outcomes import Outcomes
 from gateway.app.pins import PIN_BUSINESSES, PinOrder, PinOutcome
 from gateway.app.turns import Reader, Turns
 from gateway.financial import exchanges as core
@@ -32,7 +32,7 @@ from gateway.linking.link import (
 from gateway.linking.losses import why_blocked
 from gateway.linking.plans import REQUEST
 from gateway.operations.draft import EncipheredPin
-from gateway.operations.facts import Opened, OperationKind, OperationState
+from gateway.operations.facts import Opened, OperationKind
 from gateway.operations.operation import Operation
 from gateway.regions.catalogue import Agency, Catalogue
 from gateway.regions.matrix import NotGranted
@@ -105,7 +105,7 @@ class OnlineBanking:
         self._is_ready = is_ready
         self._zone = zone
         self._now = now
-        self._answer_wait_s = answer_wait_s
+        self._outcomes = Outcomes(conductor, read, identifiers, answer_wait_s)
         self._session_life = session_life
         self._readiness = readiness
         self._turns = Turns(read, conductor)
@@ -171,7 +171,7 @@ class OnlineBanking:
                 self._must_be_ready(side, linked.link.agency)
             with self._turns.alone(link):
                 opened = Opened(OperationKind.UNLINK, link, self._now())
-                return await self._run(opened, _cargo(linked), (self._used(caller, key),))
+                return await self._run(opened, Cargo.of(linked), (self._used(caller, key),))
 
     async def open_pin_session(
         self, caller: Caller, key: IdempotencyKey, link: LinkId, purpose: PinPurpose
@@ -191,7 +191,7 @@ class OnlineBanking:
                 (self._now() + self._session_life).replace(microsecond=0),
             )
             used = self._used(caller, key, session.id.value)
-            await self._make_durable(Unit(records=(session, used), may_be_refused=True))
+            await self._outcomes.keep(Unit(records=(session, used), may_be_refused=True))
             return api.SessionReply(rendering.session_view(session))
 
     async def set_ss_pin(
@@ -254,7 +254,9 @@ class OnlineBanking:
         asked = LinkRequest(customer, command.mobile, must_equal)
         findings: dict[str, object] = {REQUEST: asked}
         try:
-            return await self._run(opened, Cargo(card, account), records, findings=findings)
+            return await self._run(
+                opened, Cargo(card, account, channel=caller.channel), records, findings=findings
+            )
         except Conflict:
             raise RequestRefused(await self._why_held(caller, card)) from None
 
@@ -290,7 +292,7 @@ class OnlineBanking:
                 return await self._refuse(opened, outcome, records)
             exchange = bureau.SET_PIN if order.purpose is PinPurpose.SS_PIN else core.ACTIVATE
             pins = {exchange.name: outcome.enciphered}
-            return outcome.beside(await self._run(opened, _cargo(linked), records, pins=pins))
+            return outcome.beside(await self._run(opened, Cargo.of(linked), records, pins=pins))
 
     async def _session(
         self, session: PinSessionId, link: LinkId, purpose: PinPurpose
@@ -310,54 +312,14 @@ class OnlineBanking:
         pins: Mapping[str, EncipheredPin] | None = None,
         operation: OperationId | None = None,
     ) -> Reply:
-        operation = operation or self._identifiers.operation()
-        settled: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
-
-        def progressed(now: Operation) -> None:
-            if now.state is not OperationState.PENDING and not settled.done():
-                settled.set_result(now)
-
-        def done(outcome: Operation | Exception) -> None:
-            if isinstance(outcome, Exception):
-                if not settled.done():
-                    settled.set_exception(outcome)
-                return
-            self._conductor.watch(operation, progressed)
-            progressed(outcome)
-
-        self._conductor.open(
-            operation,
-            opened,
-            cargo,
-            pins=pins,
-            findings=findings,
-            records=tuple(_for_operation(record, operation) for record in records),
-            done=done,
+        run = self._outcomes.run
+        settled = await run(
+            opened, cargo, records, findings=findings, pins=pins, operation=operation
         )
-        return await self._wait(operation, settled)
-
-    async def _wait(self, operation: OperationId, settled: asyncio.Future[Operation]) -> Reply:
-        """Wait for the outcome as long as is decent, then answer with what is known."""
-        try:
-            async with asyncio.timeout(self._answer_wait_s):
-                return Reply(_view(await settled))
-        except TimeoutError:
-            known = await self._read(lambda queries: queries.operation(operation))
-            if known is None:
-                raise RequestRefused(Refusal.OVERLOADED) from None
-            return Reply(_view(known))
+        return Reply(_view(settled))
 
     async def _refuse(self, opened: Opened, refusal: Refusal, records: tuple[object, ...]) -> Reply:
-        operation = self._identifiers.operation()
-        recorded: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
-        records = tuple(_for_operation(record, operation) for record in records)
-        self._conductor.refuse(operation, opened, refusal, records, _resolve(recorded))
-        return Reply(_view(await recorded))
-
-    async def _make_durable(self, unit: Unit) -> None:
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._conductor.keep(unit, _resolve(written))
-        await written
+        return Reply(_view(await self._outcomes.refuse(opened, refusal, records)))
 
     # ------------------------------------------------------------------ once
 
@@ -445,10 +407,6 @@ def _view(operation: Operation) -> api.OperationView:
     return rendering.operation_view(operation, EXCHANGES[operation.kind])
 
 
-def _cargo(linked: Linked) -> Cargo:
-    return Cargo(linked.card, linked.account)
-
-
 def _customer(caller: Caller) -> CustomerNumber:
     if caller.customer is None:
         raise RequestRefused(Refusal.INVALID_REQUEST)
@@ -474,24 +432,3 @@ def active(caller: Caller, linked: Linked | None) -> Linked:
 def _belongs(linked: Linked, caller: Caller) -> bool:
     same_channel = linked.link.channel == caller.channel
     return same_channel and linked.account.customer == caller.customer
-
-
-def _for_operation(record: object, operation: OperationId) -> object:
-    """Let an Idempotency-Key stand for the operation that it began."""
-    if isinstance(record, KeyUsed) and not record.resource:
-        return KeyUsed(
-            record.channel, record.key, record.request_digest, operation.value, record.at
-        )
-    return record
-
-
-def _resolve(future: asyncio.Future[T]) -> Callable[[T | Exception], None]:
-    def resolve(outcome: T | Exception) -> None:
-        if future.done():
-            return
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
-
-    return resolve

@@ -8,6 +8,7 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -47,6 +48,34 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Seconds = Annotated[float, Field(gt=0)]
 
 
+def _callback_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.username or parts.password or parts.fragment or not parts.hostname:
+        raise ValueError("must be an address without user, password and fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+        raise ValueError("must begin with https://; http:// is for loopback only")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class CallbackSettings(_Strict):
+    """Where a channel hears of outcomes that it was not told at once.
+
+    `secret` is a file of ours alone with one secret of Standard Webhooks a line, the newest first;
+    `trust` the certificates that sign the receiver's, where the system does not know them.
+    """
+
+    url: Annotated[str, AfterValidator(_callback_url)]
+    secret: Path
+    trust: Path | None = None
+
+
 class ChannelSettings(_Strict):
     """A web backend that may call: the SHA-256 of its bearer token, in hexadecimal digits.
 
@@ -55,6 +84,7 @@ class ChannelSettings(_Strict):
 
     token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     kind: Channel = Channel.ONLINE_BANK
+    callback: CallbackSettings | None = None
 
 
 class HttpSettings(_Strict):
@@ -68,11 +98,7 @@ class HttpSettings(_Strict):
     @model_validator(mode="after")
     def _loopback_unless_said(self) -> Self:
         host = self.listen.rpartition(":")[0].strip("[]")
-        try:
-            is_loopback = host == "localhost" or ip_address(host).is_loopback
-        except ValueError:
-            is_loopback = False
-        if not is_loopback and not self.beyond_loopback:
+        if not _is_loopback(host) and not self.beyond_loopback:
             raise ValueError(
                 "listen is beyond loopback and bearer tokens would cross the network in clear; "
                 "put a TLS proxy in front and say beyond_loopback = true"
@@ -336,8 +362,17 @@ def _resolved(settings: Settings, base: Path) -> Settings:
         files = {name: base / getattr(of.tls, name) for name in _TLS_FILES}
         return of.model_copy(update={"tls": of.tls.model_copy(update=files)})
 
+    def channel(of: ChannelSettings) -> ChannelSettings:
+        if of.callback is None:
+            return of
+        trust = of.callback.trust and base / of.callback.trust
+        files = {"secret": base / of.callback.secret, "trust": trust}
+        return of.model_copy(update={"callback": of.callback.model_copy(update=files)})
+
+    channels = {name: channel(each) for name, each in settings.http.channels.items()}
     return settings.model_copy(
         update={
+            "http": settings.http.model_copy(update={"channels": channels}),
             "listeners": {name: listener(each) for name, each in settings.listeners.items()},
             "store": settings.store.model_copy(
                 update={

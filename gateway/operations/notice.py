@@ -13,7 +13,8 @@ from gateway.operations.facts import OperationKind, Settled
 from gateway.operations.operation import Operation
 from gateway.terms.numbers import OperationId
 
-RETRY_FIRST = timedelta(seconds=2)
+ATTEMPT_MAX = timedelta(seconds=10)  # to connect, send and hear the status
+RETRY_FIRST = timedelta(seconds=15)  # longer than an attempt: no two of one notice overlap
 RETRY_MAX = timedelta(minutes=5)  # a receiver that is back hears of everything within this
 HORIZON = timedelta(hours=24)  # as that of the exchanges: a person must look then
 
@@ -24,7 +25,7 @@ SS_ACCOUNT_EVENT = "ss-account.settled"
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a channel is to be told; `attempts` have failed, and the next is due at `due_at`."""
+    """What a channel is to be told; `attempts` were begun, and the next is due at `due_at`."""
 
     id: str
     channel: str
@@ -37,7 +38,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class NoticeTried:
-    """Record: an attempt failed, and when the next is due."""
+    """Record: an attempt begins, and when the next is due unless this one is heard of."""
 
     notice: str
     attempts: int
@@ -87,13 +88,22 @@ def notice_of(operation: Operation, sequence: int, channel: str) -> Notice:
     )
 
 
-def after_failure(notice: Notice, now: datetime) -> NoticeTried | NoticeGivenUp:
-    """Choose what follows a failed attempt: another after a pause that doubles, or none."""
-    attempts = notice.attempts + 1
+def attempt(notice: Notice, now: datetime) -> NoticeTried | NoticeGivenUp:
+    """Begin an attempt, with the pause after it that doubles each time; none at the horizon.
+
+    It is recorded before anything is sent, so that a process that dies meanwhile, or another one
+    on the same database, does not try at once again.
+    """
     if now - notice.created_at >= HORIZON:
-        return NoticeGivenUp(notice.id, attempts)
+        return NoticeGivenUp(notice.id, notice.attempts)
     pause = min(RETRY_FIRST * (1 << min(notice.attempts, _DOUBLINGS_MAX)), RETRY_MAX)
-    return NoticeTried(notice.id, attempts, now + pause)
+    return NoticeTried(notice.id, notice.attempts + 1, now + pause)
+
+
+def seconds_until_due(notice: Notice, now: datetime) -> float:
+    """Tell how long a notice waits; none where the clock was set back further than any pause."""
+    waits = notice.due_at - now
+    return waits.total_seconds() if timedelta() < waits <= RETRY_MAX else 0.0
 
 
 _DOUBLINGS_MAX = 16  # far beyond RETRY_MAX, and small enough never to overflow a timedelta

@@ -17,8 +17,12 @@ from gateway.store.tables import notices
 from gateway.terms.numbers import OperationId
 
 
-def write(connection: Connection, records: Iterable[NoticeRecord]) -> None:
-    """Write what became of notices inside the caller's transaction."""
+def write(connection: Connection, records: Iterable[NoticeRecord]) -> bool:
+    """Write what became of notices inside the caller's transaction.
+
+    Tells whether each attempt was the next one of its notice: another node may have been faster.
+    """
+    is_next = True
     for record in records:
         match record:
             case Notice():
@@ -26,7 +30,7 @@ def write(connection: Connection, records: Iterable[NoticeRecord]) -> None:
             case NoticeTried():
                 due_at = record.due_at.isoformat()
                 moved = {"b_id": record.notice, "attempts": record.attempts, "due_at": due_at}
-                connection.execute(_TRIED, moved)
+                is_next &= connection.execute(_TRIED, moved).rowcount == 1
             case NoticeDelivered():
                 connection.execute(_DELETE, {"b_id": record.notice})
             case NoticeGivenUp():
@@ -34,6 +38,7 @@ def write(connection: Connection, records: Iterable[NoticeRecord]) -> None:
                 connection.execute(_GIVEN_UP, ended)
             case _:
                 assert_never(record)
+    return is_next
 
 
 def waiting(connection: Connection, channel: str, count_max: int) -> list[Notice]:
@@ -45,7 +50,7 @@ def waiting(connection: Connection, channel: str, count_max: int) -> list[Notice
 _INSERT = notices.insert()
 _TRIED = (
     notices.update()
-    .where(notices.c.id == bindparam("b_id"))
+    .where(notices.c.id == bindparam("b_id"), notices.c.attempts == bindparam("attempts") - 1)
     .values(attempts=bindparam("attempts"), due_at=bindparam("due_at"))
 )
 _DELETE = notices.delete().where(notices.c.id == bindparam("b_id"))

@@ -103,7 +103,7 @@ class Batch:
     def write(self, connection: Connection) -> None:
         """Execute the gathered statements on a connection inside the caller's transaction.
 
-        Raises `Changed` when a PIN session was spent already.
+        Raises `Changed` when a PIN session was spent already, or another node delivers a notice.
         """
         for table, rows in self._inserts.items():
             insert(connection, table, rows)
@@ -113,7 +113,8 @@ class Batch:
                 raise Changed("a PIN session was spent already")
         for kept in self._kept:
             self._keep(connection, kept)
-        notices.write(connection, self._notices)
+        if not notices.write(connection, self._notices):
+            raise Changed("another node tells the channel")
 
     def _add_progress(self, progress: Progress) -> None:
         operation = progress.operation

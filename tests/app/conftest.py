@@ -50,7 +50,7 @@ HOLDER = CardHolder(NAME, CITIZEN, Mobile("16400000002"))
 OWNER = AccountOwner(CUSTOMER, NAME, CITIZEN, MOBILE)
 CARD = SocialCard(LINK, SsCardNumber("T00000001"), AGENCY, MOBILE, Address("测试路1号"))
 ACCOUNT = FinancialAccount(LINK, Pan("6200000000000000018"), CUSTOMER)
-CARGO = Cargo(CARD, ACCOUNT)
+CARGO = Cargo(CARD, ACCOUNT, channel="online-bank")
 PIN = EncipheredPin(bytes.fromhex("0123456789ABCDEF"), "1600000000000000")
 LIMITS = Limits(
     answer_timeout=timedelta(seconds=20),
@@ -178,6 +178,20 @@ class Dialogues:
         self.events.append(("sent", str(errand.exchange.form), errand.exchange.name))
 
 
+class Notices:
+    """Channels that are told, and how often each was said to have something to hear."""
+
+    def __init__(self):
+        self.channels = {"online-bank"}
+        self.heard = []
+
+    def wants(self, channel):
+        return channel in self.channels
+
+    def recorded(self, channel):
+        self.heard.append(channel)
+
+
 class Stage:
     """A conductor, its stand-ins, and the one list of what happened in which order."""
 
@@ -191,6 +205,7 @@ class Stage:
         self.journal = Journal(self.events)
         self.dialogues = Dialogues(self.events)
         self.timers = Timers()
+        self.notices = Notices()
         self._numbers = count(100)
         self.conductor = Conductor(
             self.journal,
@@ -198,6 +213,7 @@ class Stage:
             self.timers,
             lambda: operation_id(next(self._numbers)),
             self.failures.append,
+            self.notices,
         )
         self.outcomes = []
 

@@ -1,5 +1,6 @@
 """Decide, record, act: in this order, whatever fails."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from gateway.app.cargo import Errand
 from gateway.app.conductor import LATE_ANSWER_WINDOW_S, RUNNING_MAX, SS_FOLLOWS_AFTER_S
 from gateway.operations.exchange import ExchangeState, Form
 from gateway.operations.facts import AnswerSetAside, Opened, OperationKind, OperationState
+from gateway.operations.notice import Notice
 from gateway.store.journal import Broken, Conflict
 from gateway.store.unit import Unit
 from gateway.terms.errors import LocalError, Unavailable
@@ -676,3 +678,73 @@ def test_what_the_far_sides_told_goes_into_the_messages_that_follow(stage):
         stage.card_found.holder,
         stage.account_found.owner,
     )
+
+
+# ------------------------------------------------------------------ what channels are told
+
+
+def told(stage):
+    """Give what was recorded for channels: states, in order."""
+    records = [record for unit in stage.journal.units for record in unit.records]
+    return [json.loads(each.body)["data"]["state"] for each in records if isinstance(each, Notice)]
+
+
+def test_outcome_that_somebody_waits_for_is_no_notice(stage):
+    """Whoever opened the operation hears it in the answer."""
+    identity = stage.open()
+    stage.answer(identity, SET_PIN)
+
+    assert stage.operation(identity).state is S.SUCCEEDED
+    assert told(stage) == []
+
+
+def test_outcome_that_nobody_waits_for_is_told_with_its_record(stage):
+    """The notice stands in the unit of the outcome, and the courier hears when it is durable."""
+    identity = stage.open()
+    still_awaited = stage.conductor.leave(identity)
+    stage.journal.is_held = True
+    stage.answer(identity, SET_PIN)
+    before = list(stage.notices.heard)
+
+    stage.journal.release()
+
+    assert (still_awaited, before, stage.notices.heard) == (False, [], ["online-bank"])
+    assert told(stage) == ["succeeded"]
+
+
+def test_outcome_that_is_being_recorded_is_waited_for(stage):
+    """Who gives up in that moment is told to wait, for the channel will not be told."""
+    identity = stage.open()
+    stage.journal.is_held = True
+    stage.answer(identity, SET_PIN)
+
+    assert stage.conductor.leave(identity)
+    stage.journal.release()
+    assert (told(stage), stage.conductor.leave(identity)) == ([], False)
+
+
+def test_late_answer_and_restart_are_told(stage):
+    """Unknown, then settled after all; an operation of an earlier process; the SS account."""
+    identity = stage.open()
+    stage.timers.step(70)
+    stage.conductor.leave(identity)
+    stage.answer(identity, SET_PIN)
+    other = stage.open(K.ACTIVATE, 2, details={SS_FOLLOWS_AFTER_S: "0"})
+    pending = stage.operation(other)
+    resumed = type(stage)()
+    resumed.conductor.resume(pending, resumed.cargo)
+    resumed.answer(other, "core-activate", form=Form.INQUIRY)
+    resumed.answer(resumed.dialogues.errands[-1].operation.id, FOLLOW)
+
+    assert told(stage) == ["succeeded"]
+    assert told(resumed) == ["succeeded", "succeeded"]
+
+
+def test_channel_that_is_not_told_costs_nothing(stage):
+    """Without a callback no notice is recorded."""
+    stage.notices.channels = set()
+    identity = stage.open()
+    stage.conductor.leave(identity)
+    stage.answer(identity, SET_PIN)
+
+    assert (told(stage), stage.notices.heard) == ([], [])

@@ -107,6 +107,47 @@ def test_listener_says_who_may_connect(load):
     assert (listener.connections_max, listener.connections_per_peer_max) == (64, 4)
 
 
+CALLBACK = """[http.channels.online-bank.callback]
+url = "https://bank.example/outcomes"
+secret = "callback-secret"
+trust = "authorities.pem"
+[store]"""
+
+
+def test_channel_is_told_of_outcomes(load, tmp_path):
+    """An address, and files relative to the configuration."""
+    callback = load("[store]", CALLBACK).http.channels["online-bank"].callback
+
+    assert callback.url == "https://bank.example/outcomes"
+    assert callback.secret == tmp_path / "callback-secret"
+    assert callback.trust == tmp_path / "authorities.pem"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("http://127.0.0.1:9000/o", True),
+        ("http://[::1]/o", True),
+        ("http://localhost/o", True),
+        ("http://bank.example/o", False),
+        ("http://10.0.0.1/o", False),
+        ("ftp://bank.example/o", False),
+        ("https://user:secret@bank.example/o", False),
+        ("https://bank.example/o#part", False),
+        ("https:///o", False),
+    ],
+)
+def test_callback_crosses_no_network_in_clear(load, url, is_taken):
+    """Plain HTTP is for loopback, and an address holds no secret."""
+    text = CALLBACK.replace("https://bank.example/outcomes", url)
+    if is_taken:
+        assert load("[store]", text).http.channels["online-bank"].callback.url == url
+        return
+
+    with pytest.raises(SpecificationError, match=r"channels\.online-bank\.callback\.url"):
+        load("[store]", text)
+
+
 TLS = """[listeners.core-in.tls]
 certificate = "tls/gateway.pem"
 private_key = "/etc/gateway/key.pem"

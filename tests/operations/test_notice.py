@@ -13,8 +13,9 @@ from gateway.operations.notice import (
     RETRY_MAX,
     NoticeGivenUp,
     NoticeTried,
-    after_failure,
+    attempt,
     notice_of,
+    seconds_until_due,
 )
 from gateway.operations.operation import evolve, open_operation
 from gateway.terms.numbers import OperationId
@@ -59,11 +60,22 @@ def test_account_that_follows_is_told_under_its_activation(make_exchange, now):
 def test_pauses_double_up_to_a_limit_until_the_horizon(failed, now):
     """A receiver that is away is tried again and again, never more than five minutes apart."""
     notice, at, pauses = notice_of(failed, 1, "online-bank"), now, []
-    while isinstance(tried := after_failure(notice, at), NoticeTried):
+    while isinstance(tried := attempt(notice, at), NoticeTried):
         pauses.append(tried.due_at - at)
         notice, at = replace(notice, attempts=tried.attempts), tried.due_at
 
     assert pauses[:3] == [RETRY_FIRST, RETRY_FIRST * 2, RETRY_FIRST * 4]
     assert pauses[-1] == RETRY_MAX == max(pauses)
-    assert tried == NoticeGivenUp(notice.id, len(pauses) + 1)
+    assert tried == NoticeGivenUp(notice.id, len(pauses))
     assert HORIZON <= at - now < HORIZON + RETRY_MAX + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("due_in", "waits"),
+    [(timedelta(seconds=9), 9.0), (timedelta(seconds=-1), 0.0), (timedelta(hours=1), 0.0)],
+)
+def test_clock_that_was_set_back_delays_nothing(due_in, waits, failed, now):
+    """A pause that no failure could have led to is none."""
+    notice = replace(notice_of(failed, 1, "online-bank"), due_at=now + due_in)
+
+    assert seconds_until_due(notice, now) == waits

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from gateway.operations.facts import OperationState, Settled
 from gateway.operations.notice import NoticeDelivered, NoticeGivenUp, NoticeTried, notice_of
 from gateway.operations.operation import evolve
+from gateway.store.journal import Conflict
 from gateway.store.unit import Progress, Unit
 
 
@@ -58,3 +59,16 @@ def test_what_is_over_does_not_wait(store, notices):
     with store.database.engine.connect() as connection:
         kept = connection.execute(text("SELECT id, attempts FROM operations_notices")).all()
     assert sorted(map(tuple, kept)) == [(notices[1].id, 9), (notices[2].id, 0)]
+
+
+def test_attempt_is_begun_by_one_node_only(store, notices):
+    """Two nodes read the same notice; the second to record its attempt is told so."""
+    store.keep(notices[0])
+    due_at = notices[0].due_at + timedelta(seconds=15)
+    tried = NoticeTried(notices[0].id, 1, due_at)
+
+    first = store.write(Unit(records=(tried,)))
+    (second,) = store.write(Unit(records=(tried,)))
+
+    assert first == [None]
+    assert isinstance(second, Conflict)
