@@ -7,7 +7,10 @@ from gateway.app.specifications import Specifications
 from gateway.iso8583.message_table import messages_markdown
 from gateway.iso8583.session import session_markdown
 from gateway.operations.exchange import exchange_markdown
+from gateway.regions.profile import parse_profile
+from gateway.regions.rule_table import parse_rules, regions_markdown
 
+REGIONS = ("xiamen", "fangchenggang", "shijiazhuang", "kunming", "qingdao")  # as the seeds come
 MESSAGE_SETS = ("bureau", "core")
 
 
@@ -20,6 +23,14 @@ def documents(specifications: Specifications) -> Mapping[str, str]:
     return {
         "messages.md": messages_markdown(pairs),
         "refusals.md": catalogue(),
+        "regions.md": _regions(specifications),
         "machines/exchange.md": exchange_markdown(),
         "machines/link-session.md": session_markdown(),
     }
+
+
+def _regions(specifications: Specifications) -> str:
+    profiles = {
+        region: parse_profile(*specifications.text("regions", region)) for region in REGIONS
+    }
+    return regions_markdown(profiles, parse_rules(*specifications.text("rules", "seeds"), profiles))

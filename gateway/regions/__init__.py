@@ -11,6 +11,7 @@ module            holds
 ``rules``         what holds on one day, as values that are asked
 ``profile``       one region's profile, parsed and asked as of a date
 ``explanation``   a profile as rows that people read, and two compared
+``rule_table``    ``docs/regions.md``: each rule of the seeds, what enforces it, its test
 ``working_days``  due dates by China's calendar
 ``catalogue``     the profiles of all regions, found by institution code
 ================  ===========================================================================

@@ -54,6 +54,13 @@ def settings(profile: RegionProfile, on: date) -> Iterator[Setting]:
             yield Setting(key, _said(last.value), _since(last.since), last.source)
 
 
+def history(profile: RegionProfile) -> Iterator[Setting]:
+    """List every value of every key, as they follow one another."""
+    for key, values in (*profile.file.settings().items(), *profile.file.keyed().items()):
+        for dated in values:
+            yield Setting(key, _said(dated.value), _since(dated.since), dated.source)
+
+
 def grantings(profile: RegionProfile, on: date) -> Iterator[Granting]:
     """List every grant in force on a day, by business and channel."""
     held = [grant for grant in profile.file.grants if grant.holds(on)]

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from gateway.regions.explanation import Difference, differences, grantings, settings
+from gateway.regions.explanation import Difference, differences, grantings, history, settings
 from gateway.regions.profile import parse_profile
 from gateway.regions.vocabulary import Business, Channel, Proof
 
@@ -26,6 +26,16 @@ def test_value_that_has_not_begun_is_no_row(xiamen):
     keys = {row.key for row in settings(xiamen, date(2014, 6, 30))}
 
     assert "pin.demands.pharmacy" not in keys
+
+
+def test_every_value_there_ever_was_is_listed(xiamen):
+    """The two rules for pharmacies follow one another."""
+    rows = [row for row in history(xiamen) if row.key == "pin.demands.pharmacy"]
+
+    assert [(row.value, row.since.year) for row in rows] == [
+        ("when-set", 2014),
+        ("mandatory", 2015),
+    ]
 
 
 def test_every_way_is_a_row(xiamen):

@@ -60,7 +60,14 @@ GRANTED = [
     ("xiamen", B.UNLINK, ONLINE, {Proof.SESSION}),
     ("xiamen", B.SS_LOSS_TEMPORARY, WEBSITE, {Proof.SS_PIN}),
     ("xiamen", B.SS_LOSS_CANCEL, KIOSK, {Proof.SS_PIN}),
+    ("xiamen", B.SS_LOSS_CANCEL, APP, {Proof.SS_PIN}),
+    ("xiamen", B.BIND_MOBILE, ONLINE, {Proof.SESSION}),
+    ("xiamen", B.SS_PIN_FIRST_SET, ONLINE, {Proof.SESSION}),
+    ("xiamen", B.SS_PIN_STATE, ONLINE, {Proof.SESSION}),
     # Fangchenggang
+    ("fangchenggang", B.FINANCIAL_PIN_RESET, COUNTER, {ID, CARD}),
+    ("fangchenggang", B.SS_LOSS_TEMPORARY, WINDOW, {ID}),
+    ("fangchenggang", B.FINANCIAL_LOSS_TEMPORARY, COUNTER, {ID}),
     ("fangchenggang", B.ACTIVATE, COUNTER, {ID, CARD}),
     ("fangchenggang", B.SS_PIN_FIRST_SET, COUNTER, {ID, CARD}),
     ("fangchenggang", B.SS_PIN_CHANGE, Channel.PHARMACY, {ID, CARD}),
@@ -83,6 +90,7 @@ GRANTED = [
     ("shijiazhuang", B.SS_PIN_RESET, WINDOW, {ID, CARD}),
     ("shijiazhuang", B.FINANCIAL_PIN_RESET, Channel.ATM, {ID}),
     ("shijiazhuang", B.FINANCIAL_PIN_RESET, COUNTER, {ID}),
+    ("shijiazhuang", B.SS_PIN_ENABLE, KIOSK, {ID, CARD}),
     # Kunming
     ("kunming", B.ECARD_ISSUE, APP, {Proof.SESSION, Proof.CARD_NUMBER, Proof.FACE}),
     ("kunming", B.ECARD_PIN_SET, APP, {Proof.SESSION, Proof.FACE}),
@@ -103,6 +111,10 @@ GRANTED = [
     ("qingdao", B.SS_PIN_ENABLE, COUNTER, {ID, CARD}),
     ("qingdao", B.SS_PIN_UNLOCK, COUNTER, {ID, CARD}),
     ("qingdao", B.SS_LOSS_CANCEL, COUNTER, {ID, CARD}),
+    ("qingdao", B.SS_PIN_RESET, COUNTER, {ID, CARD}),
+    ("qingdao", B.SS_LOSS_TEMPORARY, COUNTER, {ID}),
+    ("qingdao", B.CARD_PROGRESS, COUNTER, {ID}),
+    ("qingdao", B.CARD_PROGRESS, WEBSITE, {Proof.SESSION}),
     ("qingdao", B.CARD_PROGRESS, ONLINE, {Proof.SESSION}),
     ("qingdao", B.CARD_PROGRESS, Channel.PHONE, {Proof.CARD_NUMBER}),
     ("qingdao", B.CARD_PROGRESS, KIOSK, {CARD}),
@@ -177,6 +189,21 @@ def test_pin_begins_is_kept_and_locks_as_the_region_says(
 
     assert (pin.policy.length, pin.starts, pin.store) == (6, starts, store)
     assert (pin.set_without_old_pin, pin.lock_after) == (without_old, lock_after)
+
+
+INITIAL = [
+    ("shijiazhuang", "123456", False),
+    ("fangchenggang", None, True),
+    ("xiamen", None, False),
+]
+
+
+@pytest.mark.parametrize(("region", "initial", "is_asked"), INITIAL)
+def test_initial_pin_is_what_the_seed_gives(rules, region, initial, is_asked):
+    """Shijiazhuang's means that none is enabled; Guangxi has one and does not say which."""
+    pin = rules[region].pin
+
+    assert (pin.initial, pin.initial_is_asked) == (initial, is_asked)
 
 
 def test_only_qingdao_lets_the_holder_use_no_pin(rules):
