@@ -19,10 +19,11 @@ from select import select
 from typing import Any, Self
 
 from gateway.app.clock import utc_now
-from gateway.app.specifications import shipped_directory
+from gateway.app.specifications import Specifications, shipped_directory
 from gateway.hsm.provision import create_test_store, export_for_simulator
 from gateway.pinblock.formats import PinBlockFormat
 from gateway.pinblock.zone import AccountRule, Algorithm, Zone
+from gateway.regions.profile_file import Institution
 from gateway.terms.errors import Unavailable
 from gateway.terms.sides import Side
 
@@ -84,12 +85,13 @@ class Child:
 class Ensemble:
     """Gateway, bureau and core over loopback, in a directory of their own.
 
-    `bureau` and `core` say what those speak, by the files in `specifications`.
+    `bureau` and `core` say what those speak, by the files in `specifications`; `region` is the
+    region of the bureau, whose profile names the link to it.
     `limits` are lines for both ``social_limits`` and ``financial_limits`` of the configuration,
     `http` lines for its ``http`` table.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an ensemble is made of, by keyword
         self,
         directory: Path,
         *,
@@ -98,6 +100,7 @@ class Ensemble:
         bureau: FarSide = BUREAU,
         core: FarSide = CORE,
         specifications: Path | None = None,
+        region: str = "xiamen",
     ) -> None:
         self.directory = directory
         self.token = secrets.token_urlsafe(32)
@@ -106,6 +109,7 @@ class Ensemble:
         self.core: Child | None = None
         self.far_sides = {"bureau": bureau, "core": core}
         self._specifications = specifications or shipped_directory()
+        self._region = region
         self._limits = limits or {}
         self._http = http or {}
 
@@ -124,6 +128,12 @@ class Ensemble:
     def url(self) -> str:
         """Where the gateway answers HTTP."""
         return _said(self.gateway, "http")
+
+    @property
+    def institution(self) -> Institution:
+        """The region's first institution, by whose code cards are linked."""
+        agencies = Specifications(self._specifications).catalogue([self._region]).agencies
+        return next(iter(agencies.values())).institution
 
     @property
     def configuration(self) -> Path:
@@ -152,7 +162,7 @@ class Ensemble:
         simulate = ("-m", "gateway", "simulate", name, "--embedded", "--port", str(port))
         far_side = self.far_sides[name]
         spoken = ("--dialect", far_side.dialect, "--messages", far_side.message_set)
-        read = ("--specifications", str(self._specifications))
+        read = ("--specifications", str(self._specifications), "--region", self._region)
         keys = ("--keys", str(self._simulator_keys(name)))
         return launch(self.directory / f"{name}.log", *simulate, *spoken, *read, *keys)
 
@@ -184,6 +194,8 @@ class Ensemble:
                 far_sides=self.far_sides,
                 specifications=json.dumps(str(self._specifications)),  # as TOML quotes text
                 limits=_lines(self._limits),
+                region=self._region,
+                link=self.institution.link,
             ),
             encoding="utf-8",
         )
@@ -243,7 +255,7 @@ def _lines(values: Mapping[str, Any]) -> str:
 _CONFIGURATION = """\
 # Written for an ensemble on loopback with test keys; docs/configuration.md explains every key.
 specifications = {specifications}
-regions = ["xiamen"]
+regions = ["{region}"]
 
 [http]
 listen = "127.0.0.1:0"
@@ -260,7 +272,7 @@ acquirer = "99000001"
 forwarder = "99000001"
 terminal = "GATEWAY1"
 
-[links.bureau]
+[links.{link}]
 side = "social"
 address = "{bureau}"
 dialect = "{far_sides[bureau].dialect}"
