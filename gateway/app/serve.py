@@ -47,7 +47,7 @@ from gateway.hsm.protocol import BadRequest
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.mac import MacRule
 from gateway.iso8583.message_set import MessageSet, must_have
-from gateway.iso8583.session import State
+from gateway.iso8583.session import TAKING, State
 from gateway.operations.operation import Operation
 from gateway.store.queries import Linked, Queries
 from gateway.store.sealing import Sealer
@@ -408,8 +408,9 @@ class Gateway:
             not self._storage.journal.is_stalled, "the database takes nothing now"
         )
         for name, link in self._links.items():
+            # One that is full is there: the others must not be taken away for its sake.
             checks[f"link-{name}"] = ReadinessCheck(
-                link.is_ready, f"{link.state.value}: {link.reason}"
+                link.state in TAKING, f"{link.state.value}: {link.reason}"
             )
         return checks
 

@@ -155,7 +155,8 @@ TRANSITIONS: dict[State, dict[Event, Transition]] = {
 }
 
 
-_TAKING = frozenset({State.SIGNED_ON, State.CHANGING_KEY})
+# A new request may be sent.
+TAKING = frozenset({State.SIGNED_ON, State.CHANGING_KEY})
 
 
 class OutOfOrder(LocalError):
@@ -177,7 +178,7 @@ class Session:
     @property
     def takes_requests(self) -> bool:
         """Tell whether a new request may be sent."""
-        return self.state in _TAKING
+        return self.state in TAKING
 
     def allows(self, event: Event) -> bool:
         """Tell whether the table has this event now."""

@@ -1,19 +1,22 @@
-"""One town of the less usual ways: SM4 with the bureau, TLS and single exchanges with the core.
+"""One town of the less usual ways: SM4 with two bureaus, TLS and single exchanges with the core.
 
 Its listener demands certificates, and its core's message set has no session.
 """
 
 import contextlib
+import json
 import re
 import shutil
 import socket
 import ssl
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from ssl import SSLContext
+from time import monotonic
 
 import pytest
 
-from gateway.app.ensemble import CORE_ZONE, FarSide
+from gateway.app.ensemble import CORE_ZONE, FarSide, launch
 from gateway.app.online_bank import call
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.hsm.mac import mac_of
@@ -41,6 +44,17 @@ private_key = "{listener.key_file}"
 trust = "{trust}"
 subjects = [{{ CN = "core-1" }}]
 """
+KUNMING = """
+[links.kunming]
+side = "social"
+address = "{address}"
+dialect = "bureau-sm4"
+message_set = "bureau-sm4"
+zone = "bureau"
+in_flight_max = 2
+"""
+# An answer is waited for long enough to see that the others do not wait for it.
+LIMITS = {"answer_timeout_s": 3, "repeats_max": 0, "retry_first_s": 0.2, "retry_max_s": 0.5}
 SESSION = ("sign-on", "sign-off", "echo")
 
 
@@ -73,6 +87,10 @@ def the_other_town(fresh_town, authority, specifications):
     context.verify_mode = ssl.CERT_REQUIRED
 
     def amend(town, text):
+        kunming = start_kunming(town)
+        started.append(kunming)
+        text = text.replace('["xiamen"]', '["xiamen", "kunming"]')
+        text += KUNMING.format(address=kunming.said["iso8583"])
         address = town.wires["core"].address
         host, _, port = address.partition(":")
         trusted = f"trustRoots={authority.trusted}"
@@ -80,13 +98,26 @@ def the_other_town(fresh_town, authority, specifications):
         text = text.replace(f'"{address}"', f'"{tls}"\nkind = "one-exchange"')
         return text + LISTENER.format(listener=listener, trust=authority.file)
 
-    return fresh_town(
+    started = []
+    town = fresh_town(
+        limits=LIMITS,
         bureau=FarSide("bureau-sm4", "bureau-sm4", SM4_ZONE),
         core=FarSide("core", "core-once", CORE_ZONE),
         specifications=specifications,
         tls=context,
         amend=amend,
     )
+    (town.kunming,) = started
+    yield town
+    started[0].stop()
+
+
+def start_kunming(town):
+    """Start a second bureau, of another region, with the keys of the first."""
+    spoken = ("--dialect", "bureau-sm4", "--messages", "bureau-sm4", "--region", "kunming")
+    keys = ("--keys", str(town.directory / "keys/simulated-bureau.toml"))
+    simulate = ("-m", "gateway", "simulate", "bureau", "--embedded")
+    return launch(town.directory / "kunming.log", *simulate, *spoken, *keys)
 
 
 @pytest.fixture
@@ -116,6 +147,39 @@ def test_link_of_single_exchanges_counts_as_signed_on(town):
     assert 'ssgw_link_state{link="core",state="signed-on"} 1.0' in metrics
     assert town.core_peer.received(0, "sign-on") == []
     assert call(f"{town.url}/readyz").status == 200
+
+
+def in_flight(town, link):
+    """Read off the metrics how many answers of a link are awaited."""
+    metrics = urllib.request.urlopen(f"{town.url}/metrics").read().decode()  # noqa: S310 - loopback
+    return float(re.search(rf'ssgw_in_flight{{link="{link}"}} ([0-9.]+)', metrics)[1])
+
+
+def test_slow_bureau_delays_no_other_and_is_not_asked_more(town, newcomer, eventually):
+    """Two requests fill its link, the third gets 503 at once; the other bureau's are quick."""
+    (address,) = re.findall(r'"control": "(http://[^"]+)"', json.dumps(town.kunming.said))
+    fault = {"message": "*", "fault": "drop_request", "times": None}
+    asked = urllib.request.Request(f"{address}/_sim/faults", json.dumps(fault).encode())  # noqa: S310
+    assert call(asked).status == 200
+    slow = [newcomer() for _ in range(3)]
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(each.ask_link, institution="99530101") for each in slow[:2]]
+        eventually(lambda: in_flight(town, "kunming") == 2, "a full link")
+        began = monotonic()
+        refused = slow[2].ask_link(institution="99530101")
+        is_ready = town.is_up("link-kunming")  # full, and there
+        quick = [newcomer().ask_link().status for _ in range(5)]
+        took = monotonic() - began
+        still = in_flight(town, "kunming")
+        answers = [each.result() for each in waiting]
+
+    assert (refused.status, refused.body["code"]) == (503, "BUREAU_UNAVAILABLE")
+    assert int(refused.headers["retry-after"]) > 0
+    assert is_ready
+    assert (quick, still) == ([201] * 5, 2)
+    assert took < LIMITS["answer_timeout_s"]
+    assert {answer.status for answer in answers} <= {202, 503}
 
 
 def dial(town, authority, name):
