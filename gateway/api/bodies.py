@@ -5,9 +5,16 @@ pydantic's `input` and the names of unknown members are never passed on.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from gateway.api.fields import (
     AddressText,
@@ -56,28 +63,56 @@ class PinSessionBody(Body):
     purpose: Annotated[PinPurpose, Field(strict=False)]
 
 
-EncryptedPin = Annotated[
+EncryptedPinText = Annotated[
     str,
     Field(
         min_length=1,
         max_length=ENCRYPTED_PIN_CHARACTERS_MAX,
         pattern=r"^[0-9A-Za-z_.-]+$",
-        repr=False,
         description="Compact JWE of PIN and nonce; see 'Encrypting a PIN' in the description.",
         examples=["eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTI1NkdDTSIsImtpZCI6Ii4uLiJ9..aXY.Y3Q.dGFn"],
     ),
 ]
 
 
-class SetPinBody(Body):
-    """Set the SS PIN without the old one."""
+EncryptedPin = Annotated[EncryptedPinText, Field(repr=False)]
+PinBlockText = Annotated[
+    str,
+    Field(
+        pattern=r"^(?:[0-9A-F]{16}|[0-9A-F]{32})$",
+        description=(
+            "Instead of `encrypted_pin`, from a channel with PIN pads of its own: the pad's PIN "
+            "block under the channel's key, 8 or 16 bytes in hexadecimal digits."
+        ),
+        examples=["1B9C1845EB993A7A"],
+    ),
+]
+
+
+class NewPinBody(Body):
+    """A new PIN: what the customer's browser encrypted, or the PIN block of a bank's PIN pad."""
 
     pin_session: PinSessionIdText
-    encrypted_pin: EncryptedPin
+    encrypted_pin: EncryptedPinText | None = Field(default=None, repr=False)
+    pin_block: PinBlockText | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.encrypted_pin is None) is (self.pin_block is None):
+            raise ValueError("either encrypted_pin or pin_block")
+        return self
+
+    def new_pin(self) -> SetPinCommand:
+        """Give the session, and what is in it."""
+        return SetPinCommand(self.pin_session, self.encrypted_pin or "", self.pin_block or "")
+
+
+class SetPinBody(NewPinBody):
+    """Set the SS PIN without the old one."""
 
     def command(self) -> SetPinCommand:
         """Give the command this body asks for."""
-        return SetPinCommand(self.pin_session, self.encrypted_pin)
+        return self.new_pin()
 
 
 def _without_repeats(services: list[AddedService]) -> list[AddedService]:
@@ -86,12 +121,10 @@ def _without_repeats(services: list[AddedService]) -> list[AddedService]:
     return services
 
 
-class ActivateBody(Body):
+class ActivateBody(NewPinBody):
     """Activate the account of a link under a new financial PIN."""
 
     link: LinkIdText
-    pin_session: PinSessionIdText
-    encrypted_pin: EncryptedPin
     added_services: Annotated[
         list[Annotated[AddedService, Field(strict=False)]],
         Field(
@@ -104,9 +137,7 @@ class ActivateBody(Body):
 
     def command(self) -> ActivateCommand:
         """Give the command this body asks for."""
-        return ActivateCommand(
-            self.link, self.pin_session, self.encrypted_pin, tuple(self.added_services)
-        )
+        return ActivateCommand(self.link, self.new_pin(), tuple(self.added_services))
 
 
 BodyT = TypeVar("BodyT", bound=Body)

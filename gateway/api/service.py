@@ -91,10 +91,14 @@ class LinkCommand:
 
 @dataclass(frozen=True, slots=True)
 class SetPinCommand:
-    """Set the SS PIN: a session and the compact JWE made in the browser."""
+    """A PIN: its session, and the compact JWE made in the browser or a PIN pad's block.
+
+    `pin_block` is hexadecimal, under the key of the channel that calls; one of both is empty.
+    """
 
     pin_session: PinSessionId
-    encrypted_pin: str = field(repr=False)
+    encrypted_pin: str = field(default="", repr=False)
+    pin_block: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,7 @@ class ActivateCommand:
     """Activate the linked account under a new financial PIN."""
 
     link: LinkId
-    pin_session: PinSessionId
-    encrypted_pin: str = field(repr=False)
+    pin: SetPinCommand
     added_services: tuple[AddedService, ...]
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
+from types import MappingProxyType
 from typing import Self
 
 from gateway.api import service as api
 from gateway.financial.account import FinancialAccount
+from gateway.hsm import pin_protocol
 from gateway.hsm.client import SecurityModule
-from gateway.hsm.pin_protocol import PinRefusal, SetPin
+from gateway.hsm.pin_protocol import PinRefusal, SetPin, TranslatePin
 from gateway.hsm.protocol import PublicKey
 from gateway.linking.link import PinSession
 from gateway.operations.draft import EncipheredPin
@@ -68,21 +70,23 @@ PinOutcome = AcceptedPin | Refusal
 class PinOrder:
     """Everything that a security module needs to open, judge and encipher one PIN.
 
-    `number` is the number of card or account under which refused attempts are counted.
+    `number` is the number of card or account under which refused attempts are counted, and to
+    which a zone binds PIN blocks if it binds them to any.
     """
 
     purpose: PinPurpose
     zone: str
-    account: str = field(repr=False)
     number: str = field(repr=False)
     policy: PinPolicy
     holder: PinHolder = field(repr=False)
     session: PinSession | None = None
     envelope: str = field(default="", repr=False)
+    channel: str = ""
+    block: str = field(default="", repr=False)
 
     @classmethod
     def for_card(cls, card: SocialCard, zone: str, policy: PinPolicy) -> Self:
-        """Order an SS PIN: no account is bound, for an SS card number is not a PAN."""
+        """Order an SS PIN; a zone that binds a number binds the card's, never the bank's."""
         numbers = [card.number.value, card.mobile.value]
         born = None
         if card.holder is not None:
@@ -91,7 +95,7 @@ class PinOrder:
             if card.holder.mobile is not None:
                 numbers.append(card.holder.mobile.value)
         holder = PinHolder(born, tuple(dict.fromkeys(numbers)))
-        return cls(PinPurpose.SS_PIN, zone, "", card.number.value, policy, holder)
+        return cls(PinPurpose.SS_PIN, zone, card.number.value, policy, holder)
 
     @classmethod
     def for_account(cls, account: FinancialAccount, zone: str) -> Self:
@@ -104,12 +108,16 @@ class PinOrder:
                 numbers.append(account.owner.mobile.value)
         holder = PinHolder(born, tuple(numbers))
         pan = account.pan.value
-        return cls(PinPurpose.FINANCIAL_PIN, zone, pan, pan, FINANCIAL_PIN_POLICY, holder)
+        return cls(PinPurpose.FINANCIAL_PIN, zone, pan, FINANCIAL_PIN_POLICY, holder)
 
     def as_proof(self) -> Self:
         """Take the PIN for the one in force: it has a length, and no other rule concerns it."""
         purpose = PinPurpose.SS_PIN_PROOF
         return replace(self, purpose=purpose, policy=PinPolicy(self.policy.length, frozenset()))
+
+    def with_block(self, session: PinSession, channel: str, block: str) -> Self:
+        """Add the PIN block of a channel's PIN pad, hexadecimal, and the session it is for."""
+        return replace(self, session=session, channel=channel, block=block)
 
     def with_envelope(self, session: PinSession, envelope: str) -> Self:
         """Add what the customer's browser sent, and the session that it must belong to."""
@@ -119,16 +127,20 @@ class PinOrder:
 class SecurityModules:
     """Both sides' modules; a PIN goes to the module of its own side only.
 
-    `fingerprints` are each side's keyed hashes of bytes.
+    `fingerprints` are each side's keyed hashes of bytes, `pads` the zones of the channels that
+    have PIN pads.
     """
 
     def __init__(
         self,
         modules: Mapping[Side, SecurityModule],
         fingerprints: Mapping[Side, Callable[[bytes], bytes]],
+        pads: Mapping[tuple[str, Side], str] = MappingProxyType({}),
     ) -> None:
         self._modules = modules
         self._fingerprints = fingerprints
+        self._pads = pads
+        self._bound: dict[Side, frozenset[str]] = {}
 
     async def kid(self, purpose: PinPurpose) -> str:
         """Give the key under which a PIN is to be encrypted; raises `RequestRefused`."""
@@ -143,9 +155,22 @@ class SecurityModules:
 
     async def encipher(self, order: PinOrder) -> PinOutcome:
         """Open, judge and encipher a PIN in one call; raises `RequestRefused`."""
-        session = order.session
-        if session is None:
+        if order.session is None:
             raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE)
+        try:
+            ask = self._translated if order.block else self._opened
+            answer = await ask(order, order.session)
+        except Unavailable:
+            raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE) from None
+        if isinstance(answer, PinRefusal):
+            return _REFUSALS[answer]
+        enciphered = EncipheredPin(answer.block, answer.security_control)
+        return AcceptedPin(enciphered, _ADVICE[answer.advice] if answer.advice else None)
+
+    async def _opened(
+        self, order: PinOrder, session: PinSession
+    ) -> pin_protocol.EncipheredPin | PinRefusal:
+        side = order.purpose.side
         request = SetPin(
             purpose=order.purpose.key,
             session=session.id.value,
@@ -154,19 +179,43 @@ class SecurityModules:
             kid=session.kid,
             envelope=order.envelope,
             zone=order.zone,
-            account=order.account,
+            account=await self._account(order, side, order.zone),
             card=self._reference(order),
             policy=order.policy,
             holder=order.holder,
         )
-        try:
-            answer = await self._modules[order.purpose.side].set_pin(request)
-        except Unavailable:
-            raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE) from None
-        if isinstance(answer, PinRefusal):
-            return _REFUSALS[answer]
-        enciphered = EncipheredPin(answer.block, answer.security_control)
-        return AcceptedPin(enciphered, _ADVICE[answer.advice] if answer.advice else None)
+        return await self._modules[side].set_pin(request)
+
+    async def _translated(
+        self, order: PinOrder, session: PinSession
+    ) -> pin_protocol.EncipheredPin | PinRefusal:
+        side = order.purpose.side
+        zone = self._pads.get((order.channel, side))
+        if zone is None:
+            rule = "only from a channel with PIN pads of its own"
+            raise RequestRefused(Refusal.INVALID_REQUEST, "/pin_block", rule)
+        request = TranslatePin(
+            session=session.id.value,
+            expires_at=int(session.expires_at.timestamp()),
+            channel=zone,
+            block=bytes.fromhex(order.block),
+            zone=order.zone,
+            account=await self._account(order, side, zone, order.zone),
+            card=self._reference(order),
+            policy=order.policy,
+            holder=order.holder,
+        )
+        return await self._modules[side].translate_pin(request)
+
+    async def _account(self, order: PinOrder, side: Side, *zones: str) -> str:
+        """Give the number that PIN blocks are bound to, where one of the zones binds any.
+
+        A zone's rule never changes, so what the module said of it once is kept.
+        """
+        if side not in self._bound:
+            said = await self._modules[side].diagnostics()
+            self._bound[side] = frozenset(said.binding)
+        return order.number if self._bound[side].intersection(zones) else ""
 
     def _reference(self, order: PinOrder) -> str:
         """Name a card to its module the same whichever link leads to it, but not by its number."""

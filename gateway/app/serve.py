@@ -373,6 +373,7 @@ class Gateway:
                     Side.SOCIAL: sealer.social.fingerprint,
                     Side.FINANCIAL: sealer.financial.fingerprint,
                 },
+                self._settings.http.pads,
             ),
             catalogue=self._catalogue,
             identifiers=self._identifiers,

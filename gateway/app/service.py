@@ -208,8 +208,7 @@ class OnlineBanking:
             zone = self._zone(Side.SOCIAL, linked.link.agency)
             order = PinOrder.for_card(linked.card, zone, rules.policy)
             opened = Opened(OperationKind.SET_SS_PIN, link, self._now())
-            body = (command.pin_session, command.encrypted_pin)
-            return await self._run_with_pin(caller, key, linked, opened, order, body)
+            return await self._run_with_pin(caller, key, linked, opened, order, command)
 
     async def activate(
         self, caller: Caller, key: IdempotencyKey, command: api.ActivateCommand
@@ -229,8 +228,7 @@ class OnlineBanking:
             opened = Opened(OperationKind.ACTIVATE, command.link, self._now(), details=details)
             zone = self._zone(Side.FINANCIAL, linked.link.agency)
             order = PinOrder.for_account(linked.account, zone)
-            body = (command.pin_session, command.encrypted_pin)
-            return await self._run_with_pin(caller, key, linked, opened, order, body)
+            return await self._run_with_pin(caller, key, linked, opened, order, command.pin)
 
     # ------------------------------------------------------------------ opening
 
@@ -280,13 +278,15 @@ class OnlineBanking:
         linked: Linked,
         opened: Opened,
         order: PinOrder,
-        body: tuple[PinSessionId, str],
+        command: api.SetPinCommand,
     ) -> Reply:
-        session_id, envelope = body
         with self._turns.alone(linked.link.id):
-            session = await self._session(session_id, linked.link.id, order.purpose)
+            session = await self._session(command.pin_session, linked.link.id, order.purpose)
             self._must_be_ready(order.purpose.side, linked.link.agency)
-            outcome = await self._pins.encipher(order.with_envelope(session, envelope))
+            filled = order.with_envelope(session, command.encrypted_pin)
+            if command.pin_block:
+                filled = order.with_block(session, caller.channel, command.pin_block)
+            outcome = await self._pins.encipher(filled)
             records = (SessionUsed(session.id), self._used(caller, key))
             if isinstance(outcome, Refusal):
                 return await self._refuse(opened, outcome, records)

@@ -79,11 +79,14 @@ class CallbackSettings(_Strict):
 class ChannelSettings(_Strict):
     """A web backend that may call: the SHA-256 of its bearer token, in hexadecimal digits.
 
-    `kind` is where its customers stand, as region profiles have it.
+    `kind` is where its customers stand, as region profiles have it. `pin_zones` are, for a channel
+    with PIN pads of its own, the zones of their keys, by the side that the PIN belongs to.
     """
 
     token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     kind: Channel = Channel.ONLINE_BANK
+    # Sides are strings in TOML, which strict validation would refuse.
+    pin_zones: dict[Annotated[Side, Field(strict=False)], Name] = Field(default_factory=dict)
     callback: CallbackSettings | None = None
 
 
@@ -94,6 +97,15 @@ class HttpSettings(_Strict):
     beyond_loopback: bool = False
     answer_wait_s: Annotated[float, Field(gt=0, le=60)] = 25.0
     channels: dict[Name, ChannelSettings] = Field(min_length=1)
+
+    @property
+    def pads(self) -> dict[tuple[str, Side], str]:
+        """The zones of the channels' PIN pads, by channel and side."""
+        return {
+            (name, side): zone
+            for name, channel in self.channels.items()
+            for side, zone in channel.pin_zones.items()
+        }
 
     @model_validator(mode="after")
     def _loopback_unless_said(self) -> Self:

@@ -75,11 +75,15 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
-    """What the module says of itself: side, stage of its keys, its zones."""
+    """What the module says of itself: side, stage of its keys, its zones.
+
+    `binding` are those of the zones that bind PIN blocks to an account.
+    """
 
     side: str
     stage: str
     zones: tuple[str, ...]
+    binding: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -238,6 +242,7 @@ def write_diagnostics_answer(diagnostics: Diagnostics) -> bytes:
             "side": diagnostics.side,
             "stage": diagnostics.stage,
             "zones": list(diagnostics.zones),
+            "binding": list(diagnostics.binding),
         }
     )
 
@@ -247,7 +252,10 @@ def read_diagnostics_answer(payload: bytes) -> Diagnostics:
     return _read(
         payload,
         lambda values: Diagnostics(
-            _text(values["side"]), _text(values["stage"]), tuple(map(_text, values["zones"]))
+            _text(values["side"]),
+            _text(values["stage"]),
+            tuple(map(_text, values["zones"])),
+            tuple(map(_text, values["binding"])),
         ),
     )
 

@@ -156,7 +156,9 @@ class SoftModule:
 
     def diagnostics(self) -> Diagnostics:
         """Say which side's keys are here, whether they are test keys, and for which zones."""
-        return Diagnostics(self._store.side, self._store.stage, self._store.zone_names)
+        zones = self._store.ledger.zones
+        binding = tuple(zone.name for zone in zones if zone.format.binds_account)
+        return Diagnostics(self._store.side, self._store.stage, self._store.zone_names, binding)
 
     def _burn(self, session: str, now: float) -> bool:
         return self._burnt.burn(f"session {session}", now)

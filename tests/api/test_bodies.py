@@ -63,6 +63,10 @@ BROKEN = [
     (PinSessionBody, "purpose", 1, "/purpose", PURPOSE_RULE),
     (SetPinBody, "pin_session", SESSION.upper(), "/pin_session", None),
     (SetPinBody, "encrypted_pin", "", "/encrypted_pin", "not empty"),
+    (SetPinBody, "encrypted_pin", None, "", "either encrypted_pin or pin_block"),
+    (SetPinBody, "pin_block", "1B9C1845EB993A7A", "", "either encrypted_pin or pin_block"),
+    (SetPinBody, "pin_block", "1b9c1845eb993a7a", "/pin_block", None),
+    (ActivateBody, "pin_block", "1B9C1845EB993A", "/pin_block", None),
     (SetPinBody, "encrypted_pin", {"pin": CANARY}, "/encrypted_pin", "a string"),
     (SetPinBody, "encrypted_pin", "x" * 2049, "/encrypted_pin", "at most 2048 long"),
     (ActivateBody, "link", LINK + "0", "/link", None),
@@ -114,6 +118,9 @@ def test_only_described_members_may_be_missing(body_type, member):
 
     if member in {"contact_address", "added_services"}:
         assert validate(body_type, rest) is not None
+    elif member == "encrypted_pin":
+        assert _errors(body_type, rest) == [("", "either encrypted_pin or pin_block")]
+        assert validate(body_type, rest | {"pin_block": "1B9C1845EB993A7A"}) is not None
     else:
         assert _errors(body_type, rest) == [(f"/{member}", "required")]
 

@@ -97,6 +97,20 @@ def test_set_pin_request_carries_session_and_envelope(client, gateway, set_pin_b
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize("block", ["1B9C1845EB993A7A", "CD01D6AD8F0A484C52A9364A0595AD60"])
+def test_set_pin_request_may_carry_the_block_of_a_pin_pad(client, gateway, set_pin_body, block):
+    """In the envelope's place, from a channel that has PIN pads; never beside it."""
+    body = {"pin_session": set_pin_body["pin_session"], "pin_block": block}
+
+    response = client.send("PUT", f"/v1/links/{LINK}/ss-pin", json=body)
+    both = client.send("PUT", f"/v1/links/{LINK}/ss-pin", json=set_pin_body | body)
+
+    [(_, _, _, _, command)] = gateway.calls
+    assert command == SetPinCommand(PinSessionId(PIN_SESSION), pin_block=block)
+    assert (response.status_code, both.status_code) == (200, 400)
+    assert block not in both.text
+
+
 @pytest.mark.parametrize(
     ("listed", "chosen"),
     [
@@ -114,7 +128,7 @@ def test_activation_adds_only_the_services_listed(client, gateway, activate_body
 
     command = gateway.calls[0][3]
     assert command == ActivateCommand(
-        LinkId(LINK), PinSessionId(PIN_SESSION), "e30..aXY.Y3Q.dGFn", chosen
+        LinkId(LINK), SetPinCommand(PinSessionId(PIN_SESSION), "e30..aXY.Y3Q.dGFn"), chosen
     )
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.app.pins import FINANCIAL_PIN_POLICY, AcceptedPin, PinOrder, SecurityModules
 from gateway.hsm import pin_protocol
-from gateway.hsm.pin_protocol import PinRefusal, write_set_pin
-from gateway.hsm.protocol import PublicKey
+from gateway.hsm.pin_protocol import PinRefusal, write_set_pin, write_translate_pin
+from gateway.hsm.protocol import Diagnostics, PublicKey
 from gateway.linking.link import PinSession
 from gateway.operations.draft import EncipheredPin
 from gateway.pinblock.policy import PinAdvice, PinPolicy
@@ -33,6 +33,7 @@ class Module:
         purpose = PinPurpose.SS_PIN if side is Side.SOCIAL else PinPurpose.FINANCIAL_PIN
         self.keys = (PublicKey(purpose, f"{side}-kid", date(2026, 12, 31), JWK),)
         self.requests = []
+        self.binding = ("core", "bureau-0", "pads-0")
         self._answer, self._error = answer, error
 
     async def set_pin(self, request):
@@ -41,10 +42,18 @@ class Module:
             raise self._error
         return self._answer
 
+    async def translate_pin(self, request):
+        return await self.set_pin(request)
+
     async def public_keys(self):
         if self._error:
             raise self._error
         return self.keys
+
+    async def diagnostics(self):
+        if self._error:
+            raise self._error
+        return Diagnostics("", "test", (), self.binding)
 
 
 @pytest.fixture
@@ -65,13 +74,19 @@ def known(stage):
 FINGERPRINTS = {side: partial(hmac.digest, side.encode(), digest="sha256") for side in Side}
 ENCIPHERED = pin_protocol.EncipheredPin(bytes(range(8)), "1600000000000000")
 
+PADS = {
+    ("counter", Side.SOCIAL): "pads",
+    ("counter", Side.FINANCIAL): "pads-f",
+    ("kiosk", Side.SOCIAL): "pads-0",
+}
+BLOCK = "1B9C1845EB993A7A"
 FOR_FAR_SIDE = EncipheredPin(bytes(range(8)), "1600000000000000")
 
 
 def modules_of(**social):
     """Give both modules, the social one as told."""
     each = {Side.SOCIAL: Module(Side.SOCIAL, **social), Side.FINANCIAL: Module(Side.FINANCIAL)}
-    return SecurityModules(each, FINGERPRINTS), each
+    return SecurityModules(each, FINGERPRINTS, PADS), each
 
 
 def test_ss_pin_order_holds_the_social_facts_only(known, session):
@@ -222,6 +237,63 @@ def test_module_that_is_away_is_named(stage, session):
         modules.kid(PinPurpose.SS_PIN),
     ):
         assert refusal_of(awaitable) is Refusal.SECURITY_MODULE_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("channel", "zone", "pads", "account"),
+    [
+        ("counter", "bureau", "pads", ""),
+        ("counter", "bureau-0", "pads", "T00000001"),
+        ("kiosk", "bureau-0", "pads-0", "T00000001"),
+    ],
+)
+def test_block_of_a_pin_pad_goes_to_the_module_of_its_side(
+    known, session, channel, zone, pads, account
+):
+    """The channel's zone is ours to know; a card's number goes along where a zone binds it."""
+    card, bank_account = known
+    modules, each = modules_of(answer=ENCIPHERED)
+    order = PinOrder.for_card(card, zone, POLICY).with_block(session, channel, BLOCK)
+
+    outcome = asyncio.run(modules.encipher(order))
+
+    (request,) = each[Side.SOCIAL].requests
+    assert outcome == AcceptedPin(FOR_FAR_SIDE)
+    assert (request.channel, request.block.hex().upper()) == (pads, BLOCK)
+    assert (request.zone, request.account, request.session) == (zone, account, session.id.value)
+    assert bank_account.pan.value not in write_translate_pin(request).decode()
+    assert each[Side.FINANCIAL].requests == []
+
+
+def test_block_of_a_channel_without_pin_pads_is_refused(known, session):
+    """Nobody names a zone but the configuration, and that for each side on its own."""
+    card, account = known
+    modules, each = modules_of(answer=ENCIPHERED)
+    owned = replace(session, purpose=PinPurpose.FINANCIAL_PIN)
+
+    for order in (
+        PinOrder.for_card(card, "bureau", POLICY).with_block(session, "online-bank", BLOCK),
+        PinOrder.for_account(account, "core").with_block(owned, "kiosk", BLOCK),
+    ):
+        with pytest.raises(RequestRefused) as caught:
+            asyncio.run(modules.encipher(order))
+        assert (caught.value.refusal, caught.value.pointer) == (
+            Refusal.INVALID_REQUEST,
+            "/pin_block",
+        )
+    assert [module.requests for module in each.values()] == [[], []]
+
+
+@pytest.mark.parametrize(("zone", "account"), [("bureau", ""), ("bureau-0", "T00000001")])
+def test_ss_pin_is_bound_to_the_card_where_the_zone_binds_one(known, session, zone, account):
+    """The number of the SS card, never that of the bank account, and only where it is wanted."""
+    card, _ = known
+    modules, each = modules_of(answer=ENCIPHERED)
+
+    order = PinOrder.for_card(card, zone, POLICY).with_envelope(session, "an.envelope")
+    asyncio.run(modules.encipher(order))
+
+    assert each[Side.SOCIAL].requests[0].account == account
 
 
 def test_order_without_a_session_is_refused(stage):

@@ -192,7 +192,7 @@ class Bank:
         return self.service.set_ss_pin(self.caller, key, link or self.stage.link, command)
 
     def activate(self, key=KEY, services=()):
-        command = ActivateCommand(self.stage.link, SESSION, "an.envelope", services)
+        command = ActivateCommand(self.stage.link, SetPinCommand(SESSION, "an.envelope"), services)
         return self.service.activate(self.caller, key, command)
 
     def ask(self, name):

@@ -6,25 +6,34 @@ Its listener demands certificates, and its core's message set has no session.
 import contextlib
 import json
 import re
+import secrets
 import shutil
 import socket
 import ssl
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from ssl import SSLContext
 from time import monotonic
 
 import pytest
 
+from gateway.app.clock import utc_now
+from gateway.app.control import ask
 from gateway.app.ensemble import CORE_ZONE, FarSide, launch
 from gateway.app.online_bank import call
 from gateway.app.specifications import Specifications, shipped_directory
+from gateway.hsm.audit import Actor
+from gateway.hsm.key_custody import custody
+from gateway.hsm.key_purpose import KeyPurpose, Slot
+from gateway.hsm.key_store import open_store
 from gateway.hsm.mac import mac_of
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.framing import FrameReader
 from gateway.pinblock.formats import PinBlockFormat
 from gateway.pinblock.zone import AccountRule, Algorithm, Zone
 from gateway.simulators.cipher import ZoneKeys
+from gateway.terms.sides import Side
 
 SM4_ZONE = Zone(
     "bureau", PinBlockFormat.SM4_NO_PAN, Algorithm.SM4, AccountRule.NONE, "1" + "0" * 15
@@ -95,6 +104,8 @@ def the_other_town(fresh_town, authority, specifications):
         host, _, port = address.partition(":")
         trusted = f"trustRoots={authority.trusted}"
         tls = f"tls:host={host}:port={port}:{trusted}{own.as_client}"
+        channel = "[http.channels.online-bank]\n"
+        text = text.replace(channel, channel + 'pin_zones = { social = "pads" }\n')
         text = text.replace(f'"{address}"', f'"{tls}"\nkind = "one-exchange"')
         return text + LISTENER.format(listener=listener, trust=authority.file)
 
@@ -219,3 +230,25 @@ def test_others_are_not_let_in_at_the_listener(town, authority, name):
         assert other.recv(1) == b""  # or an alert, or a reset
 
     assert ("not an allowed certificate" in town.log()[mark:]) == bool(name)
+
+
+def test_pin_of_a_pin_pad_reaches_the_bureau(town, newcomer, bureau, eventually):
+    """A format 1 block under the channel's key becomes the bureau's; the same rules hold."""
+    store, pads = town.directory / "keys" / "social", Slot("pads", KeyPurpose.CHANNEL_PIN)
+    zone = Zone("pads", PinBlockFormat.ISO_1, Algorithm.TDES, AccountRule.NONE)
+    with custody(store, Side.SOCIAL, Actor("u", "o"), utc_now()) as held:
+        held.declare(zone)
+        held.generate(pads, date(2099, 1, 1))
+        held.activate(pads)
+    ask(town.configuration.parent / "gateway.db", "keys", {})
+    _, pad = open_store(store, Side.SOCIAL).channel_cipher("pads")
+    citizen = newcomer(fresh=True).linked()
+
+    def typed(pin):
+        block = zone.encipher(pad, pin, "", secrets.token_bytes(8)).hex().upper()
+        session = citizen.session()["pin_session"]
+        return citizen.send_pin({"pin_session": session, "pin_block": block})
+
+    assert [typed(pin).status for pin in (b"738291", b"123456")] == [200, 422]
+    citizen.settled(citizen.activate("516047"))
+    eventually(lambda: bureau.accepts(citizen.who, "738291"), "the PIN in force")

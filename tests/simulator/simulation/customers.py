@@ -124,7 +124,7 @@ class Customer:
         if session is None:
             return None
         services = (AddedService.SMS,) if self._chance.random() < 0.5 else ()
-        command = ActivateCommand(self.link, session, self._envelope(), services)
+        command = ActivateCommand(self.link, SetPinCommand(session, self._envelope()), services)
         return await self._change(lambda service, key: service.activate(self.caller, key, command))
 
     async def ask_wrongly(self):
