@@ -25,6 +25,7 @@ from gateway.regions.vocabulary import (
     CardState,
     CarryOver,
     Channel,
+    CodeMode,
     FeeItem,
     PinDemand,
     PinState,
@@ -145,6 +146,7 @@ class EcardRulesView:
     ]
     pin_asked_online: bool
     pin_asked_for_code: bool
+    code_modes: tuple[CodeMode, ...]
     code_life_seconds: int
     payment_needs_active_account: bool
     unusable_in: Annotated[
@@ -294,6 +296,7 @@ def _ecard(ecard: EcardRules) -> EcardRulesView:
         pin_equals_card_pins=ecard.pin_equals_card_pins,
         pin_asked_online=ecard.pin_asked_online,
         pin_asked_for_code=ecard.pin_asked_for_code,
+        code_modes=tuple(mode for mode in CodeMode if mode in ecard.code_modes),
         code_life_seconds=_seconds(ecard.code_life),
         payment_needs_active_account=ecard.payment_needs_active_account,
         unusable_in=tuple(state for state in CardState if state in ecard.unusable_in),

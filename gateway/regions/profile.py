@@ -229,6 +229,7 @@ def _ecard_rules(parsed: ProfileFile, on: date) -> EcardRules | None:
         _now(ecard.pin_equals_card_pins, on),
         _now(ecard.pin_asked_online, on),
         _now(ecard.pin_asked_for_code, on),
+        _now(ecard.code_modes, on),
         timedelta(seconds=_now(ecard.code_life_seconds, on)),
         _now(ecard.payment_needs_active_account, on),
         _now(ecard.unusable_in, on),

@@ -21,6 +21,7 @@ from gateway.regions.vocabulary import (
     Business,
     CardState,
     CarryOver,
+    CodeMode,
     FeeItem,
     PinDemand,
     PinState,
@@ -189,6 +190,7 @@ class EcardTable:
     pin_equals_card_pins: tuple[Dated[RuleForce], ...]
     pin_asked_online: tuple[Dated[bool], ...]
     pin_asked_for_code: tuple[Dated[bool], ...]
+    code_modes: tuple[Dated[frozenset[CodeMode]], ...]
     code_life_seconds: tuple[Dated[Annotated[int, Field(ge=5, le=_CODE_LIFE_SECONDS_MAX)]], ...]
     payment_needs_active_account: tuple[Dated[bool], ...]
     unusable_in: tuple[Dated[frozenset[CardState]], ...]

@@ -44,23 +44,36 @@ class SeedRule:
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
-class _File:
+class OpenQuestion:
+    """What the documents leave open; `key` is the setting that answers, if it is one."""
+
+    asks: Annotated[str, Field(min_length=1)]
+    answer: Annotated[str, Field(min_length=1)]
+    key: str = ""
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class RuleTable:
     """The whole file."""
 
     rules: Annotated[tuple[SeedRule, ...], Field(min_length=1)]
+    questions: tuple[OpenQuestion, ...]
 
 
-def parse_rules(
-    text: str, file: str, profiles: Mapping[str, RegionProfile]
-) -> tuple[SeedRule, ...]:
+def parse_rules(text: str, file: str, profiles: Mapping[str, RegionProfile]) -> RuleTable:
     """Parse the table; raises `SpecificationError` for a rule without enforcement or test."""
-    rules = structure(_File, parse_toml(text, file), file).rules
-    for rule in rules:
+    table = structure(RuleTable, parse_toml(text, file), file)
+    for rule in table.rules:
         _check(rule, file, profiles)
-    ids = [rule.id for rule in rules]
+    ids = [rule.id for rule in table.rules]
     if len(set(ids)) != len(ids):
         raise SpecificationError(file, "rules", "each id must occur once")
-    return rules
+    known = {key for profile in profiles.values() for key in profile.file.settings()}
+    for question in table.questions:
+        if question.key and question.key not in known:
+            raise SpecificationError(file, "questions", f"no region has {question.key}")
+    return table
 
 
 def _check(rule: SeedRule, file: str, profiles: Mapping[str, RegionProfile]) -> None:
@@ -87,13 +100,13 @@ def _values(profile: RegionProfile) -> dict[str, str]:
     return values
 
 
-def regions_markdown(profiles: Mapping[str, RegionProfile], rules: Sequence[SeedRule]) -> str:
+def regions_markdown(profiles: Mapping[str, RegionProfile], table: RuleTable) -> str:
     """Draw the page: for each region its rules, its values and its grants, as they are last."""
-    lines = [_PREFACE]
+    lines = [_PREFACE, "## What the documents leave open", "", *_questions(table.questions), ""]
     for region, profile in profiles.items():
         name = profile.file.name
         lines += [f"## {name.zh} {name.en} (`{region}`, {profile.file.code})", ""]
-        lines += [*_rule_rows(profile, [rule for rule in rules if rule.region == region]), ""]
+        lines += [*_rule_rows(profile, [rule for rule in table.rules if rule.region == region]), ""]
         lines += ["### What the profile says", "", *_setting_rows(profile), ""]
         lines += ["### What is granted, where, on which proofs", "", *_grant_rows(profile), ""]
         lines += ["Not granted anywhere: " + ", ".join(_silent(profile)) + ".", ""]
@@ -109,7 +122,19 @@ prints the same of one region as of any day, and `GET /v1/agencies` serves it.
 A rule's letter and number are those of the reference on the five documents (X 厦门, F 防城港,
 J 石家庄, K 昆明, Q 青岛). What enforces it is a value of the region's profile, or a module. A
 source that begins with `default` marks what the document leaves open, and what was assumed.
+
+To add a region: copy the file of one that is like it, give every value its source, run `gateway
+regions check FILE`, put the file into `regions/` of your specifications and its name into
+`regions` of the configuration. No code changes.
 """
+
+
+def _questions(questions: Sequence[OpenQuestion]) -> Iterator[str]:
+    yield from _head("question", "answer", "setting")
+    for each in questions:
+        yield _row(
+            each.asks, each.answer, _code(each.key) if each.key else "none: a rule everywhere"
+        )
 
 
 def _rule_rows(profile: RegionProfile, rules: Sequence[SeedRule]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from gateway.regions.vocabulary import (
     Business,
     CardState,
     CarryOver,
+    CodeMode,
     FeeItem,
     PinDemand,
     PinState,
@@ -125,6 +126,7 @@ class EcardRules:
     pin_equals_card_pins: RuleForce
     pin_asked_online: bool
     pin_asked_for_code: bool
+    code_modes: frozenset[CodeMode]
     code_life: timedelta
     payment_needs_active_account: bool
     unusable_in: frozenset[CardState]

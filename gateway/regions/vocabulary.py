@@ -230,6 +230,14 @@ class CarryOver(Word):
     ASK_BUREAU = "ask-bureau", "以社保机构答复为准", "As the bureau says"
 
 
+class CodeMode(Word):
+    """How an e-card's code is used (seeds/003)."""
+
+    ONLINE = "online", "线上模式", "Inside the app"
+    ACTIVE_SCAN = "active-scan", "主扫模式", "The app scans a trusted code, the holder confirms"
+    PASSIVE_SCAN = "passive-scan", "被扫模式", "The handling system scans the app's code"
+
+
 class FeeItem(Word):
     """What a fee is for."""
 

@@ -16,6 +16,7 @@ from gateway.regions.vocabulary import (
     CardState,
     CarryOver,
     Channel,
+    CodeMode,
     FeeItem,
     PinDemand,
     PinState,
@@ -366,6 +367,7 @@ def test_ecard_has_a_pin_of_its_own_and_follows_the_card(rules):
     assert ecard.pin_equals_card_pins is RuleForce.REFUSE
     assert ecard.unusable_in == frozenset(CardState) - {CardState.NORMAL}
     assert ecard.payment_needs_active_account
+    assert ecard.code_modes == frozenset(CodeMode)
     assert judge(b"123456", ecard.pin_policy, PinHolder()).verdict is PinVerdict.TRIVIAL
 
 

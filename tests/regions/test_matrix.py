@@ -3,8 +3,10 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.regions.matrix import Grant, Granted, Matrix, NoticeRules, Reason
+from gateway.regions.matrix import Grant, Granted, Matrix, NotGranted, NoticeRules, Reason
 from gateway.regions.notice import Text
 from gateway.regions.vocabulary import Business, Channel, Proof
 
@@ -114,6 +116,27 @@ def test_notice_of_what_begins_later_names_the_day(matrix):
 
     assert "自2027-01-01起办理" in notice.reason.zh
     assert "from 2027-01-01" in notice.reason.en
+
+
+@given(
+    region=st.sampled_from(["fangchenggang", "kunming", "qingdao", "shijiazhuang", "xiamen"]),
+    channel=st.sampled_from(list(Channel)),
+    business=st.sampled_from(list(Business)),
+    proofs=st.frozensets(st.sampled_from(list(Proof)), max_size=4),
+)
+def test_who_follows_the_notice_is_granted(profiles, region, channel, business, proofs):
+    """Bring what one way says is missing, or go elsewhere with what is asked for there."""
+    shipped = profiles[region].rules(DAY).matrix
+
+    decision = shipped.decide(channel, business, proofs)
+
+    if isinstance(decision, NotGranted):
+        for missing in decision.missing:
+            assert missing
+            assert isinstance(shipped.decide(channel, business, proofs | missing), Granted)
+        for place in decision.elsewhere:
+            assert isinstance(shipped.decide(place.channel, business, place.proofs), Granted)
+        assert decision.missing or decision.reason is not Reason.PROOF_MISSING
 
 
 def test_grants_hold_from_their_first_to_their_last_day():

@@ -18,9 +18,15 @@ COUNTED = {"X": 24, "F": 25, "J": 12, "K": 12, "Q": 18}
 
 
 @pytest.fixture(scope="module")
-def rules(profiles):
+def table(profiles):
     """Give the table as it is shipped."""
     return parse_rules(TEXT, "seeds.toml", profiles)
+
+
+@pytest.fixture(scope="module")
+def rules(table):
+    """Give its rules."""
+    return table.rules
 
 
 @cache
@@ -70,6 +76,7 @@ def test_every_module_that_is_named_exists(rules):
         ('id = "X2"', 'id = "X1"', "rules: each id must occur once"),
         ('not_carried = "a reason, not a rule"', "", "X3: must name what enforces it"),
         ("::test_", "::check_", "rules.0.tests.0"),
+        ('key = "pin.lock_after"', 'key = "pin.moon"', "questions: no region has pin.moon"),
     ],
 )
 def test_row_that_leads_nowhere_is_refused(profiles, old, new, rule):
@@ -80,9 +87,9 @@ def test_row_that_leads_nowhere_is_refused(profiles, old, new, rule):
         parse_rules(TEXT.replace(old, new, 1), "seeds.toml", profiles)
 
 
-def test_page_has_a_row_for_each_rule_with_value_phrase_and_test(profiles, rules):
+def test_page_has_a_row_for_each_rule_with_value_phrase_and_test(profiles, table):
     """What is enforced is shown as the profile has it, beside the seed's own words."""
-    page = regions_markdown(profiles, rules)
+    page = regions_markdown(profiles, table)
 
     (row,) = [line for line in page.splitlines() if line.startswith("| F9 |")]
     assert "连续6次输错密码后自动锁卡" in row
@@ -90,22 +97,22 @@ def test_page_has_a_row_for_each_rule_with_value_phrase_and_test(profiles, rules
     assert "seeds/001: " in row
     assert "when-set from 2014-07-01, mandatory from 2015-07-01" in page
     assert "::test_the_sixth_wrong_pin_in_a_row_locks" in row
-    assert all(f"\n| {rule.id} |" in page for rule in rules)
+    assert all(f"\n| {rule.id} |" in page for rule in table.rules)
 
 
-def test_page_says_what_is_not_carried_and_what_is_not_built(profiles, rules):
+def test_page_says_what_is_not_carried_and_what_is_not_built(profiles, table):
     """Nothing is dressed up."""
-    page = regions_markdown(profiles, rules)
+    page = regions_markdown(profiles, table)
 
-    assert page.count("not carried: ") == sum(bool(rule.not_carried) for rule in rules)
-    assert page.count("**not built:**") == sum(bool(rule.unbuilt) for rule in rules)
+    assert page.count("not carried: ") == sum(bool(rule.not_carried) for rule in table.rules)
+    assert page.count("**not built:**") == sum(bool(rule.unbuilt) for rule in table.rules)
 
 
-def test_page_follows_the_profiles(texts, profiles, rules):
+def test_page_follows_the_profiles(texts, profiles, table):
     """Another value in a profile is another page: a stale one is found."""
     changed = texts["fangchenggang"].replace(
         'value = 6\nsource = "seeds/001: 连续', 'value = 5\nsource = "seeds/001: 连续'
     )
     other = {**profiles, "fangchenggang": parse_profile(changed, "x.toml")}
 
-    assert "`pin.lock_after` = 5" in regions_markdown(other, rules)
+    assert "`pin.lock_after` = 5" in regions_markdown(other, table)
