@@ -120,6 +120,7 @@ class Gateway:
                     partial(_go_on, conductor), lambda: RUNNING_MAX - conductor.running_count
                 )
             )
+            purging = asyncio.create_task(self._storage.purge(self._settings.retention, utc_now))
             renewing = asyncio.create_task(self._renew_keys(renewal))
             watching = asyncio.create_task(self._watch_modules())
             telling = asyncio.create_task(self._callbacks.run())
@@ -129,6 +130,7 @@ class Gateway:
             watching.cancel()
             renewing.cancel()
             taking_over.cancel()
+            purging.cancel()
         log.info("stopped")
         return 0
 

@@ -145,6 +145,19 @@ class NodeSettings(_Strict):
     lease_s: Annotated[float, Field(ge=2, le=60)] = 10.0
 
 
+class RetentionSettings(_Strict):
+    """For how many days what is over is kept; then it is deleted a little at a time."""
+
+    keys_days: Annotated[int, Field(ge=1, le=36_500)] = 90
+    operations_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+
+    @model_validator(mode="after")
+    def _keys_lead_to_operations(self) -> Self:
+        if self.keys_days > self.operations_days:
+            raise ValueError("keys_days is at most operations_days: a key leads to its operation")
+        return self
+
+
 class StationSettings(_Strict):
     """Who we are on the wire: data elements 32, 33 and 41."""
 
@@ -288,6 +301,7 @@ class Settings(_Strict):
     http: HttpSettings
     store: StoreSettings
     node: NodeSettings = NodeSettings()
+    retention: RetentionSettings = RetentionSettings()
     station: StationSettings
     links: Annotated[dict[Name, LinkSettings], AfterValidator(_one_core)]
     listeners: dict[Name, ListenerSettings] = Field(default_factory=dict)
@@ -312,6 +326,16 @@ class Settings(_Strict):
         if twice:
             raise ValueError(f"names differ from those of links, and {', '.join(twice)} is one")
         return listeners
+
+    @model_validator(mode="after")
+    def _keys_outlive_the_horizon(self) -> Self:
+        horizon = max(self.social_limits.horizon_s, self.financial_limits.horizon_s)
+        if timedelta(days=self.retention.keys_days) <= timedelta(seconds=horizon):
+            raise ValueError(
+                "retention.keys_days is longer than every horizon_s: a request may be repeated "
+                "for as long as its operation goes on"
+            )
+        return self
 
     def model_post_init(self, context: Any) -> None:  # noqa: ANN401 - as pydantic types it
         """Keep the name of the file, for errors that only show when the gateway starts."""

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar, cast
 
 import structlog
 
-from gateway.app.settings import NodeSettings, Settings, StoreSettings
+from gateway.app.settings import NodeSettings, RetentionSettings, Settings, StoreSettings
 from gateway.app.traces import TraceNumbers
 from gateway.linking.kinds import EXCHANGES
 from gateway.operations.operation import Operation
@@ -19,6 +20,7 @@ from gateway.store.node import LeasedNode, Membership, Node
 from gateway.store.postgresql import SharedDatabase
 from gateway.store.queries import Linked, Queries
 from gateway.store.reader import Reader
+from gateway.store.retention import Horizon, purge
 from gateway.store.schema import upgrade
 from gateway.store.sealing import Sealer
 from gateway.store.takeover import claim, fence_dead
@@ -139,6 +141,22 @@ class Storage:
             except Unavailable:
                 await asyncio.sleep(_AGAIN_S)
 
+    async def purge(self, retention: RetentionSettings, now: Callable[[], datetime]) -> None:
+        """Delete what need not be kept any more, in small steps with pauses, for ever."""
+        while True:
+            await asyncio.sleep(_PURGE_EVERY_S)
+            horizon = Horizon(
+                now() - timedelta(days=retention.keys_days),
+                now() - timedelta(days=retention.operations_days),
+            )
+            total = 0
+            with suppress(Unavailable, Conflict):  # there is a next time
+                while gone := await self.run(partial(purge, horizon=horizon)):
+                    total += gone
+                    await asyncio.sleep(_PURGE_PAUSE_S)
+            if total:
+                log.info("purged", rows=total)
+
     def _leave(self, node: LeasedNode) -> None:
         with suppress(Unavailable):  # others find the lease at its end
             node.leave(self._database.engine)
@@ -148,6 +166,10 @@ class Storage:
 
 
 _AGAIN_S = 1.0
+_PURGE_EVERY_S = 60.0
+# Between steps of some milliseconds: the journal has a tenth of its time for the purge at most,
+# which deletes a thousand operations a second, faster than they come.
+_PURGE_PAUSE_S = 0.1
 
 
 def open_database(settings: StoreSettings) -> Database | SharedDatabase:

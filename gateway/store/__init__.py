@@ -32,6 +32,7 @@ module          holds
 ``journal``     the writer thread: many units, one transaction
 ``reader``      the reader thread: many queries, one way back
 ``queries``     what is read back
+``retention``   what is older than it has to be kept is deleted a little at a time
 ``notices``     what channels are still to be told
 ``counters``    blocks of numbers that are given once
 ==============  =================================================================

@@ -213,6 +213,7 @@ def test_tokens_stay_on_loopback_unless_said_otherwise(load, listen, is_taken):
         ("[store]", "[stores]", "store"),
         ('path = "data/gateway.db"', 'paths = "data"', "store.paths"),
         ('path = "data/gateway.db"', "", "store"),
+        ("answer_timeout_s = 12.5", "horizon_s = 7776000", ""),
         ('path = "data/gateway.db"', 'path = "gateway.db"\nurl = "postgresql:///g"', "store"),
         ("10.0.0.1:8583", "10.0.0.1", "links.bureau.address.0"),
         ("10.0.0.1:8583", ":8583", "links.bureau.address.0"),

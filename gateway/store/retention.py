@@ -1,0 +1,94 @@
+"""Purge: what is older than it has to be kept is deleted a little at a time.
+
+Each step is a chore of the journal, so that it waits for nobody and nobody waits long for it; it
+deletes a bounded number of rows. What a person must still look at, or what is unfinished, stays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, TextClause, bindparam, text
+
+STEP_MAX = 100  # operations, keys and sessions each: a few milliseconds of the journal's time
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """From before when keys with their PIN sessions, and operations, are not kept any more.
+
+    A key must lead to its operation, so keys never outlive those.
+    """
+
+    keys: datetime
+    operations: datetime
+
+
+def purge(connection: Connection, horizon: Horizon) -> int:
+    """Delete what is oldest beyond the horizon; gives how many rows, 0 when there is nothing left.
+
+    An ended link goes with the last of its operations, and with it what both sides kept of it.
+    """
+    keys = {"before": horizon.keys.isoformat(), "most": STEP_MAX}
+    operations = {"before": horizon.operations.isoformat(), "most": STEP_MAX}
+    gone = sum(connection.execute(each, keys).rowcount for each in (_KEYS, _SESSIONS))
+    gone += connection.execute(_NOTICES, operations).rowcount
+    for state in _SETTLED:
+        rows = connection.execute(_OLDEST, {**operations, "state": state}).all()
+        if rows:
+            gone += _purge_operations(connection, [row.id for row in rows])
+            _purge_links(connection, sorted({row.link for row in rows}))
+    return gone
+
+
+def _purge_operations(connection: Connection, operations: Sequence[str]) -> int:
+    connection.execute(_FACTS, {"operations": operations})
+    return connection.execute(_OPERATIONS, {"operations": operations}).rowcount
+
+
+def _purge_links(connection: Connection, links: Sequence[str]) -> None:
+    ended = connection.execute(_ENDED, {"links": links}).scalars().all()
+    if ended:
+        for each in _OF_LINK:
+            connection.execute(each, {"links": ended})
+
+
+def _of_many(statement: str, name: str) -> TextClause:
+    return text(statement).bindparams(bindparam(name, expanding=True))
+
+
+_SETTLED = ("succeeded", "failed", "unknown")
+_KEYS = text(
+    "DELETE FROM operations_idempotency_keys WHERE (channel, key) IN (SELECT channel, key "
+    "FROM operations_idempotency_keys WHERE created_at < :before ORDER BY created_at LIMIT :most)"
+)
+# References increase with time: the first are the oldest.
+_SESSIONS = text(
+    "DELETE FROM linking_pin_sessions WHERE id IN (SELECT id FROM (SELECT id, expires_at "
+    "FROM linking_pin_sessions ORDER BY id LIMIT :most) AS oldest WHERE expires_at < :before)"
+)
+# Only what was given up: what waits is still to be delivered, whatever its age.
+_NOTICES = text(
+    "DELETE FROM operations_notices WHERE id IN (SELECT id FROM operations_notices "
+    "WHERE due_at IS NULL AND created_at < :before LIMIT :most)"
+)
+_OLDEST = text(
+    "SELECT id, link FROM operations_operations WHERE state = :state AND is_at_rest "
+    "AND updated_at < :before ORDER BY updated_at LIMIT :most"
+)
+_FACTS = _of_many("DELETE FROM operations_facts WHERE operation IN :operations", "operations")
+_OPERATIONS = _of_many("DELETE FROM operations_operations WHERE id IN :operations", "operations")
+_ENDED = _of_many(
+    "SELECT id FROM linking_links WHERE id IN :links AND state IN ('failed', 'removed') AND NOT "
+    "EXISTS (SELECT 1 FROM operations_operations WHERE link = linking_links.id)",
+    "links",
+)
+_OF_LINK = tuple(
+    _of_many(f"DELETE FROM {table} WHERE {column} IN :links", "links")  # noqa: S608 - our own names
+    for table, column in (
+        ("social_cards", "link"),
+        ("financial_accounts", "link"),
+        ("linking_pin_sessions", "link"),
+        ("linking_links", "id"),
+    )
+)
