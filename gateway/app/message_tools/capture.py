@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cypcap
 
@@ -35,6 +36,14 @@ class Capture:
         if self.fragments:
             yield f"{self.fragments} packets are IP fragments, which are not put together"
 
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Give the same for JSON, a record for each message or remark; raises `BadInput`."""
+        for said in self._said():
+            self.messages += said.account is not None
+            self.flaws += said.is_flaw
+            yield _record(said)
+        yield {"messages": self.messages, "flaws": self.flaws, "fragments": self.fragments}
+
     def _said(self) -> Iterator[Said]:
         try:
             with cypcap.open_offline(str(self.file)) as packets:
@@ -58,9 +67,18 @@ class Capture:
                 yield from self.conversations.feed(segment, header.ts)
 
 
+def _record(said: Said) -> dict[str, Any]:
+    what = said.account.as_json() if said.account else {"remark": said.remark}
+    ends = {"sender": str(said.sender), "receiver": str(said.receiver)}
+    return {"time": _time(said), **ends, "flaw": said.is_flaw, **what}
+
+
+def _time(said: Said) -> str:
+    return datetime.fromtimestamp(said.time, UTC).isoformat(timespec="microseconds")
+
+
 def _lines(said: Said) -> Iterator[str]:
-    time = datetime.fromtimestamp(said.time, UTC).isoformat(timespec="microseconds")
-    head = f"{time} {said.sender} > {said.receiver}"
+    head = f"{_time(said)} {said.sender} > {said.receiver}"
     if said.account is None:
         yield f"{head}  {said.remark}"
         return

@@ -101,6 +101,8 @@ def pcap(
     file: Annotated[Path, typer.Argument(help="The capture, pcap or pcapng.")],
     dialect: _AnyDialect = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of either end.")] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Write a JSON record a line.")] = False,
 ) -> None:
     """Show every message of a capture. Status 1: one is malformed, or bytes are missing."""
     from gateway.app.message_tools.capture import Capture  # noqa: PLC0415
@@ -112,7 +114,7 @@ def pcap(
         specifications = Specifications(shipped_directory())
         known = [tongue(specifications, dialect)] if dialect else tongues(specifications)
         capture = Capture(file, Conversations(known, port))
-        _say(capture.lines())
+        _say(map(jsons.dumps, capture.records()) if json else capture.lines())
         raise typer.Exit(_MALFORMED if capture.flaws or not capture.messages else 0)
 
 

@@ -17,8 +17,21 @@ string_field("tpdu", "TPDU")
 string_field("header", "Header")
 string_field("mti", "MTI (Message type indicator)")
 string_field("bitmap", "Bitmap")
+local function division_fields(key, place, divided)
+    for tag, part in pairs(divided.parts) do
+        local inner, name = key .. "." .. tag:lower(), place .. " " .. tag
+        string_field(inner, name .. " (" .. part.name .. ")")
+        if part.divided then
+            division_fields(inner, name, part.divided)
+        end
+    end
+end
+
 for number, field in pairs(dialect.fields) do
     string_field("de" .. number, "DE " .. number .. " (" .. field.name .. ")")
+    if field.divided then
+        division_fields("de" .. number, "DE " .. number, field.divided)
+    end
 end
 for usage, private in pairs(dialect.private) do
     string_field("de48." .. usage:lower(), "DE 48 " .. usage .. " (" .. private.title .. ")")
@@ -95,29 +108,38 @@ local CLASSES = {
 }
 local SUFFIX = " stand in this field"
 
-local function is_packed(kind)
-    return dialect.numeric == "bcd" and (kind == "n" or kind == "z")
+-- How values are written: by the dialect in its fields, and inside those that are divided in turn.
+local OWN = {
+    text = dialect.text, numeric = dialect.numeric, lengths = dialect.lengths,
+    hex = dialect.binary == "hex", pad_left = dialect.pad_left, filler = dialect.filler,
+}
+local OWN_INSIDE = setmetatable({ hex = false }, { __index = OWN })
+local ASCII = { text = "ascii", numeric = "ascii", lengths = "ascii", hex = false }
+local EMV = { text = "ascii", numeric = "bcd", hex = false, pad_left = true, filler = "0" }
+
+local function is_packed(kind, writing)
+    return writing.numeric == "bcd" and (kind == "n" or kind == "z")
 end
 
-local function size_of(kind, count)
+local function size_of(kind, count, writing)
     if kind == "b" then
-        return dialect.binary == "hex" and 2 * count or count
+        return writing.hex and 2 * count or count
     elseif kind == "x+n" then
-        return 1 + size_of("n", count - 1)
-    elseif is_packed(kind) then
+        return 1 + size_of("n", count - 1, writing)
+    elseif is_packed(kind, writing) then
         return math.floor((count + 1) / 2)
     end
     return count
 end
 
-local function packed(data, kind, count)
+local function packed(data, kind, count, writing)
     local digits = hex(data)
     local odd = #digits - count
     local pad, value = digits:sub(count + 1), digits:sub(1, count)
-    if dialect.pad_left then
+    if writing.pad_left then
         pad, value = digits:sub(1, odd), digits:sub(odd + 1)
     end
-    if pad ~= "" and pad ~= dialect.filler then
+    if pad ~= "" and pad ~= writing.filler then
         return nil, "the unused half of a byte is not the filler"
     elseif not value:match(kind == "z" and "^[0-9D]*$" or "^[0-9]*$") then
         return nil, "other half bytes than digits" .. SUFFIX
@@ -125,8 +147,8 @@ local function packed(data, kind, count)
     return value
 end
 
-local function text_of(data, kind)
-    local text = dialect.ebcdic and from_ebcdic(data) or data
+local function text_of(data, kind, writing)
+    local text = writing.text ~= "ascii" and from_ebcdic(data) or data
     if not text:match(CLASSES[kind]) then
         return nil, "other characters than " .. kind .. SUFFIX
     end
@@ -193,46 +215,46 @@ local function multibyte(data)
     return table.concat(list)
 end
 
-local function content_of(frame, at, field, count)
-    local size = size_of(field.kind, count)
-    local data = slice(frame.data, at, size)
+local function content_of(whole, at, field, count, writing)
+    local size = size_of(field.kind, count, writing)
+    local data = slice(whole, at, size)
     if #data < size then
         return nil, "the message ends inside this field"
     elseif field.kind == "b" then
-        return HIDDEN
+        return data
     elseif field.kind == "x+n" then
-        local sign = text_of(data:sub(1, 1), "a")
+        local sign = text_of(data:sub(1, 1), "a", writing)
         if sign ~= "C" and sign ~= "D" then
             return nil, "a signed amount begins with C or D"
         end
         local digits, rule
-        if is_packed("n") then
-            digits, rule = packed(data:sub(2), "n", count - 1)
+        if is_packed("n", writing) then
+            digits, rule = packed(data:sub(2), "n", count - 1, writing)
         else
-            digits, rule = text_of(data:sub(2), "n")
+            digits, rule = text_of(data:sub(2), "n", writing)
         end
         return digits and sign .. digits, rule
     elseif field.charset then
         return multibyte(data)
-    elseif is_packed(field.kind) then
-        return packed(data, field.kind, count)
+    elseif is_packed(field.kind, writing) then
+        return packed(data, field.kind, count, writing)
     end
-    return text_of(data, field.kind)
+    return text_of(data, field.kind, writing)
 end
 
 -- Gives the count and the bytes of the indicator.
-local function length_of(data, at, field)
+local function length_of(data, at, field, writing)
     local digits = field.digits
-    local size = dialect.lengths == "bcd" and math.floor((digits + 1) / 2)
-        or dialect.lengths == "binary" and digits - 1
+    local size = writing.lengths == "bcd" and math.floor((digits + 1) / 2)
+        or writing.lengths == "binary" and digits - 1
         or digits
     local indicator = slice(data, at, size)
     local shown_digits = indicator
-    if dialect.lengths == "bcd" then
+    if writing.lengths == "bcd" then
         shown_digits = hex(indicator)
-    elseif dialect.lengths == "binary" then
+    elseif writing.lengths == "binary" then
         shown_digits = tostring(number_of(indicator))
-    elseif dialect.lengths == "ebcdic" then
+    elseif writing.lengths == "ebcdic" then
         shown_digits = from_ebcdic(indicator)
     end
     local count = #indicator == size and shown_digits:match("^[0-9]+$") and tonumber(shown_digits)
@@ -266,6 +288,148 @@ local function private_rows(rows, frame, at, stop)
     end
 end
 
+---------------------------------------------------------------- subfields
+
+-- A layout reads the subfield at a place: its tag, where its value begins, and how many bytes and
+-- units it has; or nil, where it went wrong and the rule.
+local NO_TAG, NO_LENGTH = "the dialect does not have this tag", "the dialect does not allow this length"
+
+local function tagged(value, start, divided, writing)
+    local form = { digits = divided.length_digits, max = 10 ^ divided.length_digits - 1 }
+    local tag_size = size_of(divided.tag.kind, divided.tag.max, writing)
+    local at, length, size = start, nil, nil
+    if divided.layout == "ltv" then
+        length, size = length_of(value, at, form, writing)
+        at = at + (length and size or 0)
+    end
+    local tag = content_of(value, at, divided.tag, divided.tag.max, writing)
+    at = at + tag_size
+    if divided.layout ~= "ltv" and tag then
+        length, size = length_of(value, at, form, writing)
+        at = at + (length and size or 0)
+    end
+    if not tag or not divided.parts[tag] then
+        return nil, start, NO_TAG
+    elseif not length then
+        return nil, start, size
+    end
+    return tag, at, divided.layout == "ltv" and length - tag_size or length
+end
+
+local function ber_tlv(value, start, divided)
+    local stop = start + 1
+    if value:byte(stop) % 32 == 31 then
+        repeat
+            stop = stop + 1
+        until stop > #value or value:byte(stop) < 128 or stop - start == 3
+    end
+    local tag = hex(slice(value, start, stop - start))
+    local length, at = value:byte(stop + 1) or 0, stop + 1
+    if not divided.parts[tag] then
+        return nil, start, NO_TAG
+    elseif length > 127 then
+        local count = length - 128
+        length, at = number_of(slice(value, stop + 1, count)), at + count
+        length = (count == 1 or count == 2) and length > (count == 1 and 127 or 255) and length or 0
+    end
+    if length == 0 then
+        return nil, stop, "not a length above zero in its shortest form"
+    end
+    return tag, at, length
+end
+
+-- Gives the count of units in so many bytes, where there may be so many.
+local function count_in(part, size, writing)
+    if part.digits == 0 then
+        return size == size_of(part.kind, part.max, writing) and part.max
+    end
+    return size >= 1 and size <= part.max and size
+end
+
+-- Lists the subfields of a value: key, offset and size in it, the value, and what it is of.
+local function subfields_of(value, divided, writing)
+    local list, seen, start = {}, {}, 0
+    local order = divided.layout == "positional" and divided.order
+    while start < #value do
+        local tag, at, size, count
+        if order then
+            tag, at, count = order[#list + 1], start, nil
+            if not tag then
+                return nil, start, "bytes follow the last subfield"
+            end
+            local part = divided.parts[tag]
+            count = part.max
+            if part.digits > 0 then
+                local indicator
+                count, indicator = length_of(value, start, part, writing)
+                if not count then
+                    return nil, start, indicator
+                end
+                at = start + indicator
+            end
+            size = size_of(part.kind, count, writing)
+        else
+            local read = divided.layout == "ber-tlv" and ber_tlv or tagged
+            tag, at, size = read(value, start, divided, writing)
+            count = tag and count_in(divided.parts[tag], size, writing)
+            if not tag then
+                return nil, at, size
+            elseif not count or seen[tag] then
+                return nil, start, count and "this tag came before" or NO_LENGTH
+            end
+        end
+        local part = divided.parts[tag]
+        local found, rule = content_of(value, at, part, count, writing)
+        if not found then
+            return nil, at, rule
+        end
+        seen[tag] = true
+        list[#list + 1] = { key = tag, at = at, size = size, value = found, part = part }
+        start = at + size
+    end
+    return list
+end
+
+local function shown_part(found, part, layout)
+    if part.divided then
+        return ""
+    elseif part.kind ~= "b" then
+        return shown(found, part.sensitive)
+    elseif layout ~= "ber-tlv" or part.sensitive == "hide" then
+        return HIDDEN
+    end
+    local digits = hex(found)
+    return shown(part.sensitive == "mask" and digits:gsub("F+$", "") or digits, part.sensitive)
+end
+
+-- Adds a row for each subfield of a value that takes `size` bytes of the frame from `begin` on;
+-- gives where it went wrong and the rule, if it did.
+local function division_rows(rows, key, value, begin, size, field)
+    local divided = field.divided
+    local writing = field.kind ~= "b" and ASCII or divided.layout == "ber-tlv" and EMV or OWN_INSIDE
+    local list, flaw_at, rule = subfields_of(value, divided, writing)
+    if not list then
+        return begin + math.floor(size * flaw_at / #value), rule
+    end
+    for _, found in ipairs(list) do
+        -- Two digits may share a byte of the message, or one byte of a value take two.
+        local start = math.floor(size * found.at / #value)
+        local stop = math.ceil(size * (found.at + found.size) / #value)
+        local inner = key .. "." .. found.key:lower()
+        rows[#rows + 1] = {
+            key = inner, at = begin + start, size = stop - start,
+            value = shown_part(found.value, found.part, divided.layout),
+        }
+        if found.part.divided then
+            local raw = slice(value, found.at, found.size)
+            local at, why = division_rows(rows, inner, raw, begin + start, stop - start, found.part)
+            if at then
+                return at, why
+            end
+        end
+    end
+end
+
 ---------------------------------------------------------------- messages
 
 local function add_field(rows, frame, at, number)
@@ -277,23 +441,34 @@ local function add_field(rows, frame, at, number)
     local count, indicator = field.max, 0
     if field.digits > 0 then
         local rule
-        count, indicator = length_of(frame.data, at, field)
+        count, indicator = length_of(frame.data, at, field, OWN)
         if not count then
             return nil, at, place, indicator
         end
     end
-    local text, rule = content_of(frame, at + indicator, field, count)
+    local text, rule = content_of(frame.data, at + indicator, field, count, OWN)
     if not text then
         return nil, at, place, rule
     end
-    local stop = at + indicator + size_of(field.kind, count)
-    local row = { key = "de" .. number, at = at, size = stop - at }
+    local begin, size = at + indicator, size_of(field.kind, count, OWN)
+    local stop = begin + size
+    local row = { key = "de" .. number, at = at, size = stop - at, value = "" }
     rows[#rows + 1] = row
-    if number ~= 48 or field.divided then
+    if field.divided then
+        local kept = #rows
+        local value = field.charset and slice(frame.data, begin, size) or text
+        local flaw_at, why = division_rows(rows, row.key, value, begin, size, field)
+        if flaw_at then
+            for extra = #rows, kept, -1 do
+                rows[extra] = nil
+            end
+            return nil, flaw_at, place, why
+        end
+        return stop
+    elseif number ~= 48 then
         row.value = field.kind == "b" and HIDDEN or shown(text, field.sensitive)
         return stop
     end
-    row.value = ""
     local flaw_at, flaw_place, flaw_rule = private_rows(rows, frame, at + indicator, stop)
     if flaw_at then
         return nil, flaw_at, flaw_place, flaw_rule

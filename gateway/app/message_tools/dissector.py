@@ -8,7 +8,7 @@ from gateway.app.message_tools.fitting import Tongue
 from gateway.app.message_tools.gb18030 import gb18030_table
 from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.ebcdic import table_of
-from gateway.iso8583.field_specification import FieldSpecification
+from gateway.iso8583.field_specification import FieldSpecification, Subfields, parse_format
 from gateway.iso8583.framing import Framing
 
 _TEMPLATE = Path(__file__).with_name("dissector.lua")
@@ -37,6 +37,7 @@ def _table(tongue: Tongue) -> dict[str, Any]:
     return {
         "proto": protocol_name(dialect),
         "title": f"ISO 8583: {dialect.title}",
+        "text": dialect.text,
         "numeric": dialect.numeric,
         "lengths": dialect.lengths,
         "bitmap": dialect.bitmap,
@@ -47,7 +48,7 @@ def _table(tongue: Tongue) -> dict[str, Any]:
         "ebcdic": _ebcdic(dialect),
         "gb18030": gb18030_table() if any(f.charset for f in dialect.fields.values()) else None,
         "framing": _framing(dialect.framing),
-        "fields": {number: _field(dialect, number) for number in sorted(dialect.fields)},
+        "fields": {number: _field(field) for number, field in sorted(dialect.fields.items())},
         "private": subfields,
     }
 
@@ -76,8 +77,7 @@ def _framing(framing: Framing) -> dict[str, Any]:
     }
 
 
-def _field(dialect: Dialect, number: int) -> dict[str, Any]:
-    specification = dialect.fields[number]
+def _field(specification: FieldSpecification) -> dict[str, Any]:
     kind, digits, count_max = specification.form
     return {
         "name": specification.name,
@@ -85,16 +85,21 @@ def _field(dialect: Dialect, number: int) -> dict[str, Any]:
         "digits": digits,
         "max": count_max + 1 if kind == "x+n" else count_max,  # the sign is counted
         "charset": specification.charset,
-        "sensitive": _sensitive(specification),
-        "divided": specification.subfields is not None,
+        "sensitive": specification.sensitive,
+        "divided": _division(specification.subfields) if specification.subfields else None,
     }
 
 
-def _sensitive(specification: FieldSpecification) -> str:
-    """Give how a field is shown: not at all when one of its subfields may not be."""
-    parts = specification.subfields.parts.values() if specification.subfields else ()
-    hides = any(part.sensitive != "none" or part.subfields for part in parts)
-    return "hide" if hides else specification.sensitive
+def _division(subfields: Subfields) -> dict[str, Any]:
+    """Give the subfields of a field; a usage is a tag of two letters with a length of three."""
+    kind, _, count = parse_format(subfields.tag or "a 2")
+    return {
+        "layout": subfields.layout,
+        "tag": {"kind": kind, "digits": 0, "max": count},
+        "length_digits": subfields.length_digits or 3,
+        "order": list(subfields.parts),
+        "parts": {key: _field(part) for key, part in subfields.parts.items()},
+    }
 
 
 def lua(value: object) -> str:

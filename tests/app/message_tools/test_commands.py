@@ -121,3 +121,20 @@ def test_capture_is_read_from_a_file(call, tape, ends, tongues, requests):
 
     assert (good.exit_code, short.exit_code) == (0, 1)
     assert good.stdout.endswith("1 messages, 0 flaws\n")
+
+
+def test_capture_is_told_in_json(call, tape, ends, tongues, requests, leaks):
+    """A record for each message and remark, masked; the last one counts them."""
+    framing = tongues["core"].dialect.framing
+    tape.open().say(ends[0], framing.frame(requests["core"]) + framing.keep_alive())
+    Path("good.pcap").write_bytes(tape.say(ends[0], framing.frame(b"\xff" * 9)).pcap())
+
+    told = call("pcap", "good.pcap", "--dialect", "core", "--json")
+
+    good, alive, bad, counts = map(json.loads, told.stdout.splitlines())
+    assert (told.exit_code, leaks(told.stdout)) == (1, [])
+    assert (good["sender"], good["receiver"]) == ("192.0.2.1:41000", "192.0.2.2:8583")
+    assert good["fields"][0]["value"] == "0100"
+    assert (alive["remark"], alive["flaw"]) == ("keep-alive", False)
+    assert (bad["error"]["place"], bad["flaw"]) == ("MTI", True)
+    assert counts == {"messages": 2, "flaws": 1, "fragments": 0}

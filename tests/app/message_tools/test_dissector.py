@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import partial
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from gateway.app.message_tools.dissector import dissector, lua, protocol_name
 from gateway.app.message_tools.fitting import Tongue
 from gateway.iso8583.codec import Codec
+from gateway.iso8583.dialect import parse_dialect
 from gateway.iso8583.framing import Framing
 from gateway.iso8583.message import Message
 
@@ -157,14 +159,32 @@ def test_dissector_goes_as_far_in_a_bad_message(dissected, tape, ends, spoken, e
     assert pdml.count("malformed") >= len(cuts)
 
 
+CHIP = {
+    "5A": bytes.fromhex("6200000000000000018F"), "57": bytes.fromhex("62D4912201"),
+    "9F26": b"CRYPTOGR", "95": bytes(5), "9F1A": "156", "8A": "00",
+    "71": {"9F18": bytes(4), "86": b"SECRET" * 22},
+}  # fmt: skip
+DIVIDED = {
+    "bureau-sm4": {63: {"SM": b"SIXTEEN BYTES!!!"}},
+    "institution": {
+        55: CHIP,
+        61: {"61.1": "01", "61.2": "350299199001010010  "},
+        63: {"TK": "TOKEN", "SM": bytes(16)},
+        90: {"90.1": "0100", "90.2": "000123", "90.3": "1121202103", "90.4": "00099000001",
+             "90.5": "00099000001"},
+    },
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["bureau-sm4", "institution", "mainframe-core"])
 def test_every_other_dialect_is_dissected_too(dissected, tape, ends, specifications, name):
-    """EBCDIC, 4-byte lengths, headers: fields outside divided ones are as described."""
+    """EBCDIC, 4-byte lengths, headers, divided fields: every row is as described."""
     dialect = specifications.dialect(name)
     spoken = Tongue(dialect, Codec(dialect))
+    divided = {de: spoken.codec.pack(de, parts) for de, parts in DIVIDED.get(name, {}).items()}
     data = spoken.codec.encode(Message("0100", {
         2: "6200000000000000005", 3: "310000", 11: "000123", 37: "632520000123", 39: "00",
-        41: "GATEWAY1", 48: "NM006测试甲", 102: "T00000019",
+        41: "GATEWAY1", 48: "NM006测试甲", 102: "T00000019", **divided,
     }))  # fmt: skip
     tape.open().say(ends[0], dialect.framing.frame(data), 2, 40).close()
 
@@ -174,6 +194,76 @@ def test_every_other_dialect_is_dissected_too(dissected, tape, ends, specificati
     wanted = described_rows(spoken, data)
     keys = {"de48.nm": "de48.unknown"}  # without a message set no usage is known
     assert messages_only(found) == [(keys.get(key, key), *rest) for key, *rest in wanted]
+
+
+# A field each with every layout, in packed digits, EBCDIC and text that counts bytes.
+LAYOUTS = """
+extends = "BASE"
+name = "toy"
+title = "Toy"
+[fields.60]
+format = "ans...99"
+subfields.layout = "tlv"
+subfields.tag = "n 2"
+subfields.length_digits = 2
+subfields.parts.01 = { name = "Pair", format = "n 2" }
+subfields.parts.02 = { name = "Text", format = "ans..5", sensitive = "mask" }
+[fields.61]
+format = "ans...99"
+charset = "gb18030"
+subfields.layout = "ltv"
+subfields.tag = "an 2"
+subfields.length_digits = 3
+subfields.parts.A1 = { name = "Name", format = "ans..20", charset = "gb18030", sensitive = "name" }
+subfields.parts.A2 = { name = "Plain", format = "ans 2" }
+[fields.62]
+format = "b...99"
+subfields.layout = "tlv"
+subfields.tag = "n 2"
+subfields.length_digits = 2
+subfields.parts.01 = { name = "Odd", format = "n 3" }
+subfields.parts.02 = { name = "Bytes", format = "b..4" }
+[fields.62.subfields.parts.03]
+name = "Inside"
+format = "b..20"
+subfields.layout = "positional"
+subfields.parts.a = { name = "First", format = "ans..5" }
+subfields.parts.b = { name = "Second", format = "n 2" }
+[fields.63]
+format = "n..9"
+subfields.layout = "positional"
+subfields.parts.a = { name = "Three", format = "n 3" }
+subfields.parts.b = { name = "Two", format = "n 2" }
+"""
+LAYOUT_PARTS = {
+    60: {"02": "abcde", "01": "12"},
+    61: {"A1": "测试甲", "A2": "xy"},
+    62: {"03": {"a": "abc", "b": "12"}, "01": "123", "02": b"BYTE"},
+    63: {"a": "123", "b": "45"},
+}
+
+
+@pytest.mark.parametrize("base", ["bureau", "core", "mainframe-core"])
+def test_every_layout_of_subfields_is_dissected(dissected, tape, ends, specifications, base):
+    """Each subfield where it stands; and where one is broken, nothing of its field."""
+    texts = partial(specifications.text, "dialects")
+    dialect = parse_dialect(LAYOUTS.replace("BASE", base), "toy.toml", texts)
+    spoken = Tongue(dialect, Codec(dialect))
+    fields = {de: spoken.codec.pack(de, parts) for de, parts in LAYOUT_PARTS.items()}
+    data = spoken.codec.encode(Message("0100", {11: "000123", **fields}))
+    places = [row.offset for row in spoken.describe(data).rows if "62 01" in row.place]
+    broken = data[: places[0]] + b"\xab" + data[places[0] + 1 :]
+    tape.open().say(ends[0], dialect.framing.frame(data))
+    tape.say(ends[0], dialect.framing.frame(broken))
+
+    pdml = dissected(spoken, tape, "-T", "pdml")
+
+    good, bad = rows_of(pdml, protocol_name(dialect))
+    assert messages_only(good) == described_rows(spoken, data)
+    wanted = described_rows(spoken, broken)
+    values = [row for row in messages_only(bad) if row[0] != "malformed"]
+    assert values[: len(wanted)] == wanted
+    assert not any(key.startswith("de62.") for key, *_ in values)
 
 
 def test_dissector_reads_every_kind_of_gb18030_character(dissected, tape, ends, tongues):
