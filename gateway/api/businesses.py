@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 
 from gateway.api.bodies import Body
 from gateway.api.card_bodies import (
+    ChangeEcardPinBody,
+    EcardProofBody,
     FirstMobileBody,
     LossBody,
     MobileBody,
+    NewEcardPinBody,
     NewSsPinBody,
     ReplacementBody,
     ResetFinancialPinBody,
     ResetSsPinBody,
+    ScanBody,
     SsPinProofBody,
 )
 from gateway.linking.procedures import BY_KIND, PROCEDURES, Procedure
@@ -162,6 +166,49 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource(_K.CARD_CANCEL, "DELETE", "card", "Cancel the card for good"),
     Resource(_K.CARD_PROGRESS, "GET", "card", "Ask for the state of the card and of its order"),
+    Resource(
+        _K.ECARD_ISSUE,
+        "POST",
+        "ecard",
+        "Have the e-card issued, with a PIN of its own; its number is the same on every channel",
+        NewEcardPinBody,
+    ),
+    Resource(_K.ECARD_REVOKE, "POST", "ecard/revocation", "Revoke the e-card", EcardProofBody),
+    Resource(_K.ECARD_PIN_SET, "PUT", "ecard/pin", "Set the PIN of the e-card", NewEcardPinBody),
+    Resource(
+        _K.ECARD_PIN_CHANGE,
+        "POST",
+        "ecard/pin/change",
+        "Change the PIN of the e-card, showing the old one",
+        ChangeEcardPinBody,
+    ),
+    Resource(
+        _K.ECARD_PIN_RESET,
+        "POST",
+        "ecard/pin/reset",
+        "Set a new PIN of the e-card in place of a forgotten one",
+        NewEcardPinBody,
+    ),
+    Resource(
+        _K.ECARD_PAYMENT_ENABLE,
+        "POST",
+        "ecard/payment",
+        "Let the e-card pay from the linked account, once that is active",
+    ),
+    Resource(
+        _K.ECARD_CODE,
+        "POST",
+        "ecard/codes",
+        "Make a code that a handling system scans once",
+        EcardProofBody,
+    ),
+    Resource(
+        _K.ECARD_SCAN,
+        "POST",
+        "ecard/scans",
+        "Confirm a code that a handling system shows and the app has scanned",
+        ScanBody,
+    ),
 )
 
 assert {each.kind for each in RESOURCES} == {each.kind for each in PROCEDURES}

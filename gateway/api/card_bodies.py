@@ -112,6 +112,61 @@ _REASONS = {
 }
 
 
+class NewEcardPinBody(BusinessBody):
+    """Give the e-card a PIN of its own."""
+
+    pin_session: PinSessionIdText
+    encrypted_pin: EncryptedPin
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        new = SetPinCommand(self.pin_session, self.encrypted_pin)
+        return BusinessCommand(pins={PinPurpose.ECARD_PIN: new})
+
+
+class ChangeEcardPinBody(BusinessBody):
+    """Give the e-card another PIN, showing the one in force."""
+
+    pin_session: PinSessionIdText
+    encrypted_pin: EncryptedPin
+    current_pin: CurrentPin
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        new = {PinPurpose.ECARD_PIN: SetPinCommand(self.pin_session, self.encrypted_pin)}
+        return BusinessCommand(pins=_proof(PinPurpose.ECARD_PIN_PROOF, self.current_pin) | new)
+
+
+class EcardProofBody(BusinessBody):
+    """Use the e-card; its PIN is shown where the region wants it."""
+
+    current_pin: CurrentPin | None = None
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        return BusinessCommand(pins=_proof(PinPurpose.ECARD_PIN_PROOF, self.current_pin))
+
+
+class ScanBody(BusinessBody):
+    """Confirm what a handling system shows."""
+
+    code: Annotated[
+        str,
+        Field(
+            pattern=r"^[0-9A-Z]{8,32}$",
+            repr=False,
+            description="The code that was scanned: 8 to 32 digits or capital letters.",
+            examples=["Q7K2M9X4"],
+        ),
+    ]
+    current_pin: CurrentPin | None = None
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        proof = _proof(PinPurpose.ECARD_PIN_PROOF, self.current_pin)
+        return BusinessCommand(pins=proof, private={"QT": self.code})
+
+
 class FirstMobileBody(BusinessBody):
     """Bind a mobile number to the card."""
 

@@ -118,6 +118,14 @@ _OWN_REFUSALS = {
     OperationKind.FINANCIAL_LOSS_CANCEL: (Refusal.LOSS_FORMAL,),
     OperationKind.CARD_REPLACE: (Refusal.LOSS_NOT_FORMAL, Refusal.REPLACEMENT_BEGUN),
     OperationKind.CARD_COLLECT: (Refusal.NO_CARD_WAITING,),
+    OperationKind.ECARD_ISSUE: (Refusal.PIN_AS_CARD_PIN,),
+    OperationKind.ECARD_PIN_SET: (Refusal.NO_ECARD, Refusal.PIN_AS_CARD_PIN),
+    OperationKind.ECARD_PIN_CHANGE: (Refusal.NO_ECARD, Refusal.PIN_AS_CARD_PIN),
+    OperationKind.ECARD_PIN_RESET: (Refusal.NO_ECARD, Refusal.PIN_AS_CARD_PIN),
+    OperationKind.ECARD_PAYMENT_ENABLE: (Refusal.NO_ECARD,),
+    OperationKind.ECARD_CODE: (Refusal.NO_ECARD,),
+    OperationKind.ECARD_SCAN: (Refusal.NO_ECARD, Refusal.CODE_SPENT),
+    OperationKind.ECARD_REVOKE: (Refusal.NO_ECARD,),
 }
 
 _DONE = Success(HTTPStatus.OK, "Done on both sides, for good.", OperationView)
@@ -139,7 +147,7 @@ def _business(resource: Resource) -> Endpoint:
     refusals.update(_PIN_REFUSALS if procedure.pins else (Refusal.EARLIER_PIN_OPEN,))
     refusals.update(_OWN_REFUSALS.get(resource.kind, ()))
     refusals.update({Refusal.WRONG_PIN} if procedure.has_proof else ())
-    is_question = procedure.is_question
+    is_question = resource.method == "GET"
     make = endpoints.asking if is_question else endpoints.carrying_out
     done = _ok("Told in `result`." if is_question else "Done, for good.", OperationView)
     return Endpoint(

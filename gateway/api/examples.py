@@ -23,13 +23,17 @@ from gateway.api.agency_views import (
 from gateway.api.bodies import ActivateBody, Body, LinkBody, PinSessionBody, SetPinBody
 from gateway.api.businesses import RESOURCES
 from gateway.api.card_bodies import (
+    ChangeEcardPinBody,
+    EcardProofBody,
     FirstMobileBody,
     LossBody,
     MobileBody,
+    NewEcardPinBody,
     NewSsPinBody,
     ReplacementBody,
     ResetFinancialPinBody,
     ResetSsPinBody,
+    ScanBody,
     SsPinProofBody,
 )
 from gateway.api.contract import Success
@@ -106,6 +110,10 @@ REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
     MobileBody: {"mobile": "16400000001", "current_pin": _PROOF},
     ResetFinancialPinBody: _PIN,
     ReplacementBody: {"reason": "damaged"},
+    NewEcardPinBody: _PIN,
+    ChangeEcardPinBody: {**_PIN, "current_pin": _PROOF},
+    EcardProofBody: {"current_pin": _PROOF},
+    ScanBody: {"code": "Q7K2M9X4"},
     ActivateBody: {
         "link": _LINK.value,
         "pin_session": _SESSION.value,

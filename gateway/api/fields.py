@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
+    EcardNumber,
     LinkId,
     Mobile,
     OperationId,
@@ -26,6 +27,7 @@ from gateway.terms.numbers import (
 type_of_term = (
     type[Address]
     | type[AgencyCode]
+    | type[EcardNumber]
     | type[LinkId]
     | type[Mobile]
     | type[OperationId]
@@ -91,6 +93,9 @@ SsCardNumberText = Annotated[
 ]
 SsCardNumberMasked = Annotated[
     SsCardNumber, _Masked(SsCardNumber, "Social-security card number", _SS_CARD_EXAMPLE)
+]
+EcardNumberMasked = Annotated[
+    EcardNumber, _Masked(EcardNumber, "Number of the e-card", "E00000000001")
 ]
 PanText = Annotated[Pan, _Text(Pan, "Bank card number of the account", _PAN_EXAMPLE)]
 PanMasked = Annotated[Pan, _Masked(Pan, "Bank card number of the account", _PAN_EXAMPLE)]

@@ -16,6 +16,7 @@ from pydantic import Field, PlainSerializer
 from gateway.api.agency_views import AgencyView
 from gateway.api.fields import (
     AgencyCodeText,
+    EcardNumberMasked,
     LinkIdText,
     OperationIdText,
     PanMasked,
@@ -149,6 +150,14 @@ class SsAccountView:
 
 
 @dataclass(frozen=True, slots=True)
+class OneTimeCodeView:
+    """A code of the e-card, good for one scan until it expires."""
+
+    code: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OperationView:
     """A durable operation: what it is, how far it is, how it got there."""
 
@@ -181,6 +190,10 @@ class OperationView:
     result: Annotated[
         Mapping[str, str] | None,
         Field(description="What the far side told: states, counts and dates, each by its word."),
+    ] = None
+    one_time_code: Annotated[
+        OneTimeCodeView | None,
+        Field(description="The code to be scanned, in the first answer only: it is never kept."),
     ] = None
     ss_account: Annotated[
         SsAccountView | None,
@@ -228,6 +241,7 @@ class LinkView:
     ss_card_number: SsCardNumberMasked
     account: PanMasked
     created_at: datetime
+    ecard_number: EcardNumberMasked | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ _FEES = {
     Business.CARD_REPLACE: FeeItem.REPLACEMENT,
     Business.CARD_TEMPORARY: FeeItem.TEMPORARY_CARD,
 }
+_OF_ECARD = {PinPurpose.ECARD_PIN, PinPurpose.ECARD_PIN_PROOF}
 _NOTHING = api.BusinessCommand()
 
 
@@ -78,7 +79,7 @@ class CardLife(OnlineBanking):
         self, caller: Caller, linked: Linked, procedure: Procedure, command: api.BusinessCommand
     ) -> None:
         """Ask the region; a PIN that is shown counts as proved, for the bureau compares it."""
-        business = Business(procedure.kind.value)  # type: ignore[call-arg]  # by its value
+        business = _business(procedure)
         shown = frozenset(_PROVED[each] for each in command.pins if each in _PROVED)
         self._must_be_allowed(caller, linked, business, shown)
 
@@ -131,7 +132,7 @@ class CardLife(OnlineBanking):
         """Say until when by the region's term, at which fee, and what becomes of the link."""
         today = self._today()
         rules = self._catalogue.agency(linked.link.agency).profile.rules(today)
-        business = Business(procedure.kind.value)  # type: ignore[call-arg]  # by its value
+        business = _business(procedure)
         terms = {}
         if business in rules.working_days:
             due = self._working_days.due(today, rules.working_days[business])
@@ -166,7 +167,16 @@ class CardLife(OnlineBanking):
         if purpose.side is Side.FINANCIAL:
             return PinOrder.for_account(linked.account, zone)
         order = PinOrder.for_card(linked.card, zone, rules.pin.policy)
+        if purpose in _OF_ECARD and rules.ecard is not None:
+            order = PinOrder.for_ecard(linked.card, zone, rules.ecard.pin_policy)
         return order.as_proof() if purpose.is_proof else order
+
+
+def _business(procedure: Procedure) -> Business:
+    """Name the business in the words of the profiles: both ways of scanning are one there."""
+    if procedure.kind is OperationKind.ECARD_SCAN:
+        return Business.ECARD_CODE
+    return Business(procedure.kind.value)  # type: ignore[call-arg]  # by its value
 
 
 def _named_loss(procedure: Procedure, linked: Linked, loss: Loss | None) -> Mapping[str, str]:

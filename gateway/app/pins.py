@@ -98,6 +98,11 @@ class PinOrder:
         return cls(PinPurpose.SS_PIN, zone, card.number.value, policy, holder)
 
     @classmethod
+    def for_ecard(cls, card: SocialCard, zone: str, policy: PinPolicy) -> Self:
+        """Order a PIN of the e-card, which is another one than the card's."""
+        return replace(cls.for_card(card, zone, policy), purpose=PinPurpose.ECARD_PIN)
+
+    @classmethod
     def for_account(cls, account: FinancialAccount, zone: str) -> Self:
         """Order a financial PIN, bound to the account's own number."""
         numbers, born = [account.pan.value], None
@@ -112,7 +117,8 @@ class PinOrder:
 
     def as_proof(self) -> Self:
         """Take the PIN for the one in force: it has a length, and no other rule concerns it."""
-        purpose = PinPurpose.SS_PIN_PROOF
+        is_ecard = self.purpose is PinPurpose.ECARD_PIN
+        purpose = PinPurpose.ECARD_PIN_PROOF if is_ecard else PinPurpose.SS_PIN_PROOF
         return replace(self, purpose=purpose, policy=PinPolicy(self.policy.length, frozenset()))
 
     def with_block(self, session: PinSession, channel: str, block: str) -> Self:

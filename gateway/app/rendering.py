@@ -20,6 +20,7 @@ from gateway.operations.facts import (
     Settled,
 )
 from gateway.operations.operation import Operation
+from gateway.social.card import OneTimeCode
 from gateway.store.queries import Linked
 
 FEE = "fee"
@@ -43,6 +44,7 @@ def operation_view(
         refusal=operation.refusal,
         response_code=operation.response_code,
         result=_result(operation),
+        one_time_code=_one_time_code(operation),
         ss_account=_ss_account(operation, followed),
         timeline=tuple(_timeline(operation, exchanges)),
     )
@@ -53,6 +55,14 @@ def _result(operation: Operation) -> Mapping[str, str] | None:
         return None
     fee = operation.details.get(FEE)
     return {**operation.told, **({"fee": fee} if fee else {})} or None
+
+
+def _one_time_code(operation: Operation) -> api.OneTimeCodeView | None:
+    """Show a code that is in memory still: one that is read back is told no more."""
+    for found in operation.findings.values():
+        if isinstance(found, OneTimeCode):
+            return api.OneTimeCodeView(found.code, found.expires_at)
+    return None
 
 
 def _ss_account(operation: Operation, followed: Operation | None) -> api.SsAccountView | None:
@@ -118,6 +128,7 @@ def link_view(linked: Linked) -> api.LinkView:
         linked.card.number,
         linked.account.pan,
         linked.link.created_at,
+        linked.card.ecard,
     )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.financial import exchanges as core
-from gateway.financial.account import AccountLossLifted
+from gateway.financial.account import AccountLossLifted, AccountState
+from gateway.financial.answers import AccountFinding
 from gateway.linking.link import LinkChanged, LinkState
 from gateway.linking.refusals import meaning, never_arrived, unavailable
 from gateway.operations.exchange import AWAITING, Exchange, ExchangeState, Recovery
@@ -19,9 +20,17 @@ from gateway.operations.life import Begin, Plan, Settle, Step, Wait
 from gateway.operations.operation import Operation
 from gateway.regions.vocabulary import CarryOver
 from gateway.social import exchanges as bureau
-from gateway.social.card import CardReplaced, MobileBound, NewCard, ReplacementBegun, SsLossLifted
+from gateway.social.card import (
+    CardReplaced,
+    EcardKept,
+    MobileBound,
+    NewCard,
+    ReplacementBegun,
+    SsLossLifted,
+)
 from gateway.terms.losses import LossKind
-from gateway.terms.numbers import Mobile, OperationId
+from gateway.terms.numbers import EcardNumber, Mobile, OperationId
+from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
 
 UNPROVED = "unproved"
@@ -74,13 +83,36 @@ def _card_replaced(operation: Operation, now: datetime) -> tuple[object, ...]:
     return (LinkChanged(operation.link, LinkState.REMOVED, now),)
 
 
+def _ecard_kept(operation: Operation, _now: datetime) -> tuple[object, ...]:
+    number = operation.findings.get(bureau.ISSUE_ECARD.name)
+    return (EcardKept(operation.link, number),) if isinstance(number, EcardNumber) else ()
+
+
+def _ecard_over(operation: Operation, _now: datetime) -> tuple[object, ...]:
+    return (EcardKept(operation.link, None),)
+
+
+def _account_does_not_pay(operation: Operation) -> Refusal | None:
+    """Let the e-card pay from an account that is active, and from no other."""
+    found = operation.findings.get(core.ACCOUNT_INQUIRY.name)
+    state = found.account_state if isinstance(found, AccountFinding) else None
+    if state is AccountState.ACTIVE:
+        return None
+    return Refusal.ACCOUNT_LOST if state is AccountState.LOST else Refusal.NOT_ACTIVATED
+
+
+def _nothing_bars(_operation: Operation) -> Refusal | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Procedure:
     """One business: what is said, with which PINs, and what changes here.
 
     `pins` maps the name of an exchange to the PIN that it carries. `kept` gives the records that
     become durable when the far side has done it, `undone` those when it certainly has not.
-    `loses` is the kind of loss that takes effect here at once, before anybody is told.
+    `loses` is the kind of loss that takes effect here at once, before anybody is told. `barred`
+    tells from what the questions found why the last exchange is not made.
     """
 
     kind: OperationKind
@@ -89,6 +121,7 @@ class Procedure:
     kept: Keep = _nothing
     undone: Keep = _nothing
     loses: LossKind | None = None
+    barred: Callable[[Operation], Refusal | None] = _nothing_bars
 
     @property
     def has_proof(self) -> bool:
@@ -131,7 +164,8 @@ class Procedure:
         for planned in self.exchanges if is_proved else self.with_pins(()).exchanges:
             exchange = operation.exchanges[planned.name]
             if exchange.state is ExchangeState.PLANNED:
-                return Begin((exchange.name,))
+                bar = self.barred(operation) if planned is self.exchanges[-1] else None
+                return Settle(OperationState.FAILED, bar) if bar else Begin((exchange.name,))
             if exchange.state is not ExchangeState.APPROVED:
                 return self._unapproved(operation, exchange, now)
         code = operation.exchanges[self.exchanges[-1].name].response_code
@@ -153,6 +187,8 @@ class Procedure:
 
 _K, _P = OperationKind, PinPurpose
 _LOST = (bureau.VERIFY_PIN, bureau.REPORT_LOSS)
+_ECARD_PIN = {bureau.SET_ECARD_PIN.name: _P.ECARD_PIN}
+_ECARD_PROOF = {bureau.VERIFY_ECARD_PIN.name: _P.ECARD_PIN_PROOF}
 _PROOF = {bureau.VERIFY_PIN.name: _P.SS_PIN_PROOF}
 
 PROCEDURES: tuple[Procedure, ...] = (
@@ -190,8 +226,34 @@ PROCEDURES: tuple[Procedure, ...] = (
     Procedure(_K.CARD_REPLACE, (bureau.ORDER_CARD,), kept=_replacement_begun),
     Procedure(_K.CARD_TEMPORARY, (bureau.ORDER_CARD,)),
     Procedure(_K.CARD_COLLECT, (bureau.COLLECT_CARD,), kept=_card_replaced),
-    Procedure(_K.CARD_CANCEL, (bureau.CANCEL_CARD,)),
+    Procedure(_K.CARD_CANCEL, (bureau.CANCEL_CARD,), kept=_ecard_over),
     Procedure(_K.CARD_PROGRESS, (bureau.CARD_PROGRESS,)),
+    Procedure(
+        _K.ECARD_ISSUE,
+        (bureau.ISSUE_ECARD,),
+        {bureau.ISSUE_ECARD.name: _P.ECARD_PIN},
+        kept=_ecard_kept,
+    ),
+    Procedure(_K.ECARD_PIN_SET, (bureau.SET_ECARD_PIN,), _ECARD_PIN),
+    Procedure(_K.ECARD_PIN_RESET, (bureau.SET_ECARD_PIN,), _ECARD_PIN),
+    Procedure(
+        _K.ECARD_PIN_CHANGE,
+        (bureau.VERIFY_ECARD_PIN, bureau.SET_ECARD_PIN),
+        {**_ECARD_PROOF, **_ECARD_PIN},
+    ),
+    Procedure(
+        _K.ECARD_PAYMENT_ENABLE,
+        (core.ACCOUNT_INQUIRY, bureau.ENABLE_PAYMENT),
+        barred=_account_does_not_pay,
+    ),
+    Procedure(_K.ECARD_CODE, (bureau.VERIFY_ECARD_PIN, bureau.MAKE_CODE), _ECARD_PROOF),
+    Procedure(_K.ECARD_SCAN, (bureau.VERIFY_ECARD_PIN, bureau.SCAN), _ECARD_PROOF),
+    Procedure(
+        _K.ECARD_REVOKE,
+        (bureau.VERIFY_ECARD_PIN, bureau.REVOKE_ECARD),
+        _ECARD_PROOF,
+        kept=_ecard_over,
+    ),
 )
 """Every business in the life of a card; linking and activation have plans of their own."""
 

@@ -46,6 +46,14 @@ class OperationKind(StrEnum):
     CARD_COLLECT = "card-collect"
     CARD_CANCEL = "card-cancel"
     CARD_PROGRESS = "card-progress"
+    ECARD_ISSUE = "ecard-issue"
+    ECARD_PIN_SET = "ecard-pin-set"
+    ECARD_PIN_CHANGE = "ecard-pin-change"
+    ECARD_PIN_RESET = "ecard-pin-reset"
+    ECARD_PAYMENT_ENABLE = "ecard-payment-enable"
+    ECARD_CODE = "ecard-code"
+    ECARD_SCAN = "ecard-scan"
+    ECARD_REVOKE = "ecard-revoke"
 
 
 class OperationState(StrEnum):

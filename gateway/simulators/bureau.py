@@ -14,7 +14,7 @@ from gateway.iso8583.message import Message
 from gateway.regions.profile import RegionProfile
 from gateway.regions.rules import Rules
 from gateway.regions.vocabulary import Business, PinDemand, Scene
-from gateway.simulators import card_desk, loss_desk
+from gateway.simulators import card_desk, ecard_desk, loss_desk
 from gateway.simulators.desk import Outcome, Request, text
 from gateway.simulators.links import Link, Links
 from gateway.simulators.pin import BadPinBlock
@@ -28,7 +28,16 @@ _APPROVED: Final = ResponseCode.APPROVED
 _NO_SUCH_CARD: Final = Outcome.refused(ResponseCode.NO_SUCH_CARD, "UNKNOWN_CARD")
 _NO_SUCH_LINK: Final = Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "NO_ACTIVE_LINK")
 LOCK_AFTER: Final = 6  # wrong tries in a row, where a region does not say (seeds/001: 连续6次)
-_TOLD: Final = frozenset({"CS", "PS", "TL", "MB", "OS", "ON", "DU", "NC", "CO"})
+_TOLD: Final = frozenset({"CS", "PS", "TL", "MB", "OS", "ON", "DU", "NC", "CO", "EN", "ES"})
+_ECARD_MESSAGES: Final = (
+    "ecard-issue",
+    "ecard-revoke",
+    "ecard-payment",
+    "ecard-scan",
+    "ecard-code",
+    "ecard-pin-set",
+    "ecard-pin-verify",
+)
 _NOT_DONE: Final = ResponseCode.STATE_DOES_NOT_ALLOW
 
 Handler = Callable[[CardRecord, Request, datetime], Outcome]
@@ -57,6 +66,7 @@ class Bureau:
         self._population = population
         self._read_pin = read_pin
         self._salt = salt
+        self._platform = ecard_desk.Platform(read_pin, salt)
         self._institutions = {institution.code for institution in profile.institutions}
         self._cards: dict[str, CardRecord] = {}
         self.links = Links()
@@ -99,7 +109,23 @@ class Bureau:
             "card-collect": self._through_link(self._collect_card),
             "card-cancel": self._through_link(lambda card, _request, _now: card_desk.cancel(card)),
             "card-progress": self._through_link(_card_progress),
+            **dict.fromkeys(_ECARD_MESSAGES, self._through_link(self._on_ecard)),
         }
+
+    def _on_ecard(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
+        return self._platform.carry_out(card, request, now, self._rules(now).ecard)
+
+    def scan_ecard(self, number: str, code: str, now: datetime) -> bool:
+        """Scan a code that an app shows, as a pharmacy does."""
+        card, rules = self.card(number, now), self._rules(now).ecard
+        return card is not None and rules is not None and ecard_desk.scan(card, code, now, rules)
+
+    def challenge_ecard(self, number: str, now: datetime) -> str | None:
+        """Show a code for the app of a card's holder to scan."""
+        card, rules = self.card(number, now), self._rules(now).ecard
+        if card is None or rules is None:
+            return None
+        return ecard_desk.challenge(card, now, rules, self._salt())
 
     def finish_card(self, number: str, now: datetime) -> bool:
         """Let the ordered card be made at once; False when none is ordered."""

@@ -9,6 +9,8 @@
 ``POST /_sim/reset``            forget everything that happened
 ``POST /_sim/key-change``       send the gateway a new key: ``{"key": "mac"}`` or ``"pin"``
 ``POST /_sim/cut-over``         tell the gateway the new business day: ``{"day": "1122"}``
+``POST /_sim/ecard-scan``       bureau: is this code of an e-card good? ``{"card", "code"}``
+``POST /_sim/ecard-challenge``  bureau: show a code for the app to scan: ``{"card"}``
 ``POST /_sim/card-made``        bureau: the ordered card is made: ``{"card"}``
 ``POST /_sim/pharmacy``         bureau: is this PIN accepted? ``{"card", "pin", "on"}``
 ==============================  =========================================================
@@ -95,6 +97,15 @@ class _Sale:
     on: date | None = None
 
 
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, repr=False)
+class _Scan:
+    """A handling system's scan of what an app shows."""
+
+    card: _Number
+    code: Annotated[str, Field(max_length=32)]
+
+
 class Handler(NamedTuple):
     """What parameters or body an HTTP method takes, and what it does with them."""
 
@@ -175,9 +186,11 @@ class BureauSide(Side):
     host: Host[Bureau]
 
     def paths(self) -> dict[str, dict[str, Handler]]:
-        """Add the pharmacy and the maker of cards."""
+        """Add the pharmacy, the maker of cards and what scans e-cards."""
         return super().paths() | {
             "pharmacy": {"POST": Handler(_Sale, self._pharmacy)},
+            "ecard-scan": {"POST": Handler(_Scan, self._scan)},
+            "ecard-challenge": {"POST": Handler(_OneCard, self._challenge)},
             "card-made": {"POST": Handler(_OneCard, self._card_made)},
         }
 
@@ -195,6 +208,16 @@ class BureauSide(Side):
         if card is None:
             raise LookupError
         return card_view(card, rules.links)
+
+    def _scan(self, scanned: _Scan) -> Mapping[str, Any]:
+        good = self.host.rules.scan_ecard(scanned.card, scanned.code, self.host.now())
+        return {"answer": "accepted" if good else "refused"}
+
+    def _challenge(self, wanted: _OneCard) -> Mapping[str, Any]:
+        code = self.host.rules.challenge_ecard(wanted.card or "", self.host.now())
+        if code is None:
+            raise LookupError
+        return {"code": code}
 
     def _card_made(self, wanted: _OneCard) -> Mapping[str, Any]:
         if not self.host.rules.finish_card(wanted.card or "", self.host.now()):

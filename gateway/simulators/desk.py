@@ -17,7 +17,7 @@ from gateway.terms.response_codes import ResponseCode
 
 # One busy hour of a large bank at 30 requests per second: nothing is repeated later than that.
 REMEMBERED_MAX: Final = 100_000
-_REVERSIBLE: Final = frozenset({"link-register", "link-remove"})
+_REVERSIBLE: Final = frozenset({"link-register", "link-remove", "ecard-issue"})
 _QUESTIONS: Final = frozenset({"account-inquiry", "card-inquiry", "outcome-inquiry"})
 _MAC_FIELDS: Final = frozenset({64, 128})
 

@@ -16,6 +16,31 @@ class CardOrder:
     is_made: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ShownCode:
+    """A code that one side shows and the other scans once."""
+
+    code: str
+    expires_at: datetime
+
+
+@dataclass(slots=True, repr=False)
+class Ecard:
+    """The e-card of a card."""
+
+    number: str
+    pin: PinHash | None = None
+    wrong_tries: int = 0
+    pays: bool = False
+    shown: ShownCode | None = None
+    challenge: ShownCode | None = None
+
+    @property
+    def state(self) -> str:
+        """Subfield ES."""
+        return "P" if self.pays else "A"
+
+
 @dataclass(slots=True, repr=False)
 class CardRecord:
     """One card as the bureau keeps it."""
@@ -31,3 +56,4 @@ class CardRecord:
     before_loss: CardState = CardState.NORMAL
     loss_reference: str = ""
     order: CardOrder | None = None
+    ecard: Ecard | None = None

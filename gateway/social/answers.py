@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.social.card import CardHolder, CardState, NewCard, PinState
+from gateway.social.card import CardHolder, CardState, NewCard, OneTimeCode, PinState
 from gateway.terms.errors import PeerError
-from gateway.terms.numbers import CitizenId, Mobile, PersonName, SsCardNumber
+from gateway.terms.numbers import CitizenId, EcardNumber, Mobile, PersonName, SsCardNumber
 from gateway.terms.refusals import Refusal
 from gateway.terms.response_codes import ResponseCode
 
@@ -18,6 +18,9 @@ class CardFinding:
     holder: CardHolder
     card_state: CardState
     pin_state: PinState
+
+
+Told = NewCard | Mobile | EcardNumber | OneTimeCode
 
 
 def told(private: Mapping[str, str]) -> Mapping[str, str]:
@@ -38,6 +41,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "OS": ("order_state", lambda code: _ORDER_STATES[code]),
     "ON": ("order", str),
     "DU": ("due_on", lambda day: datetime.strptime(f"{day}Z", "%Y%m%d%z").date().isoformat()),
+    "ES": ("ecard_state", lambda code: _ECARD_STATES[code]),
     "CO": ("carried_over", lambda code: " ".join(_CARRIED_OVER[each] for each in code)),
 }
 
@@ -48,6 +52,12 @@ _ORDER_STATES: Mapping[str, str] = {
     "W": "waiting-to-be-collected",
     "H": "handed-over",
 }
+_ECARD_STATES: Mapping[str, str] = {
+    "A": "active",
+    "P": "active-and-pays",
+    "S": "stopped",
+    "R": "revoked",
+}
 _CARRIED_OVER: Mapping[str, str] = {"P": "ss-pin", "L": "link", "M": "mobile", "-": "nothing"}
 
 
@@ -55,11 +65,12 @@ def _word(state: CardState | PinState) -> str:
     return state.name.lower().replace("_", "-")
 
 
-def finding(message: str, private: Mapping[str, str]) -> CardFinding | NewCard | Mobile | None:
+def finding(message: str, private: Mapping[str, str]) -> CardFinding | Told | None:
     """Read what an approved answer tells of persons; None for messages that tell nothing.
 
     Binding a mobile number, and an inquiry after it, tell the number that is bound now; handing
-    over a card, and an inquiry after it, tell the card's number.
+    over a card, and an inquiry after it, tell the card's number; issuing an e-card tells the
+    e-card's, and making a code tells the code.
 
     Raises `PeerError` naming the subfield of DE 48 that is missing or breaks its rule.
     """
@@ -79,11 +90,18 @@ def finding(message: str, private: Mapping[str, str]) -> CardFinding | NewCard |
         raise PeerError("DE 48: the holder told by the bureau breaks a rule") from None
 
 
-_TELLING_NUMBERS = frozenset({"mobile-bind", "card-collect", "outcome-inquiry"})
+_TELLING_NUMBERS = frozenset(
+    {"mobile-bind", "card-collect", "ecard-issue", "ecard-code", "outcome-inquiry"}
+)
 
 
-def _number(private: Mapping[str, str]) -> NewCard | Mobile | None:
+def _number(private: Mapping[str, str]) -> Told | None:
     try:
+        if "EN" in private:
+            return EcardNumber(private["EN"])
+        if "CQ" in private:
+            expires_at = datetime.strptime(private.get("CX", "") + "Z", "%Y%m%d%H%M%S%z")
+            return OneTimeCode(private["CQ"], expires_at)
         if "NC" in private:
             return NewCard(SsCardNumber(private["NC"]), "L" in private.get("CO", ""))
         return Mobile(private["MB"]) if "MB" in private else None
@@ -98,6 +116,9 @@ _BY_REASON = {
     "LOSS_FORMAL": Refusal.LOSS_FORMAL,
     "LOSS_NOT_FORMAL": Refusal.LOSS_NOT_FORMAL,
     "NO_CARD_WAITING": Refusal.NO_CARD_WAITING,
+    "NO_ECARD": Refusal.NO_ECARD,
+    "SAME_AS_CARD_PIN": Refusal.PIN_AS_CARD_PIN,
+    "CODE_SPENT": Refusal.CODE_SPENT,
     "REPLACEMENT_BEGUN": Refusal.REPLACEMENT_BEGUN,
 }
 

@@ -1,14 +1,16 @@
 """The social-security card as the bank knows it, and the states a bureau tells of."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 
 from gateway.terms.losses import Loss, lifted
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
     CitizenId,
+    EcardNumber,
     LinkId,
     Mobile,
     OperationId,
@@ -52,7 +54,7 @@ class SocialCard:
     """The social half of a link; `holder` is known once the bureau has told it.
 
     `loss` is the newest loss reported through this gateway that is not cancelled, `replacing` says
-    that another card was ordered in its place.
+    that another card was ordered in its place; `ecard` is issued for the card.
     """
 
     link: LinkId
@@ -63,6 +65,7 @@ class SocialCard:
     holder: CardHolder | None = None
     loss: Loss | None = None
     replacing: bool = False
+    ecard: EcardNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +123,51 @@ class NewCard:
     keeps_link: bool
 
 
-CardRecord = HolderKept | SsLossKept | SsLossLifted | MobileBound | ReplacementBegun | CardReplaced
+@dataclass(frozen=True, slots=True)
+class EcardKept:
+    """Record: the e-card of the card has this number, or there is none any more."""
+
+    link: LinkId
+    number: EcardNumber | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeCode:
+    """A code of the e-card, told once and never kept."""
+
+    code: str = field(repr=False)
+    expires_at: datetime
+
+
+CardRecord = (
+    HolderKept
+    | SsLossKept
+    | SsLossLifted
+    | MobileBound
+    | ReplacementBegun
+    | CardReplaced
+    | EcardKept
+)
 
 
 def keep(card: SocialCard, record: CardRecord) -> SocialCard:
     """Take a record into the card that it is about."""
+    changes: dict[str, Any]
     match record:
         case HolderKept():
-            return replace(card, holder=record.holder)
+            changes = {"holder": record.holder}
         case SsLossKept():
-            return replace(card, loss=record.loss)
+            changes = {"loss": record.loss}
         case SsLossLifted():
-            return replace(card, loss=lifted(card.loss, record.reference))
+            changes = {"loss": lifted(card.loss, record.reference)}
         case MobileBound():
-            return replace(card, mobile=record.mobile)
+            changes = {"mobile": record.mobile}
         case ReplacementBegun():
-            return replace(card, replacing=True)
+            changes = {"replacing": True}
+        case EcardKept():
+            changes = {"ecard": record.number}
         case CardReplaced():
-            return replace(card, number=record.number, loss=None, replacing=False)
+            changes = {"number": record.number, "loss": None, "replacing": False, "ecard": None}
         case _:
             assert_never(record)
+    return replace(card, **changes)

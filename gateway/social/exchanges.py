@@ -25,11 +25,24 @@ ORDER_CARD = Exchange("bureau-card-order", Side.SOCIAL, "card-order", Recovery.F
 COLLECT_CARD = Exchange("bureau-card-collect", Side.SOCIAL, "card-collect", Recovery.FORWARD)
 CANCEL_CARD = Exchange("bureau-card-cancel", Side.SOCIAL, "card-cancel", Recovery.FORWARD)
 CARD_PROGRESS = Exchange("bureau-card-progress", Side.SOCIAL, "card-progress", Recovery.QUERY)
+ISSUE_ECARD = Exchange("bureau-ecard-issue", Side.SOCIAL, "ecard-issue", Recovery.REVOCABLE)
+REVOKE_ECARD = Exchange("bureau-ecard-revoke", Side.SOCIAL, "ecard-revoke", Recovery.FORWARD)
+ENABLE_PAYMENT = Exchange("bureau-ecard-payment", Side.SOCIAL, "ecard-payment", Recovery.FORWARD)
+SCAN = Exchange("bureau-ecard-scan", Side.SOCIAL, "ecard-scan", Recovery.FORWARD)
+SET_ECARD_PIN = Exchange(
+    "bureau-ecard-pin-set", Side.SOCIAL, "ecard-pin-set", Recovery.AT_MOST_ONCE
+)
+VERIFY_ECARD_PIN = Exchange(
+    "bureau-ecard-pin-verify", Side.SOCIAL, "ecard-pin-verify", Recovery.QUERY
+)
+MAKE_CODE = Exchange("bureau-ecard-code", Side.SOCIAL, "ecard-code", Recovery.QUERY)
 ACCOUNT_ACTIVATED = Exchange(
     "bureau-account-activated", Side.SOCIAL, "account-activated", Recovery.ADVICE
 )
 
-WITH_PIN = frozenset({"pin-set", "pin-verify", "pin-reset"})
+WITH_PIN = frozenset(
+    {"pin-set", "pin-verify", "pin-reset", "ecard-issue", "ecard-pin-set", "ecard-pin-verify"}
+)
 """Messages that carry a PIN block."""
 
 

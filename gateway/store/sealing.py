@@ -17,6 +17,7 @@ from gateway.terms.numbers import (
     AgencyCode,
     CitizenId,
     CustomerNumber,
+    EcardNumber,
     LinkId,
     Mobile,
     OperationId,
@@ -68,6 +69,7 @@ class Sealer:
             CardHolder(*_person(holder)) if holder else None,
             _loss(members.get("loss")),
             members.get("replacing", False),
+            EcardNumber(members["ecard"]) if "ecard" in members else None,
         )
 
     def seal_account(self, account: FinancialAccount) -> bytes:
@@ -96,6 +98,8 @@ def _card_members(card: SocialCard) -> dict[str, object]:
         members["holder"] = _person_members(card.holder)
     if card.replacing:
         members["replacing"] = True
+    if card.ecard is not None:
+        members["ecard"] = card.ecard.value
     return members | _loss_members(card.loss)
 
 

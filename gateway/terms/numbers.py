@@ -62,6 +62,14 @@ class SsCardNumber(_Sensitive):
     rule = "8 to 12 digits or capital letters"
 
 
+class EcardNumber(_Sensitive):
+    """Number of an electronic SS card, the same on every channel (seeds/003)."""
+
+    __slots__ = ()
+    pattern = re.compile(r"[0-9A-Z]{12,32}")
+    rule = "12 to 32 digits or capital letters"
+
+
 class Pan(_Sensitive):
     """Bank card number of the financial account: 16 to 19 digits with a Luhn check digit.
 

@@ -174,6 +174,17 @@ class Refusal(Enum):
         "没有待领取的社保卡。",
         "There is no card waiting to be collected.",
     )
+    NO_ECARD = ("NO_ECARD", "尚未签发电子社保卡。", "No e-card is issued for this card.")
+    PIN_AS_CARD_PIN = (
+        "PIN_AS_CARD_PIN",
+        "电子社保卡密码不能与实体社保卡密码相同。",
+        "The PIN of the e-card must not be that of the card.",
+    )
+    CODE_SPENT = (
+        "CODE_SPENT",
+        "二维码已使用或已失效。",
+        "The code is used or expired.",
+    )
     REPLACEMENT_BEGUN = (
         "REPLACEMENT_BEGUN",
         "已办理补卡,挂失不能解除。",

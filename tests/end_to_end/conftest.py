@@ -214,6 +214,14 @@ class Peer:
         """Give the active links of a person's card (account)."""
         return [link["link"] for link in self.state(who)["links"] if link["active"]]
 
+    def scan(self, who: Person, code: str) -> str:
+        """Scan what a person's app shows; tells whether it was good."""
+        return self._ask("ecard-scan", {"card": who.card, "code": code}).body["answer"]
+
+    def challenge(self, who: Person) -> str:
+        """Have a handling system show a code for a person's app to scan."""
+        return self._ask("ecard-challenge", {"card": who.card}).body["code"]
+
     def make_card(self, who: Person) -> None:
         """Let the card that was ordered in place of a person's be made at once."""
         assert self._ask("card-made", {"card": who.card}).status == 200
@@ -250,6 +258,7 @@ class Town(Ensemble):
         self._amend = amend
         self._tls = tls
         self.other_token = secrets.token_urlsafe(32)
+        self.app_token = secrets.token_urlsafe(32)
         self.counter_token = secrets.token_urlsafe(32)
         self.wires: dict[str, Wire] = {}
         self.bureau_peer = Peer(self, Side.SOCIAL)
@@ -267,6 +276,8 @@ class Town(Ensemble):
         digest = sha256(self.other_token.encode()).hexdigest()
         channel = f'[http.channels.other]\ntoken_sha256 = "{digest}"\n'
         digest = sha256(self.counter_token.encode()).hexdigest()
+        app_digest = sha256(self.app_token.encode()).hexdigest()
+        channel += f'[http.channels.app]\ntoken_sha256 = "{app_digest}"\nkind = "app"\n'
         channel += f'[http.channels.counter]\ntoken_sha256 = "{digest}"\nkind = "counter"\n'
         text = self._amend(self, f"{self.lines}\n{text}\n{channel}")
         self.configuration.write_text(text, "utf-8")
@@ -331,6 +342,10 @@ class Citizen:
     def at_counter(self, proofs: str = "citizen-id, card-present") -> "Citizen":
         """Give the same customer at the counter, where links are that channel's own."""
         return replace(self, token=self.town.counter_token, proofs=proofs)
+
+    def in_app(self, proofs: str = "session") -> "Citizen":
+        """Give the same customer in the bank's app, which has seen these proofs."""
+        return replace(self, token=self.town.app_token, proofs=proofs)
 
     @property
     def bank(self) -> OnlineBank:

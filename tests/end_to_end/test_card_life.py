@@ -166,3 +166,92 @@ def test_a_temporary_card_is_there_at_once(town_of, newcomer):
         "due_on": today,
         "fee": "free",
     }
+
+
+@pytest.fixture
+def kunming(town_of):
+    return town_of("kunming")
+
+
+@pytest.fixture
+def in_app(newcomer, kunming):
+    """Give a customer who linked the card in the bank's app, and whose face was recognised."""
+    customer = newcomer(of=kunming).in_app("session, card-number, face, bank-card")
+    return customer.linked("99530101")
+
+
+def issued(customer, pin=RIGHT):
+    """Have the e-card issued."""
+    body = customer.pin_body(pin, customer.session("ecard-pin"))
+    return customer.do("ecard", body)
+
+
+def test_an_ecard_is_issued_once_and_has_a_pin_of_its_own(in_app):
+    """The same number whoever asks again; the old PIN is needed to change it, but not to reset."""
+    first, second = issued(in_app), issued(in_app, NEW)
+    number = in_app.bank.get(f"/v1/links/{in_app.link}").body["ecard_number"]
+
+    def change(old):
+        body = in_app.pin_body(NEW, in_app.session("ecard-pin"))
+        proof = in_app.pin_body(old, in_app.session("ecard-pin-proof"))
+        return in_app.do("ecard/pin/change", body | {"current_pin": proof})
+
+    wrong, right = change(WRONG), change(RIGHT)
+    reset = in_app.do("ecard/pin/reset", in_app.pin_body(RIGHT, in_app.session("ecard-pin")))
+
+    assert (first.status, second.status) == (200, 200)
+    assert first.body["result"] == second.body["result"] == {"ecard_state": "active"}
+    assert number.endswith(in_app.who.card[-2:])
+    assert (wrong.status, wrong.body["code"]) == (422, "WRONG_PIN")
+    assert (right.status, reset.status) == (200, 200)
+
+
+def test_without_a_face_no_ecard_is_issued(newcomer, kunming):
+    """The one-time notice names what is missing."""
+    customer = newcomer(of=kunming).in_app("session").linked("99530101")
+
+    refused = issued(customer)
+
+    assert (refused.status, refused.body["code"]) == (403, "PROOF_MISSING")
+    assert "face" in str(refused.body["not_granted"])
+
+
+def test_a_code_is_scanned_once_either_way(in_app, kunming):
+    """What the app shows and what it scans are good for one scan; neither is told again."""
+    issued(in_app)
+    bureau, key = kunming.bureau_peer, "code-1-" + in_app.link
+    path = f"/v1/links/{in_app.link}/ecard/codes"
+    shown = in_app.bank.change("POST", path, {}, key)
+    again = in_app.bank.change("POST", path, {}, key)
+    code = shown.body["one_time_code"]["code"]
+    scans = [bureau.scan(in_app.who, code) for _ in range(2)]
+    asked = bureau.challenge(in_app.who)
+    confirmed = [in_app.do("ecard/scans", {"code": asked}) for _ in range(2)]
+
+    assert scans == ["accepted", "refused"]
+    assert (again.status, "one_time_code" in again.body) == (200, False)
+    assert [answer.status for answer in confirmed] == [200, 422]
+    assert confirmed[1].body["code"] == "CODE_SPENT"
+
+
+def test_an_ecard_pays_and_is_revoked(in_app):
+    """Payment is a step of its own; a revoked e-card is no more."""
+    issued(in_app)
+    pays = in_app.do("ecard/payment")
+    revoked = in_app.do("ecard/revocation", {})
+    after = in_app.do("ecard/codes", {})
+
+    assert pays.body["result"]["ecard_state"] == "active-and-pays"
+    assert (revoked.status, after.status, after.body["code"]) == (200, 409, "NO_ECARD")
+
+
+def test_an_issue_that_nobody_can_speak_for_is_undone(in_app, kunming):
+    """The platform issued it, no answer arrives, no inquiry either: nothing of it stands."""
+    bureau = kunming.bureau_peer
+    bureau.fault("ecard-issue", "drop_answer", times=3)
+    bureau.fault("outcome-inquiry", "drop_request", times=3)
+
+    settled = in_app.settled(issued(in_app))
+
+    assert (settled["state"], settled["refusal"]["code"]) == ("failed", "BUREAU_UNAVAILABLE")
+    assert in_app.do("ecard/codes", {}).body["code"] == "NO_ECARD"

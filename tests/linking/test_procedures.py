@@ -2,17 +2,36 @@
 
 import pytest
 
-from gateway.financial.account import AccountLossLifted
+from gateway.financial.account import AccountLossLifted, AccountOwner, AccountState
+from gateway.financial.answers import AccountFinding
 from gateway.linking.link import LinkState
 from gateway.linking.procedures import BY_KIND, LINKS_AT_REPLACEMENT, PROCEDURES, UNPROVED
 from gateway.operations import life
 from gateway.operations.exchange import Form, Recovery
 from gateway.operations.facts import OperationKind, OperationState
-from gateway.social.card import CardReplaced, MobileBound, NewCard, ReplacementBegun, SsLossLifted
-from gateway.terms.numbers import Mobile, OperationId, SsCardNumber
+from gateway.social.card import (
+    CardReplaced,
+    EcardKept,
+    MobileBound,
+    NewCard,
+    ReplacementBegun,
+    SsLossLifted,
+)
+from gateway.terms.numbers import (
+    CitizenId,
+    CustomerNumber,
+    EcardNumber,
+    Mobile,
+    OperationId,
+    PersonName,
+    SsCardNumber,
+)
 from gateway.terms.refusals import Refusal
 
 K, O, R = OperationKind, OperationState, Refusal  # noqa: E741 - as elsewhere here
+OWNER = AccountOwner(
+    CustomerNumber("C00000001"), PersonName("测试甲"), CitizenId("350299199001010010")
+)
 VERIFY, SET = "bureau-pin-verify", "bureau-pin-set"
 ROWS = pytest.mark.parametrize("row", PROCEDURES, ids=lambda row: row.kind)
 
@@ -104,7 +123,7 @@ def test_a_question_waits_for_nothing(script):
     beside = {row.kind for row in PROCEDURES if row.is_beside_others}
 
     losses = {row.kind for row in PROCEDURES if row.loses}
-    assert beside == {K.SS_PIN_STATE, K.CARD_PROGRESS} | losses
+    assert beside == {K.SS_PIN_STATE, K.CARD_PROGRESS, K.ECARD_CODE} | losses
     assert script(K.SS_PIN_STATE).begin().answer("card-inquiry").state is O.SUCCEEDED
 
 
@@ -207,6 +226,61 @@ def test_the_link_goes_over_to_the_new_card_as_region_or_bureau_say(
         assert play.records == [CardReplaced(play.operation.link, number)]
     else:
         assert play.link_states == [LinkState.REMOVED]
+
+
+ISSUE, PAY = "bureau-ecard-issue", "bureau-ecard-payment"
+
+
+@pytest.mark.parametrize("form", [Form.ORIGINAL, Form.INQUIRY])
+def test_an_issued_ecard_is_kept_with_its_card(form, script):
+    """Its number comes with the answer, or with that to the inquiry."""
+    number = EcardNumber("E00000000001")
+    play = script(K.ECARD_ISSUE).begin()
+    if form is Form.INQUIRY:
+        play.silence(ISSUE)
+
+    play.answer(ISSUE, form=form, finding=number)
+
+    assert play.records == [EcardKept(play.operation.link, number)]
+
+
+def test_an_issue_that_nobody_can_speak_for_is_revoked(script):
+    """Asked after in vain it is undone until that is confirmed; a late answer changes nothing."""
+    play = script(K.ECARD_ISSUE).begin().silence(ISSUE).silence(ISSUE)
+    late = play.answer(ISSUE).state
+
+    play.answer(ISSUE, form=Form.REVERSAL)
+
+    assert late is O.PENDING
+    assert play.sent[-1] == (ISSUE, Form.REVERSAL, False)
+    assert (ended(play), play.records) == ((O.FAILED, R.BUREAU_UNAVAILABLE), [])
+
+
+@pytest.mark.parametrize(
+    ("state", "refusal"),
+    [
+        (AccountState.NOT_ACTIVATED, R.NOT_ACTIVATED),
+        (AccountState.LOST, R.ACCOUNT_LOST),
+        (AccountState.FROZEN, R.NOT_ACTIVATED),
+    ],
+)
+def test_an_ecard_pays_from_an_active_account_only(state, refusal, script):
+    """The core is asked first; the bureau hears nothing of an account that cannot pay."""
+    play = script(K.ECARD_PAYMENT_ENABLE).begin()
+
+    play.answer("account-inquiry", finding=AccountFinding(OWNER, state))
+
+    assert ended(play) == (O.FAILED, refusal)
+    assert len(play.sent) == 1
+
+
+@pytest.mark.parametrize("kind", [K.ECARD_REVOKE, K.CARD_CANCEL])
+def test_no_ecard_is_left_of_what_is_over(kind, script):
+    """Revoked by itself or with its card, it is not kept here any more."""
+    play = script(kind, details={UNPROVED: "yes"}).begin()
+    (name,) = [name for name, _, _ in play.sent]
+
+    assert play.answer(name).records == [EcardKept(play.operation.link, None)]
 
 
 def test_a_pin_in_force_that_is_not_shown_is_not_compared(script):

@@ -101,6 +101,18 @@ def make_bureau():
 
 
 @pytest.fixture
+def specifications():
+    """Give the directory of the shipped specifications."""
+    return SPECS
+
+
+@pytest.fixture
+def read_pin():
+    """Give what finds and opens the PIN block of a bureau's message."""
+    return pin_reader("iso-1")
+
+
+@pytest.fixture
 def region():
     """Give Xiamen's profile."""
     return parse_profile(XIAMEN, "xiamen.toml")

@@ -12,6 +12,7 @@ from gateway.social.card import (
     CardHolder,
     CardReplaced,
     CardState,
+    EcardKept,
     HolderKept,
     MobileBound,
     PinState,
@@ -26,6 +27,7 @@ from gateway.terms.numbers import (
     Address,
     AgencyCode,
     CitizenId,
+    EcardNumber,
     LinkId,
     Mobile,
     OperationId,
@@ -65,6 +67,7 @@ def test_a_card_and_its_holder_print_masked(value):
 
 
 OLD, NEW = OperationId("op_" + "1" * 26), OperationId("op_" + "2" * 26)
+ECARD = EcardNumber("E00000000001")
 OTHER_HOLDER = CardHolder(HOLDER.name, HOLDER.citizen_id)
 LOSS = Loss(LossKind.TEMPORARY, NEW, datetime(2026, 11, 21, tzinfo=UTC))
 
@@ -75,6 +78,7 @@ LOSS = Loss(LossKind.TEMPORARY, NEW, datetime(2026, 11, 21, tzinfo=UTC))
         (SsLossKept(CARD.link, LOSS), {"loss": LOSS}),
         (MobileBound(CARD.link, Mobile("16400000001")), {"mobile": Mobile("16400000001")}),
         (ReplacementBegun(CARD.link), {"replacing": True}),
+        (EcardKept(CARD.link, ECARD), {"ecard": ECARD}),
         (HolderKept(CARD.link, OTHER_HOLDER), {"holder": OTHER_HOLDER}),
     ],
 )
@@ -92,7 +96,7 @@ def test_a_late_word_on_an_older_loss_changes_nothing():
 
 
 def test_a_new_card_is_neither_lost_nor_being_replaced():
-    """The old card's loss and order end with it."""
-    lost, number = replace(CARD, loss=LOSS, replacing=True), SsCardNumber("T50000001")
+    """The old card's loss, order and e-card end with it."""
+    lost, number = replace(CARD, loss=LOSS, replacing=True, ecard=ECARD), SsCardNumber("T50000001")
 
     assert keep(lost, CardReplaced(CARD.link, number)) == replace(CARD, number=number)
