@@ -12,6 +12,7 @@ module              holds
 ``envelope``        opens the browser's JWE
 ``pin_list``        the operator's own list of refused PINs
 ``limits``          one-time sessions, refused attempts per card, blocks tried in one way
+``attempts``        refused attempts on disk, over a restart
 ``key_store``       a side's keys, each given out for its one purpose
 ``key_ledger``      what is known of every key that a store has or had, sealed
 ``key_custody``     what is done to a store: taken in, rotated, revoked, each audited

@@ -1,12 +1,15 @@
 """What the module remembers so that nothing can be tried too often: bounded, and failing closed.
 
 All kinds keep two generations, the present one and the one before, and drop the older when its
-time is over: no entry is looked for by age, and memory has a bound. The memory is the process's
-own; a new process begins empty, which is why the gateway burns its sessions durably as well.
+time is over: no entry is looked for by age, and memory has a bound. Refused attempts of cards are
+on disk as well; the rest is the process's own, and a new process begins empty, which is why the
+gateway burns its sessions durably.
 """
 
 import hashlib
 from collections.abc import Iterable
+
+from gateway.hsm.attempts import AttemptFile, Attempts
 
 _DIGEST_BYTES = 16
 
@@ -42,17 +45,22 @@ class BurntIds:
 
 
 class RefusedAttempts:
-    """Counts refused attempts of each card over one to two times `seconds`."""
+    """Counts refused attempts of each card over one to two times `seconds`.
 
-    __slots__ = ("_before", "_cards_max", "_ends", "_now", "_refusals_max", "_seconds")
+    With a `file` they outlive the process.
+    """
 
-    def __init__(self, refusals_max: int, seconds: float, cards_max: int) -> None:
+    __slots__ = ("_before", "_cards_max", "_ends", "_file", "_now", "_refusals_max", "_seconds")
+
+    def __init__(
+        self, refusals_max: int, seconds: float, cards_max: int, file: AttemptFile | None = None
+    ) -> None:
         self._refusals_max = refusals_max
         self._seconds = seconds
         self._cards_max = cards_max
-        self._now: dict[str, int] = {}
-        self._before: dict[str, int] = {}
-        self._ends = 0.0
+        self._file = file
+        kept = file.read() if file else Attempts(0.0, {}, {})
+        self._ends, self._before, self._now = kept
 
     def allows(self, card: str, now: float) -> bool:
         """Tell whether the card may try once more."""
@@ -64,6 +72,8 @@ class RefusedAttempts:
     def count(self, card: str) -> None:
         """Count a refused attempt of a card that was allowed to try."""
         self._now[card] = self._now.get(card, 0) + 1
+        if self._file:
+            self._file.add(card)
 
     def _turn(self, now: float) -> None:
         if now < self._ends:
@@ -72,6 +82,8 @@ class RefusedAttempts:
         self._before = {} if skipped_a_generation else self._now
         self._now = {}
         self._ends = now + self._seconds
+        if self._file:
+            self._file.begin(self._ends, self._before)
 
 
 class TriedBlocks:

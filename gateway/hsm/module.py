@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from gateway.hsm import pin_protocol, protocol
+from gateway.hsm.attempts import ATTEMPTS_FILE, AttemptFile
 from gateway.hsm.frames import BrokenFrame, Frame, FrameReader, write_frame
 from gateway.hsm.pin_list import read_pin_list
 from gateway.hsm.protocol import MISUSE, Command
@@ -60,7 +61,8 @@ def run(
     keeper = StoreKeeper(store_directory, side, time.time)  # noqa: TID251 - see the line above
     operators = read_pin_list(pin_list) if pin_list else PinList()
     # Whether a session is over is not left to the clock of the process that asks.
-    module = SoftModule(keeper.store, time.time, operators)  # noqa: TID251 - see the line above
+    attempts = AttemptFile(store_directory / ATTEMPTS_FILE)
+    module = SoftModule(keeper.store, time.time, operators, attempts)  # noqa: TID251 - see above
     module.keeper = keeper
     gc.freeze()  # what is here now stays: no collection need look at it again
     listening = _listening_socket(socket_path)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from gateway.hsm.attempts import AttemptFile
 from gateway.hsm.envelope import EnvelopeRefused, SealedPayload, agree_on, open_payload
 from gateway.hsm.key_purpose import KeyPurpose
 from gateway.hsm.key_store import KeyStore
@@ -50,11 +51,16 @@ _REFUSALS = {
 class SoftModule:
     """The commands of one side's module; `clock` gives seconds since the epoch.
 
-    `operators` are PINs refused besides those of any region's rules.
+    `operators` are PINs refused besides those of any region's rules; `attempts` keeps the refused
+    attempts of cards over a restart.
     """
 
     def __init__(
-        self, store: KeyStore, clock: Callable[[], float], operators: PinList = _NO_LIST
+        self,
+        store: KeyStore,
+        clock: Callable[[], float],
+        operators: PinList = _NO_LIST,
+        attempts: AttemptFile | None = None,
     ) -> None:
         self._store = store
         self.keeper: StoreKeeper | None = None
@@ -62,7 +68,7 @@ class SoftModule:
         self._operators = operators
         self._burnt = BurntIds(SESSION_SECONDS_MAX, BURNT_IDS_MAX)
         self._tried = TriedBlocks(SESSION_SECONDS_MAX, TRIED_BLOCKS_MAX)
-        self._refused = RefusedAttempts(REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX)
+        self._refused = RefusedAttempts(REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX, attempts)
 
     def begin(self, request: SetPin) -> "PinAttempt":
         """Use the session up and agree on the envelope's key; the PIN stays enciphered.

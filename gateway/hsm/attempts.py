@@ -1,0 +1,85 @@
+"""The refused attempts of cards on disk, so that who restarts the module does not clear them.
+
+::
+
+    ends 1800003600          when the present span of time is over, in seconds since the epoch
+    before 3 5f0c…           refusals of the span before, by card
+    5f0c…                    one refusal of the present span
+
+Cards stand there under the keyed fingerprint by which the gateway names them: no number and
+nothing of a PIN. A line is handed to the kernel when the refusal is answered, so it outlives the
+process, however that ends; the last ones may be lost when the machine itself does.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.hsm.private_files import read_private, replace_private
+from gateway.terms.errors import LocalError, SpecificationError
+
+ATTEMPTS_FILE = "attempts.log"
+
+_ENDS = re.compile(r"ends ([0-9]{1,12})")
+_BEFORE = re.compile(r"before ([0-9]{1,3}) ([0-9A-Za-z_.:-]{1,128})")
+_NOW = re.compile(r"([0-9A-Za-z_.:-]{1,128})")
+
+
+class Attempts(NamedTuple):
+    """What was counted: refusals by card in the present span, which ends, and in the one before."""
+
+    ends: float
+    before: dict[str, int]
+    now: dict[str, int]
+
+
+class AttemptFile:
+    """One module's file of refused attempts; made when the first span begins."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._descriptor = -1
+
+    def read(self) -> Attempts:
+        """Read what was counted; raises `SpecificationError` for a file that is not right."""
+        if not self._file.exists():
+            return Attempts(0.0, {}, {})
+        # What stands after the last line feed is of a process that died while it wrote.
+        first, *lines = read_private(self._file).split("\n")[:-1] or [""]
+        ends = _ENDS.fullmatch(first)
+        before: dict[str, int] = {}
+        now: Counter[str] = Counter()
+        for line in lines:
+            if older := _BEFORE.fullmatch(line):
+                before[older[2]] = int(older[1])
+            elif _NOW.fullmatch(line):
+                now[line] += 1
+            else:
+                ends = None
+        if ends is None:
+            rule = "is not a file of attempts; without it, all cards begin anew"
+            raise SpecificationError(str(self._file), "", rule)
+        self._open()
+        return Attempts(float(ends[1]), before, dict(now))
+
+    def begin(self, ends: float, before: Mapping[str, int]) -> None:
+        """Begin a span of time, with what was counted in the one before."""
+        lines = [f"ends {ends:.0f}", *(f"before {count} {card}" for card, count in before.items())]
+        replace_private(self._file, "\n".join((*lines, "")))
+        self._open()
+
+    def add(self, card: str) -> None:
+        """Add one refusal; raises `LocalError` when it cannot be written."""
+        try:
+            os.write(self._descriptor, f"{card}\n".encode("ascii"))
+        except OSError as error:
+            raise LocalError(f"{self._file}: cannot be written: {error.strerror}") from None
+
+    def _open(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptor = os.open(self._file, flags)

@@ -1,0 +1,93 @@
+"""Refused attempts outlive the process that counted them."""
+
+import pytest
+
+from gateway.hsm.attempts import ATTEMPTS_FILE, AttemptFile
+from gateway.hsm.limits import RefusedAttempts
+from gateway.terms.errors import SpecificationError
+
+HOUR = 3600.0
+BEGUN = 1_800_000_000.0
+
+
+def limit(tmp_path):
+    """Begin as a new process does."""
+    return RefusedAttempts(3, HOUR, 10, AttemptFile(tmp_path / ATTEMPTS_FILE))
+
+
+def refuse(limit, card, now, times=1):
+    """Have a card try and be refused."""
+    for _ in range(times):
+        assert limit.allows(card, now)
+        limit.count(card)
+
+
+@pytest.mark.parametrize("restarts", [0, 1, 3])
+def test_restart_does_not_give_a_card_new_attempts(tmp_path, restarts):
+    """Three refusals close the card, however often the process began anew between them."""
+    counting = limit(tmp_path)
+    for _ in range(3):
+        refuse(counting, "card", BEGUN)
+        for _ in range(restarts):
+            counting = limit(tmp_path)
+
+    assert not counting.allows("card", BEGUN + 10)
+    assert counting.allows("other", BEGUN + 10)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "allowed"), [(HOUR - 1, False), (HOUR + 1, False), (2 * HOUR + 1, True)]
+)
+def test_counts_are_forgotten_as_by_a_process_that_lived(tmp_path, seconds, allowed):
+    """Down for a while or not: attempts count for an hour at least, and two at most."""
+    refuse(limit(tmp_path), "card", BEGUN, 3)
+
+    assert limit(tmp_path).allows("card", BEGUN + seconds) is allowed
+
+
+def test_span_before_is_kept_as_well(tmp_path):
+    """One refusal in the hour before and two in this one are three, before and after a restart."""
+    counting = limit(tmp_path)
+    refuse(counting, "card", BEGUN)
+    refuse(counting, "card", BEGUN + HOUR, 2)
+
+    assert not counting.allows("card", BEGUN + HOUR + 1)
+    assert not limit(tmp_path).allows("card", BEGUN + HOUR + 1)
+
+
+def test_line_that_was_not_finished_counts_nothing(tmp_path):
+    """A process that died while it wrote left half a line."""
+    refuse(limit(tmp_path), "card", BEGUN, 2)
+    with (tmp_path / ATTEMPTS_FILE).open("a") as file:
+        file.write("car")
+
+    assert limit(tmp_path).allows("card", BEGUN + 1)
+
+
+@pytest.mark.parametrize("text", ["", "card\n", "ends soon\n", "ends 1\na card\n"])
+def test_file_that_is_not_right_is_named(tmp_path, text):
+    """Nothing is counted on a guess: the module does not start, and says what to do."""
+    file = tmp_path / ATTEMPTS_FILE
+    file.write_text(text)
+    file.chmod(0o600)
+
+    with pytest.raises(SpecificationError, match="all cards begin anew"):
+        limit(tmp_path)
+
+
+def test_file_that_others_may_read_is_refused(tmp_path):
+    """It is the module's alone, as everything in its directory."""
+    refuse(limit(tmp_path), "card", BEGUN)
+    (tmp_path / ATTEMPTS_FILE).chmod(0o644)
+
+    with pytest.raises(SpecificationError, match="chmod 600"):
+        limit(tmp_path)
+
+
+def test_file_holds_references_only(tmp_path):
+    """What the gateway calls the card, and times: nothing else is there to be read."""
+    refuse(limit(tmp_path), "0f" * 32, BEGUN, 2)
+
+    lines = (tmp_path / ATTEMPTS_FILE).read_text().splitlines()
+
+    assert lines == ["ends 1800003600", "0f" * 32, "0f" * 32]
