@@ -254,7 +254,11 @@ def rotate(context: typer.Context, zone: _Zone, purpose: _Purpose, config: _Runn
     """Make the pending key current, and have the running gateway take it up."""
     with _errors():
         with _desk(context).open() as held:
-            _tell(held.activate(Slot(zone, purpose)))
+            slot = Slot(zone, purpose)
+            pending = held.ledger.find(slot, KeyState.PENDING)
+            if pending and not _is_agreed(held, slot, pending.version, KeyState.CURRENT):
+                return
+            _tell(held.activate(slot))
         _take_up(config)
 
 
@@ -279,8 +283,10 @@ def change(
 def retire(context: typer.Context, zone: _Zone, purpose: _Purpose, version: _Version) -> None:
     """Destroy a pending or previous key that is not needed any more."""
     with _errors(), _desk(context).open() as held:
-        held.end(Slot(zone, purpose), version, KeyState.RETIRED)
-        typer.echo(f"retired {Slot(zone, purpose)} version {version}")
+        slot = Slot(zone, purpose)
+        if _is_agreed(held, slot, version, KeyState.RETIRED):
+            held.end(slot, version, KeyState.RETIRED)
+            typer.echo(f"retired {slot} version {version}")
 
 
 @app.command()
@@ -295,8 +301,11 @@ def revoke(
     """Destroy a compromised key at once, in the store and in the running gateway."""
     with _errors():
         with _desk(context).open() as held:
-            held.end(Slot(zone, purpose), version, KeyState.REVOKED, reason)
-            typer.echo(f"revoked {Slot(zone, purpose)} version {version}")
+            slot = Slot(zone, purpose)
+            if not _is_agreed(held, slot, version, KeyState.REVOKED):
+                return
+            held.end(slot, version, KeyState.REVOKED, reason)
+            typer.echo(f"revoked {slot} version {version}")
         _take_up(config)
 
 
@@ -394,6 +403,17 @@ def _text(file: Path) -> str:
         return file.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise LocalError("the file cannot be read as text") from None
+
+
+def _is_agreed(held: Custody, slot: Slot, version: int, becomes: KeyState) -> bool:
+    """Carry on for the second of two people; tell the first what is to follow."""
+    agreed = held.is_agreed(slot, version, becomes)
+    if not agreed:
+        typer.echo(
+            f"proposed: {slot} version {version} is to be {becomes}; "
+            "now another custodian gives the same command, within a day"
+        )
+    return agreed
 
 
 def _take_up(config: Path | None) -> None:

@@ -20,6 +20,7 @@ from gateway.hsm.private_files import append_private, read_private, replace_priv
 from gateway.terms.errors import SpecificationError
 
 AUDIT_FILE = "audit.log"
+PROPOSED = "proposed"
 BEGUN = "begun"
 DONE = "done"
 REFUSED = "refused"

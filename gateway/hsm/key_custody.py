@@ -13,7 +13,16 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from gateway.hsm.audit import BEGUN, DONE, REFUSED, Actor, Audit
+from gateway.hsm.audit import (
+    BEGUN,
+    DONE,
+    PROPOSED,
+    REFUSED,
+    Actor,
+    Audit,
+    AuditLine,
+    read_audit,
+)
 from gateway.hsm.ciphers import cipher_of
 from gateway.hsm.key_block import ALGORITHM_LETTER, Header, KeyBlockError, check_value, unwrap, wrap
 from gateway.hsm.key_ledger import KeyRecord, KeyRefused, KeyState, Ledger, write_ledger
@@ -23,6 +32,7 @@ from gateway.hsm.key_purpose import (
     KeyPurpose,
     Labels,
     Slot,
+    Stage,
     algorithms_of,
     key_use,
 )
@@ -42,6 +52,12 @@ from gateway.terms.sides import PinPurpose, Side
 Details = Mapping[str, object]
 
 KEY_LIFE = timedelta(days=365)  # a zone's keys are changed at least once a year
+_ACTIONS = {
+    KeyState.CURRENT: "rotate",
+    KeyState.RETIRED: "retire",
+    KeyState.REVOKED: "revoke",
+}
+PROPOSAL_LIFE = timedelta(days=1)  # the second custodian comes the same day or the next morning
 _SCALAR_BYTES = 32
 _KEY_BYTES = {Algorithm.TDES: 16, Algorithm.AES: 16, Algorithm.SM4: 16}
 _KBPK_VERSION = {"T": "B", "A": "D"}
@@ -176,9 +192,40 @@ class Custody:
 
     def end(self, slot: Slot, version: int, state: KeyState, reason: str = "") -> None:
         """Retire a key that is not needed, or revoke a compromised one; raises `KeyRefused`."""
-        action = "revoke" if state is KeyState.REVOKED else "retire"
+        action = _ACTIONS[state]
         details = {"key": str(slot), "version": version} | ({"reason": reason} if reason else {})
         self._act(action, details, lambda ledger: ledger.ended(slot, version, state))
+
+    def is_agreed(self, slot: Slot, version: int, becomes: KeyState) -> bool:
+        """Tell whether another operator has proposed the same within a day; else propose it.
+
+        So what takes a live key away or puts one in use is done by two people (PCI PIN 3.1,
+        requirements 21 and 28); the audit names both. A test store needs one. Raises `KeyRefused`
+        for what cannot be done with this key.
+        """
+        action, details = _ACTIONS[becomes], {"key": str(slot), "version": version}
+        if becomes is not KeyState.CURRENT:
+            with self._refusals(action, details):
+                self.ledger.ended(slot, version, becomes)
+        if self.ledger.stage is Stage.TEST:
+            return True
+        if any(self._is_second(line) for line in self._open_proposals(action, details)):
+            return True
+        self._audit.add(self.now, action, PROPOSED, self.ledger.generation, details)
+        return False
+
+    def _open_proposals(self, action: str, details: Details) -> Iterator[AuditLine]:
+        """Give the proposals of an action since it was last carried out, for the same key."""
+        for line in reversed(read_audit(self.directory)):
+            same = line.action == action and dict(details).items() <= dict(line.details).items()
+            if same and line.outcome == DONE:
+                return
+            if same and line.outcome == PROPOSED:
+                yield line
+
+    def _is_second(self, proposal: AuditLine) -> bool:
+        age = self.now - datetime.fromisoformat(proposal.at)
+        return proposal.operator != self.actor.operator and age <= PROPOSAL_LIFE
 
     # ------------------------------------------------------------ keys
 

@@ -4,11 +4,12 @@ import json
 import os
 import pty
 import sys
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
+from gateway.app.clock import utc_now
 from gateway.app.keys_command import app, listing
 from gateway.hsm.ciphers import tdes
 from gateway.hsm.key_block import Header, KeyUse, check_value, unwrap, wrap
@@ -54,10 +55,16 @@ def _keys(tmp_path, components):
         assert result.exit_code == status, result.output
         return result.output
 
+    def two(*arguments, **options):
+        """Give a command, and give it once more as another custodian where two are asked for."""
+        said = run(*arguments, **options)
+        return run(*arguments, operator="测试丙") if said.startswith("proposed: ") else said
+
     file = components(PARTS, Algorithm.AES)
     assert "no ceremony" in run("create", "--expected", MASTER_VALUE, "--components", file)
     run(*ZONE)
-    return run
+    two.once = run
+    return two
 
 
 def give(keys, components, purpose, algorithm=Algorithm.TDES, length=16):
@@ -252,3 +259,47 @@ def _read(terminal):
         return os.read(terminal, 4096)
     except OSError:  # the other end is closed: Linux says EIO
         return b""
+
+
+@pytest.mark.parametrize("action", ["rotate", "retire", "revoke"])
+def test_two_people_put_a_live_key_in_use_or_take_it_away(keys, action):
+    """The first proposes, however often; another one carries it out; the audit names both."""
+    keys("generate", *PIN)
+    more = {"rotate": (), "retire": ("--version", "1")}.get(
+        action, ("--version", "1", "--reason", "drill")
+    )
+    command = (action, *PIN, *more)
+
+    first = [keys.once(*command) for _ in range(2)]
+    states = keys("list")
+    second = keys.once(*command, operator="测试丙")
+
+    assert all(said.startswith("proposed: bureau/pin version 1 is to be ") for said in first)
+    assert " pending " in states
+    assert "version 1" in second
+    assert "proposed" not in second
+    audit = keys("audit")
+    assert f"(测试丁) {action} proposed key=bureau/pin version=1" in audit
+    assert f"(测试丙) {action} done key=bureau/pin version=1" in audit
+
+
+def test_approval_is_for_one_key_and_one_time(keys):
+    """What was approved of one key is not of its successor, nor once more."""
+    keys("generate", *PIN)
+    keys("rotate", *PIN)
+    keys("generate", *PIN)
+
+    for operator in ("测试丙", "测试丙"):
+        assert keys.once("rotate", *PIN, operator=operator).startswith("proposed: ")
+    assert "version 2 current" in keys.once("rotate", *PIN)
+
+
+def test_approval_comes_within_a_day(keys, monkeypatch):
+    """A proposal of the day before yesterday is nobody's any more."""
+    keys("generate", *PIN)
+    keys.once("rotate", *PIN)
+    later = utc_now() + timedelta(days=1, seconds=1)
+    monkeypatch.setattr("gateway.app.keys_command.utc_now", lambda: later)
+
+    assert keys.once("rotate", *PIN, operator="测试丙").startswith("proposed: ")
+    assert "version 1 current" in keys.once("rotate", *PIN)

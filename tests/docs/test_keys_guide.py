@@ -15,14 +15,16 @@ CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 def examples():
     """Give each command of the guide with what it should print; the alias is spelt out."""
-    alias = ""
+    aliases = {}
     for block in CONSOLE.findall(GUIDE):
         for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, printed = example.partition("\n")
-            if command.startswith("alias keys="):
-                alias = shlex.split(command)[1].partition("=")[2]
+            name, _, rest = command.partition(" ")
+            if name == "alias":
+                alias, _, meaning = shlex.split(command)[1].partition("=")
+                aliases[alias] = meaning
             else:
-                yield re.sub(r"^keys\b", alias, command), printed
+                yield f"{aliases.get(name, name)} {rest}", printed
 
 
 def pattern(printed):
