@@ -233,7 +233,7 @@ class Codec:
         message = self.decode(data)
         if not self._seals_the_end:
             self.verify_mac(data, mac)
-        elif MAC_DATA_ELEMENTS.isdisjoint(message.fields):
+        elif message.fields.keys().isdisjoint(MAC_DATA_ELEMENTS):
             raise MacMismatch("missing")
         else:
             end = len(data) - self._mac_bytes
@@ -325,6 +325,6 @@ def _looks_like(text: str, numeric: str) -> bool:
 
 
 def _without_mac(fields: Mapping[int, Value]) -> Mapping[int, Value]:
-    if MAC_DATA_ELEMENTS.isdisjoint(fields):
+    if fields.keys().isdisjoint(MAC_DATA_ELEMENTS):
         return fields
     return {de: value for de, value in fields.items() if de not in MAC_DATA_ELEMENTS}

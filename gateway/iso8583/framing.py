@@ -1,6 +1,7 @@
 """Messages in a stream of bytes: length prefix, TPDU, header, trailer, keep-alive frames."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from annotated_types import Interval
@@ -12,6 +13,7 @@ from gateway.terms.errors import LocalError
 
 TPDU_BYTES = 5  # identifier 1, destination 2, source 2
 _TPDU_IDENTIFIER = b"\x60"
+_LENGTHS_MAX = 8_192  # kept as they are written: all that one form of length can say
 LengthPrefix = Literal[
     "ascii-4", "bcd-2", "binary-2", "binary-4", "binary-2-little", "binary-4-little"
 ]
@@ -104,7 +106,7 @@ class Framing:
     @property
     def prefix_bytes(self) -> int:
         """Number of bytes of the length prefix."""
-        return 4 if "4" in self.length_prefix else 2
+        return _prefix_bytes(self.length_prefix)
 
     @property
     def _around_bytes(self) -> int:
@@ -112,16 +114,7 @@ class Framing:
 
     def _prefix(self, length: int) -> bytes:
         """Write the length of a body of so many bytes."""
-        length += self.prefix_bytes * self.length_counts_itself
-        if self.length_prefix == "ascii-4":
-            return b"%04d" % length
-        if self.length_prefix == "bcd-2":
-            return bytes.fromhex(f"{length:04d}")
-        return length.to_bytes(self.prefix_bytes, self._order)
-
-    @property
-    def _order(self) -> Literal["big", "little"]:
-        return "little" if self.length_prefix.endswith("little") else "big"
+        return _written(self.length_prefix, self.length_counts_itself, length)
 
     def length_of(self, prefix: bytes) -> int:
         """Read a length prefix, give the bytes behind it; raises `MalformedFrame`."""
@@ -143,7 +136,7 @@ class Framing:
 
     def _number(self, prefix: bytes) -> int:
         if self.length_prefix.startswith("binary"):
-            return int.from_bytes(prefix, self._order)
+            return int.from_bytes(prefix, _order(self.length_prefix))
         digits = prefix.hex() if self.length_prefix == "bcd-2" else prefix.decode("latin-1")
         if digits.isascii() and digits.isdigit():
             return int(digits)
@@ -171,6 +164,25 @@ class Framing:
         if self.header:
             offset = self.prefix_bytes + self.tpdu_bytes
             self.header.check(envelope[self.tpdu_bytes :], payload_bytes, offset)
+
+
+def _prefix_bytes(form: LengthPrefix) -> int:
+    return 4 if "4" in form else 2
+
+
+def _order(form: LengthPrefix) -> Literal["big", "little"]:
+    return "little" if form.endswith("little") else "big"
+
+
+@lru_cache(maxsize=_LENGTHS_MAX)
+def _written(form: LengthPrefix, counts_itself: bool, length: int) -> bytes:  # noqa: FBT001 - a cache wants positions
+    if counts_itself:
+        length += _prefix_bytes(form)
+    if form == "ascii-4":
+        return b"%04d" % length
+    if form == "bcd-2":
+        return bytes.fromhex(f"{length:04d}")
+    return length.to_bytes(_prefix_bytes(form), _order(form))
 
 
 class FrameReader:

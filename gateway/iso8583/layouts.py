@@ -43,7 +43,7 @@ class Layout:
         slices = [place.slice(len(text), seen) for place in places]
         self._cut: Callable[[str], tuple[Any, ...]] = itemgetter(*slices, slice(0, 0))
         by_element = list(zip(self._elements, places, strict=True))
-        self._bytes = [(de, place.raw) for de, place in by_element if place.is_bytes]
+        self._bytes = [(de, place.begin, place.end) for de, place in by_element if place.is_bytes]
         self._lifts = [(de, place.lift) for de, place in by_element if place.lift]
 
     def decode(self, data: bytes, text: str) -> dict[int, Value] | None:
@@ -59,8 +59,8 @@ class Layout:
         if self._code_page is not None:
             seen += self._code_page.text(text)
         fields: dict[int, Any] = dict(zip(self._elements, self._cut(seen)))  # noqa: B905 - one more, empty: of one slice there is no tuple
-        for de, place in self._bytes:
-            fields[de] = data[place]
+        for de, begin, end in self._bytes:
+            fields[de] = data[begin:end]
         try:
             for de, lift in self._lifts:
                 fields[de] = lift(fields[de])
@@ -74,18 +74,14 @@ class _Place:
 
     def __init__(self, form: FieldForm, text: str, offset: int, length: int) -> None:
         self.offset = offset
-        self._begin = offset + form.indicator_bytes
-        self._end = offset + length
-        indicator = text[offset : self._begin]
+        self.begin = offset + form.indicator_bytes
+        self.end = offset + length
+        indicator = text[offset : self.begin]
         self._count = form.lengths.get(indicator, form.count_max)
         self._content = form.content
         raw = form.content.raw_pattern(self._count)
-        any_bytes = rf"[\x00-\xff]{{{self._end - self._begin}}}"
+        any_bytes = rf"[\x00-\xff]{{{self.end - self.begin}}}"
         self.pattern = re.escape(indicator) + (any_bytes if raw is None else raw)
-
-    @property
-    def raw(self) -> slice:
-        return slice(self._begin, self._end)
 
     @property
     def is_bytes(self) -> bool:
@@ -102,12 +98,12 @@ class _Place:
     def slice(self, hexadecimal: int, characters: int) -> slice:
         """Give where the value is: in the text, in its hex digits or in its EBCDIC characters."""
         if isinstance(self._content, PackedDigits):
-            begin, end = hexadecimal + 2 * self._begin, hexadecimal + 2 * self._end
+            begin, end = hexadecimal + 2 * self.begin, hexadecimal + 2 * self.end
             pad = end - begin - self._count
             return slice(begin + pad, end) if self._content.pad_left else slice(begin, end - pad)
         if isinstance(self._content, EbcdicText):
-            return slice(characters + self._begin, characters + self._end)
-        return self.raw
+            return slice(characters + self.begin, characters + self.end)
+        return slice(self.begin, self.end)
 
     @property
     def lift(self) -> Convert | None:

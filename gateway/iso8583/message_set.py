@@ -135,8 +135,14 @@ class _Index:
             for kind in messages
         }
         self.echoes = {
-            kind.name: tuple(sorted({*kind.answer_echoes, *SELECTORS})) for kind in messages
+            kind.name: tuple(sorted({*kind.answer_echoes, *SELECTORS} & _answered(kind)))
+            for kind in messages
         }
+
+
+def _answered(kind: MessageKind) -> frozenset[int]:
+    """Give the data elements that an answer may have."""
+    return frozenset((*kind.response_mandatory, *kind.response_fields.optional))
 
 
 def _request_key(kind: MessageKind, mti: str) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class EncodePlan:
         self._good = re.compile("\n".join(checks.values())).fullmatch
         self._framed: list[tuple[int, Mapping[int, str], Mapping[int, str]]] = []
         self._alone: list[tuple[int, int, Write]] = []
-        self._blocks: list[tuple[slice, Callable[[str], str]]] = []
+        self._blocks: list[tuple[int, int, Callable[[str], str]]] = []
         index = 0
         for characters, group in groupby(forms, _characters):
             begin = index
@@ -83,9 +83,9 @@ class EncodePlan:
                     self._alone.append((index, data_elements[index], form.put))
                 index += 1
             if isinstance(characters, Transcoder):
-                self._blocks.append((slice(begin, index), characters.raw))
+                self._blocks.append((begin, index, characters.raw))
             elif characters == _PACKED:
-                self._blocks.append((slice(begin, index), _pack))
+                self._blocks.append((begin, index, _pack))
         # From the last to the first: each block moves the values behind it.
         self._blocks.reverse()
 
@@ -123,8 +123,8 @@ class EncodePlan:
             value = parts[index]
             count = len(value)
             parts[index] = heads[count] + value + tails[count]
-        for place, finish in self._blocks:
-            parts[place] = (finish("".join(parts[place])),)
+        for begin, end, finish in self._blocks:
+            parts[begin:end] = [finish("".join(parts[begin:end]))]
         parts.insert(0, self._bitmap)
         return "".join(parts)
 
