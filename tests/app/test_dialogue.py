@@ -299,7 +299,7 @@ def test_approved_reversal_tells_of_nobody(dialogue_of, errand_of):
     "answer_of",
     [
         lambda kind, request: kind.answer(request, "38"),
-        lambda kind, request: replace(kind.answer(request, "00"), mti="0310"),
+        lambda kind, request: Message("0310", kind.answer(request, "00").fields),
         lambda kind, request: kind.answer(request, "00", {"NM": "测试甲"}),
         lambda kind, request: Message(
             kind.response, {**kind.answer(request, "00").fields, 7: "1121040009"}
