@@ -63,8 +63,8 @@ class Outcome(StrEnum):
 class Match(NamedTuple, Generic[Token]):
     """Where an answer belongs.
 
-    `token` is that of the request for MATCHED, DUPLICATE and LATE, and `waited` the seconds since
-    it was added; `data_element` is the first one that differs for FIELD_DIFFERS.
+    For MATCHED and LATE `token` is that of the request; for these and DUPLICATE `waited` is the
+    seconds since it was added; `data_element` is the first one that differs for FIELD_DIFFERS.
     """
 
     outcome: Outcome
@@ -105,7 +105,9 @@ class PendingTable(Generic[Token]):
         self._key = KeyReader(match_on)
         self._pending: OrderedDict[MatchKey, _Pending[Token]] = OrderedDict()
         self._look_at = 0.0  # nothing is to be given up before
-        self._settled: OrderedDict[MatchKey, tuple[Outcome, _Pending[Token]]] = OrderedDict()
+        # Of those that were answered only when they were added, of those given up all: memory, and
+        # work of the garbage collector, for each answer of the last minutes.
+        self._settled: OrderedDict[MatchKey, float | _Pending[Token]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -131,14 +133,17 @@ class PendingTable(Generic[Token]):
         """Find the request of an answer that came at `now`; a match takes it out of the table."""
         key = self._key(answer)
         if key in self._pending:
-            token, added, _ = self._settle(key, Outcome.DUPLICATE)
+            token, added, _ = self._pending.pop(key)
+            self._settle(key, added)
             return Match(Outcome.MATCHED, token, None, now - added)
-        if key in self._settled:
-            outcome, found = self._settled[key]
+        settled = self._settled.get(key)
+        if settled is None:
+            return self._miss(key)
+        if isinstance(settled, _Pending):
             # The first late answer is late; a second one of the same is a duplicate.
-            self._settled[key] = (Outcome.DUPLICATE, found)
-            return Match(outcome, found.token, None, now - found.added)
-        return self._miss(key)
+            self._settled[key] = settled.added
+            return Match(Outcome.LATE, settled.token, None, now - settled.added)
+        return Match(Outcome.DUPLICATE, None, None, now - settled)
 
     def _miss(self, key: MatchKey) -> Match[Token]:
         stan = 1 + self._key.data_elements.index(11)
@@ -158,24 +163,27 @@ class PendingTable(Generic[Token]):
             self._look_at = self._pending[key].added + self._wait
             if self._look_at > now:
                 break
-            given_up.append(self._settle(key, Outcome.LATE).token)
+            given_up.append(self._give_up(key))
         return given_up
 
     def clear(self, over: Hashable = None) -> list[Token]:
         """Give up everything in flight over a connection, because it is lost."""
         lost = [key for key, entry in self._pending.items() if entry.over is over]
-        return [self._settle(key, Outcome.LATE).token for key in lost]
+        return [self._give_up(key) for key in lost]
 
     def count(self, over: Hashable) -> int:
         """Count the requests in flight over a connection."""
         return sum(entry.over is over for entry in self._pending.values())
 
-    def _settle(self, key: MatchKey, then: Outcome) -> _Pending[Token]:
+    def _give_up(self, key: MatchKey) -> Token:
         entry = self._pending.pop(key)
-        self._settled[key] = (then, entry)
+        self._settle(key, entry)
+        return entry.token
+
+    def _settle(self, key: MatchKey, settled: float | _Pending[Token]) -> None:
+        self._settled[key] = settled
         if len(self._settled) > self._remembered_max:
             self._settled.popitem(last=False)
-        return entry
 
 
 def _first_difference(key: MatchKey, other: MatchKey) -> int:

@@ -4,6 +4,7 @@
 module               holds
 ===================  ============================================================
 ``addresses``        host and port, or a Twisted endpoint string
+``answers``          requests that wait, and what is matched to them
 ``connection``       one TCP connection: frames, codec, MAC; refuses by place and rule
 ``line``             one connection with the session on it, whichever end dialled
 ``link_mac``         the MAC of a link whose key changes

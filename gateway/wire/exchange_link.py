@@ -16,13 +16,13 @@ from gateway.iso8583.message import Message
 from gateway.iso8583.session import State
 from gateway.terms.errors import LocalError, Unavailable
 from gateway.wire.addresses import client_endpoint
+from gateway.wire.answers import Answers
 from gateway.wire.connection import MessageConnection
 from gateway.wire.line import DRAIN_SECONDS_MAX
 from gateway.wire.link_mac import LinkMac
 from gateway.wire.outbound_link import (
     RECONNECT_SECONDS_FIRST,
     RECONNECT_SECONDS_MAX,
-    Answers,
     LinkPlan,
 )
 from gateway.wire.rotation import Rotation

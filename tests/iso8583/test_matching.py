@@ -26,7 +26,7 @@ def test_answer_completes_its_request_once(table):
     """The first answer gets the token; the same again is known as a duplicate."""
     assert table.match(ANSWER, 0.5) == Match(Outcome.MATCHED, "first", None, 0.5)
     assert len(table) == 0
-    assert table.match(ANSWER, 0.75) == Match(Outcome.DUPLICATE, "first", None, 0.75)
+    assert table.match(ANSWER, 0.75) == Match(Outcome.DUPLICATE, None, None, 0.75)
 
 
 def test_answer_after_the_deadline_is_late_then_duplicate(table):
@@ -34,7 +34,7 @@ def test_answer_after_the_deadline_is_late_then_duplicate(table):
     assert table.expire(19.9) == []
     assert table.expire(20.0) == ["first"]
     assert table.match(ANSWER, 21.0) == Match(Outcome.LATE, "first", None, 21.0)
-    assert table.match(ANSWER, 22.0) == Match(Outcome.DUPLICATE, "first", None, 22.0)
+    assert table.match(ANSWER, 22.0) == Match(Outcome.DUPLICATE, None, None, 22.0)
 
 
 def test_lost_connection_gives_everything_up(table):

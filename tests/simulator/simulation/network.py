@@ -9,7 +9,7 @@ from functools import partial
 
 from gateway.app.dialogue import hear
 from gateway.iso8583.errors import MacMismatch, MalformedMessage
-from gateway.wire.outbound_link import Answers
+from gateway.wire.answers import Answers
 
 DELIVERED_WITHIN_S = 55.0
 IN_FLIGHT_MAX = 64

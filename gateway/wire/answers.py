@@ -1,0 +1,84 @@
+"""The answers of one link: awaited, matched, counted and brought to who asked."""
+
+from collections.abc import Hashable
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from gateway.iso8583.matching import DuplicateKey, Outcome, PendingTable
+from gateway.iso8583.message import Message
+from gateway.terms.errors import Unavailable
+from gateway.wire.tally import Tally
+
+log = structlog.get_logger()
+
+Token = TypeVar("Token")
+
+
+class Answers(Generic[Token]):
+    """What goes out over a link and waits, and what comes back."""
+
+    def __init__(self, plan: Any, reactor: Any) -> None:  # noqa: ANN401 - either link's plan
+        self._plan = plan
+        self._reactor = reactor
+        self._pending: PendingTable[Token] = PendingTable(
+            plan.answer_seconds_max, plan.in_flight_max, match_on=plan.message_set.match_on
+        )
+        self.tally = Tally()
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests wait for their answer."""
+        self._pending.expire(self._reactor.seconds())
+        return len(self._pending)
+
+    def in_flight_over(self, connection: Hashable) -> int:
+        """Count those sent over one connection."""
+        self._pending.expire(self._reactor.seconds())
+        return self._pending.count(connection)
+
+    def await_answer(self, message: Message, token: Token, connection: Hashable) -> bool:
+        """Remember a request about to be sent; tells whether it may be."""
+        now = self._reactor.seconds()
+        self._pending.expire(now)
+        try:
+            self._pending.add(message, token, now, connection)
+        except DuplicateKey:
+            pass  # a repeat of what is still awaited: the first answer to either will do
+        except Unavailable:
+            log.warning("link-full", link=self._plan.name, in_flight=len(self._pending))
+            return False
+        return True
+
+    def give_up(self, connection: Hashable) -> None:
+        """Wait no longer for what went over a connection."""
+        self._pending.clear(connection)
+
+    def take(self, message: Message) -> None:
+        """Bring an answer to who asked, once; count whatever belongs to nobody."""
+        now = self._reactor.seconds()
+        self._pending.expire(now)
+        found = self._pending.match(message, now)
+        if found.outcome is Outcome.MATCHED:
+            self.tally.round_trips.add(found.waited)
+        elif found.outcome is Outcome.LATE:
+            self.tally.late += 1
+        else:
+            self._count_stray(message, found.outcome, found.data_element)
+            return
+        assert found.token is not None  # of a request, whether it was given up or not
+        self.tally.decline(message.text(39))
+        self._plan.answered(found.token, message)
+
+    def _count_stray(self, message: Message, outcome: Outcome, data_element: int | None) -> None:
+        if outcome is Outcome.DUPLICATE:
+            self.tally.duplicates += 1
+        else:
+            self.tally.unmatched += 1
+        log.warning(
+            "answer-unmatched",
+            link=self._plan.name,
+            outcome=outcome.value,
+            data_element=data_element,
+            trace=message.trace,
+        )
