@@ -6,6 +6,7 @@ import signal
 import socket
 import urllib.request
 from datetime import date
+from itertools import count
 
 import pytest
 from typer.testing import CliRunner
@@ -21,6 +22,7 @@ from gateway.hsm.key_store import open_store
 from gateway.hsm.mac import mac_of
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.framing import FrameReader
+from gateway.simulators.cipher import ZoneKeys, encipher_key, key_check_value
 from gateway.terms.sides import Side
 
 LISTENER = """
@@ -36,6 +38,12 @@ zone = "core"
 
 @pytest.fixture(scope="module", name="key_town")
 def _key_town(fresh_town):
+    return fresh_town(amend=lambda _, text: text + LISTENER)
+
+
+@pytest.fixture(scope="module")
+def spent_town(fresh_town):
+    """Give a town whose far sides are told nothing of new keys."""
     return fresh_town(amend=lambda _, text: text + LISTENER)
 
 
@@ -98,19 +106,62 @@ def test_listener_of_the_zone_has_the_new_key_as_well(town, eventually):
     """The key came over the link; who dials our listener of that zone is answered under it."""
     before = mac_key(town)
     changed(town, Side.FINANCIAL, "mac", eventually)
-    spoken = Specifications(shipped_directory())
-    dialect = spoken.dialect("core")
-    codec, kind = Codec(dialect), spoken.message_set("core", dialect).kind("sign-on")
-    request = kind.build({7: "1121040000", 11: "000001", 33: "99000001"})
-    (port,) = re.findall(r'"listener": "core-in", "port": (\d+)', town.log())
 
-    with socket.create_connection(("127.0.0.1", int(port)), 10) as core:
-        mac = mac_of(dialect.mac, mac_key(town))
-        core.sendall(dialect.framing.frame(codec.encode(request, mac)))
-        (frame,) = FrameReader(dialect.framing).feed(core.recv(4096))
+    with Dialled(town) as core:
+        core.mac = mac_of(core.dialect.mac, mac_key(town))
+        answer = core.ask("sign-on")
 
     assert mac_key(town) != before
-    assert codec.read(frame.payload, mac).text(39) == "00"
+    assert answer.text(39) == "00"
+
+
+class Dialled:
+    """A core that dials the town's listener."""
+
+    def __init__(self, town):
+        (port,) = re.findall(r'"listener": "core-in", "port": (\d+)', town.log())
+        spoken = Specifications(shipped_directory())
+        self.dialect = spoken.dialect("core")
+        self._codec = Codec(self.dialect)
+        self._messages = spoken.message_set("core", self.dialect)
+        self._socket = socket.create_connection(("127.0.0.1", int(port)), 10)
+        self._stans = count(1)
+        self.mac = mac_of(self.dialect.mac, mac_key(town))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    def ask(self, name, fields=None, private=None, answered_under=None):
+        """Send an 0800 under the MAC in use; give the answer, whose MAC is right."""
+        trace = {7: "1121040000", 11: f"{next(self._stans):06d}", 33: "99000001"}
+        request = self._messages.kind(name).build({**trace, **(fields or {})}, private)
+        framing = self.dialect.framing
+        self._socket.sendall(framing.frame(self._codec.encode(request, self.mac)))
+        (frame,) = FrameReader(framing).feed(self._socket.recv(4096))
+        return self._codec.read(frame.payload, answered_under or self.mac)
+
+
+def test_core_that_dials_brings_its_key(spent_town):
+    """Its 0800 is answered under the new MAC key; under the old one it is still understood."""
+    file = spent_town.directory / "keys/simulated-core.toml"
+    kek = ZoneKeys.parse(file.read_text(), "keys").kek
+    key = bytes.fromhex("0123456789ABCDEF1032547698BADCFE")
+    private = {"NK": encipher_key(kek, key).hex().upper(), "KV": key_check_value(key)}
+
+    with Dialled(spent_town) as core:
+        new = mac_of(core.dialect.mac, key)
+        core.ask("sign-on")
+        taken = core.ask("key-change", {53: "26" + "0" * 14}, private, answered_under=new)
+        under_way = core.ask("echo", answered_under=new)
+        core.mac = new
+        at_once = core.ask("echo")
+
+    assert [each.text(39) for each in (taken, under_way, at_once)] == ["00"] * 3
+    assert taken.text(48) == f"KV006{private['KV']}"
+    assert mac_key(spent_town) == key
 
 
 def mac_key(town):
@@ -150,9 +201,9 @@ def test_unknown_link_is_asked_nothing(town):
     assert (result.exit_code, "no such link" in result.output) == (2, True)
 
 
-def test_gateway_takes_up_what_custodians_changed(fresh_town, eventually):
+def test_gateway_takes_up_what_custodians_changed(spent_town, eventually):
     """SIGHUP renews a link's MAC; a revoked key ends the link at once, until it has a new one."""
-    town = fresh_town()  # its bureau is told nothing of the new keys
+    town = spent_town
     store = town.directory / "keys" / "social"
     with custody(store, Side.SOCIAL, Actor("u", "o"), utc_now()) as held:
         held.generate(Slot("bureau", KeyPurpose.MAC), date(2099, 1, 1))

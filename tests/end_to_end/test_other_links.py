@@ -10,6 +10,8 @@ import secrets
 import shutil
 import socket
 import ssl
+import subprocess
+import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -159,6 +161,28 @@ def test_link_of_single_exchanges_counts_as_signed_on(town):
     assert 'ssgw_link_state{link="core",state="signed-on"} 1.0' in metrics
     assert town.core_peer.received(0, "sign-on") == []
     assert call(f"{town.url}/readyz").status == 200
+
+
+def test_duplex_link_needs_messages_for_its_session(town, tmp_path):
+    """The same set over a link that stays is refused at start, by file and message."""
+    shutil.copytree(town.directory / "keys", tmp_path / "keys")
+    file = tmp_path / "gateway.toml"
+    text = town.configuration.read_text("utf-8")
+    assert 'kind = "one-exchange"' in text
+    file.write_text(text.replace('kind = "one-exchange"', ""), "utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve", "--config", str(file)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "messages/core-once.toml" in done.stderr
+    assert "sign-on" in done.stderr
 
 
 def in_flight(town, link):
