@@ -12,6 +12,7 @@ from gateway.app.rendering import FEE
 from gateway.app.service import OnlineBanking, active
 from gateway.financial.account import AccountLossKept
 from gateway.linking.link import PinSession, SessionUsed
+from gateway.linking.plans import REQUEST
 from gateway.linking.procedures import BY_KIND, LINKS_AT_REPLACEMENT, UNPROVED, Procedure
 from gateway.linking.refusals import unavailable
 from gateway.operations.draft import EncipheredPin
@@ -125,7 +126,10 @@ class CardLife(OnlineBanking):
             name: each.enciphered for name, each in accepted.items()
         }
         records = (*used, *_blocks(procedure, linked, loss))
-        reply = await self._run(opened, cargo, records, pins=pins, operation=operation)
+        said: dict[str, object] = {REQUEST: procedure.kind}
+        reply = await self._run(
+            opened, cargo, records, findings=said, pins=pins, operation=operation
+        )
         return next((each.beside(reply) for each in accepted.values() if each.advice), reply)
 
     def _terms(self, procedure: Procedure, linked: Linked) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from gateway.financial import exchanges as core
 from gateway.financial.account import AccountLossLifted, AccountState
 from gateway.financial.answers import AccountFinding
 from gateway.linking.link import LinkChanged, LinkState
+from gateway.linking.plans import REQUEST
 from gateway.linking.refusals import meaning, never_arrived, unavailable
 from gateway.operations.exchange import AWAITING, Exchange, ExchangeState, Recovery
 from gateway.operations.facts import OperationKind, OperationState
@@ -164,13 +165,19 @@ class Procedure:
         for planned in self.exchanges if is_proved else self.with_pins(()).exchanges:
             exchange = operation.exchanges[planned.name]
             if exchange.state is ExchangeState.PLANNED:
-                bar = self.barred(operation) if planned is self.exchanges[-1] else None
+                bar = self._bar(operation, exchange)
                 return Settle(OperationState.FAILED, bar) if bar else Begin((exchange.name,))
             if exchange.state is not ExchangeState.APPROVED:
                 return self._unapproved(operation, exchange, now)
         code = operation.exchanges[self.exchanges[-1].name].response_code
         kept = self.kept(operation, now)
         return Settle(OperationState.SUCCEEDED, None, code, kept, told=operation.told)
+
+    def _bar(self, operation: Operation, exchange: Exchange) -> Refusal | None:
+        """Tell why an exchange is not made: a PIN went with the process, or what was found."""
+        if exchange.name in self.pins and REQUEST not in operation.findings:
+            return unavailable(exchange.side)
+        return self.barred(operation) if exchange.name == self.exchanges[-1].name else None
 
     def _unapproved(self, operation: Operation, exchange: Exchange, now: datetime) -> Step:
         if exchange.state in AWAITING:

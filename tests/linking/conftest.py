@@ -52,7 +52,8 @@ FINDINGS = {
     "card-inquiry": CardFinding(HOLDER, CardState.NORMAL, PinState.UNSET),
 }
 LIMITS = Limits(retry_max=timedelta(minutes=30))  # fewer messages in long silences
-SECRETS = {"bureau-pin-set", "core-activate"}
+SECRETS = {"bureau-pin-set", "core-activate", "bureau-pin-verify", "bureau-ecard-issue"}
+PINS = {OperationKind.SET_SS_PIN, OperationKind.SS_PIN_CHANGE}
 EFFECTS = {
     kind: {each.name for each in exchanges if each.recovery is not Recovery.QUERY}
     for kind, exchanges in EXCHANGES.items()
@@ -461,7 +462,7 @@ class World:
         for kind, told, net in self._outcomes():
             if told is OperationState.PENDING:
                 raise Violation(f"{kind} never came to an end")
-            if told is OperationState.UNKNOWN and kind is not OperationKind.SET_SS_PIN:
+            if told is OperationState.UNKNOWN and kind not in PINS:
                 raise Violation(f"{kind} is unknown")
             if told is OperationState.MANUAL:
                 if self.storm.lasting < LIMITS.horizon:
