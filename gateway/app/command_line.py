@@ -39,6 +39,7 @@ class BenchName(StrEnum):
     LINKS = "links"
     MODULE = "module"
     OPERATIONS = "operations"
+    STORE = "store"
 
 
 app = typer.Typer(
@@ -189,7 +190,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the figures there as JSON too.")] = None,
 ) -> None:
     """Measure on this machine, in about two minutes, and print a Markdown table."""
-    from gateway.app.bench import codec, links, module, operations  # noqa: PLC0415
+    from gateway.app.bench import codec, links, module, operations, store  # noqa: PLC0415
     from gateway.app.bench.figures import Figure, to_json, to_markdown  # noqa: PLC0415
 
     measures: dict[BenchName, Callable[[], list[Figure]]] = {
@@ -197,6 +198,7 @@ def bench(
         BenchName.LINKS: links.measure,
         BenchName.MODULE: module.measure,
         BenchName.OPERATIONS: operations.measure,
+        BenchName.STORE: store.measure,
     }
     with _errors():
         figures = [figure for name in names or BenchName for figure in measures[name]()]

@@ -110,7 +110,7 @@ class Gateway:
                 await self._start_link(stack, name, settings, conductor, table)
             for name, listener in self._settings.listeners.items():
                 await self._start_listener(stack, name, listener)
-            await self._resume(conductor)
+            await self._begin_to_resume(stack, conductor)
             await self._start_http(stack, self._application(conductor, table, sealer))
             self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
             renewal = KeyRenewal(self._modules, self._keys)
@@ -343,6 +343,25 @@ class Gateway:
         identify = self._identifiers.operation
         return Conductor(storage.journal, table, timers, identify, self._fail, self._callbacks)
 
+    async def _begin_to_resume(self, stack: AsyncExitStack, conductor: Conductor) -> None:
+        """Go on with what was left unfinished; very much of it beside new requests.
+
+        Until it is resumed, the database keeps its links from other operations.
+        """
+        resuming = asyncio.create_task(self._resume(conductor))
+        await asyncio.wait({resuming}, timeout=_RESUME_SECONDS)
+        if resuming.done():
+            resuming.result()
+            return
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            error = None if task.cancelled() else task.exception()
+            if isinstance(error, Exception):
+                self._fail(error)
+
+        resuming.add_done_callback(ended)
+        stack.callback(resuming.cancel)
+
     async def _resume(self, conductor: Conductor) -> None:
         conductor.manual_count = await self._storage.read(Queries.manual_count)
         found = await self._storage.resume_own(partial(_go_on, conductor))
@@ -441,6 +460,7 @@ def _go_on(conductor: Conductor, operations: list[Operation], linked: dict[LinkI
 
 
 _MODULE_LOOK_SECONDS = 2.0
+_RESUME_SECONDS = 1.0  # then requests are taken
 
 
 def _certificates(settings: TlsSettings) -> Certificates:

@@ -100,12 +100,17 @@ class Storage:
         return traces
 
     async def resume_own(self, resume: Resume) -> int:
-        """Go on with what an earlier process of this node left; gives how much it was."""
-        found = await self.read(
-            lambda queries: _with_links(queries, queries.unfinished(self.node.name))
-        )
-        resume(*found)
-        return len(found[0])
+        """Go on with what an earlier process of this node left; gives how much it was.
+
+        Part by part, so that whoever asks meanwhile is answered.
+        """
+        found, after = 0, None
+        while True:
+            part, linked = await self.read(partial(_unfinished, node=self.node.name, after=after))
+            if not part:
+                return found
+            resume(part, linked)
+            found, after = found + len(part), part[-1].id
 
     async def take_over(self, resume: Resume, room: Callable[[], int]) -> None:
         """Find dead nodes and go on with what they left, as much as there is room for, for ever."""
@@ -166,6 +171,7 @@ class Storage:
 
 
 _AGAIN_S = 1.0
+_RESUMED_AT_ONCE = 200  # operations; some 50 ms of reading and of deciding
 _PURGE_EVERY_S = 60.0
 # Between steps of some milliseconds: the journal has a tenth of its time for the purge at most,
 # which deletes a thousand operations a second, faster than they come.
@@ -204,6 +210,13 @@ def _joined(database: SharedDatabase, settings: NodeSettings, terminal: str) -> 
         database.close()
         raise
     return node
+
+
+def _unfinished(
+    queries: Queries, node: str, after: OperationId | None
+) -> tuple[list[Operation], dict[LinkId, Linked]]:
+    identifiers = queries.unfinished_after(after, _RESUMED_AT_ONCE, node)
+    return _with_links(queries, queries.operations(identifiers))
 
 
 def _with_links(

@@ -33,6 +33,7 @@ module          holds
 ``reader``      the reader thread: many queries, one way back
 ``queries``     what is read back
 ``retention``   what is older than it has to be kept is deleted a little at a time
+``history``     a long history made by SQL alone, for measuring
 ``notices``     what channels are still to be told
 ``counters``    blocks of numbers that are given once
 ==============  =================================================================

@@ -103,6 +103,13 @@ class Queries:
             for identifier, of_one in groupby(rows, itemgetter(0))
         ]
 
+    def unfinished_after(
+        self, after: OperationId | None, count_max: int, node: str = ""
+    ) -> list[OperationId]:
+        """Name a part of what a restart of a node must go on with, beginning after one of them."""
+        values = {"owner": node, "after": after.value if after else "", "most": count_max}
+        return [OperationId(row[0]) for row in _UNFINISHED_PART.all(self._connection, **values)]
+
     def operations(self, identifiers: Iterable[OperationId]) -> list[Operation]:
         """Fold many operations; one that is not there is left out."""
         found = map(self.operation, identifiers)
@@ -193,6 +200,16 @@ _FACTS = Lookup(
     select(tables.facts.c.body)
     .where(tables.facts.c.operation == bindparam("operation"))
     .order_by(tables.facts.c.sequence)
+)
+_UNFINISHED_PART = Lookup(
+    select(tables.operations.c.id)
+    .where(
+        tables.operations.c.owner == bindparam("owner"),
+        tables.operations.c.is_at_rest.is_(False),
+        tables.operations.c.id > bindparam("after"),
+    )
+    .order_by(tables.operations.c.id)
+    .limit(bindparam("most"))
 )
 _UNFINISHED = Lookup(
     select(tables.facts.c.operation, tables.facts.c.body)

@@ -124,6 +124,20 @@ def test_a_dead_node_is_followed_by_another(shared, monkeypatch):
     assert [each.id for each in taken] == [operation(1).id]
 
 
+def test_what_was_left_is_resumed_part_by_part(embedded, monkeypatch):
+    """All of it, once each, the oldest first."""
+    monkeypatch.setattr(module, "_RESUMED_AT_ONCE", 2)
+    parts = []
+
+    async def main(open_):
+        storage = open_(embedded)
+        await keep(storage, Unit(tuple(Progress(operation(n), 0) for n in range(1, 6))))
+        return await storage.resume_own(lambda operations, _: parts.append(operations))
+
+    assert in_loop(main) == 5
+    assert parts == [[operation(1), operation(2)], [operation(3), operation(4)], [operation(5)]]
+
+
 def test_a_node_without_room_takes_nothing_over(shared):
     """What it cannot hold in memory waits for another."""
 

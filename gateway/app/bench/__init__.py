@@ -10,6 +10,7 @@ module          holds
 ``operations``  full durable operations against the bare relay, over HTTP
 ``load``        the HTTP client that asks as fast as it is answered
 ``relay``       the bare relay and the peer that answers it, as processes
+``store``       the journal's cost as history grows, and a restart with much unfinished
 ``cluster``     several nodes over one PostgreSQL, as processes
 ``drill``       nodes killed, paused and cut off under load, and the verdict
 ``postgresql``  a PostgreSQL server of our own, thrown away afterwards
