@@ -84,16 +84,19 @@ def security_module(
     key_store: Annotated[Path, typer.Option(help="The side's key store, a directory.")],
     socket: Annotated[Path, typer.Option(help="Where to listen, a Unix socket.")],
     pin_list: Annotated[Path | None, typer.Option(help="PINs to refuse, one a line.")] = None,
+    user: Annotated[str, typer.Option(help="Whom root becomes before it reads a key.")] = "",
     *,
     embedded: _Embedded = False,
 ) -> None:
     """Start one side's security module as a process of its own."""
     import uvloop  # noqa: PLC0415
 
-    from gateway.hsm.module import run  # noqa: PLC0415
+    from gateway.hsm.module import become, run  # noqa: PLC0415
 
     loop = uvloop.new_event_loop
     with _errors():
+        if user:
+            become(user)
         run(key_store, socket, side, embedded=embedded, pin_list=pin_list, loop_factory=loop)
 
 

@@ -63,6 +63,7 @@ class ModuleProcess:
             *("--key-store", str(settings.key_store)),
             *("--socket", str(settings.socket)),
             *(("--pin-list", str(settings.pin_list)) if settings.pin_list else ()),
+            *(("--user", settings.user) if settings.user else ()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

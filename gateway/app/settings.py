@@ -256,13 +256,15 @@ class ListenerSettings(_Strict):
 class ModuleSettings(_Strict):
     """One side's security module: its key store, its socket, and whether `serve` starts it.
 
-    `pin_list` is the operator's list of PINs to refuse, for a module that `serve` starts.
+    `pin_list` is the operator's list of PINs to refuse, `user` whom the module becomes where
+    `serve` is root's, both for a module that `serve` starts.
     """
 
     key_store: Path
     socket: Path
     embedded: bool = True
     pin_list: Path | None = None
+    user: str = ""
 
 
 class LimitSettings(_Strict):

@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import gc
 import os
+import pwd
 import resource
 import signal
 import socket
@@ -73,6 +74,22 @@ def run(
         # A successor may have put its own socket there since our parent died.
         if socket_path.stat().st_ino == ours:
             socket_path.unlink()
+
+
+def become(user: str) -> None:
+    """Give up root for good, before anything is read; raises `SpecificationError`.
+
+    No group is kept, so that nothing of the other side's user can be read.
+    """
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError:
+        raise SpecificationError("user", user, "is no user of this machine") from None
+    if os.geteuid() != 0:
+        raise SpecificationError("user", user, "can be taken on by root only: leave it out")
+    os.setgroups([])
+    os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
+    os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
 
 
 def answers(module: SoftModule, frames: Sequence[Frame]) -> list[Frame]:

@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import pwd
 import signal
+import subprocess
+import sys
 import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -135,3 +138,77 @@ def test_module_that_cannot_come_back_is_tried_until_it_is_stopped(settings, mon
         return back
 
     assert asyncio.run(story()).side == "social"
+
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+CONNECT = """
+import os, socket, sys
+os.setgroups([]); os.setgid({gid}); os.setuid({uid})
+try:
+    socket.socket(socket.AF_UNIX).connect({socket!r})
+    open({store!r})
+except PermissionError:
+    sys.exit(7)
+"""
+
+
+@ROOT_ONLY
+def test_module_of_root_becomes_its_own_user(settings):
+    """Its keys are that user's; its socket lets in root's gateway, and nobody of the other side."""
+    own, other = pwd.getpwnam("nobody"), pwd.getpwnam("daemon")
+    directory = settings.socket.parent
+    for path in (directory, settings.key_store, *settings.key_store.iterdir()):
+        os.chown(path, own.pw_uid, own.pw_gid)
+    directory.chmod(0o711)
+    process = ModuleProcess(Side.SOCIAL, settings.model_copy(update={"user": "nobody"}))
+
+    async def story():
+        await process.start()
+        try:
+            return await looked_at()
+        finally:
+            await process.stop()
+
+    async def looked_at():
+        module = SecurityModule(settings.socket)
+        status = await asyncio.to_thread(
+            Path(f"/proc/{process._process.pid}/status").read_text, "ascii"
+        )
+        said = await module.diagnostics()
+        module.close()
+        socket = settings.socket.stat()
+        attempt = CONNECT.format(
+            uid=other.pw_uid,
+            gid=other.pw_gid,
+            socket=str(settings.socket),
+            store=str(settings.key_store / "keys.toml"),
+        )
+        refused = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", attempt], check=False
+        )
+        return status, said, socket, refused.returncode
+
+    status, said, socket, refused = asyncio.run(story())
+
+    ids = {line.split()[0]: line.split()[1:] for line in status.splitlines() if line.split()}
+    assert ids["Uid:"] == [str(own.pw_uid)] * 4
+    assert ids["Gid:"] == [str(own.pw_gid)] * 4
+    assert ids["Groups:"] == []
+    assert (socket.st_uid, socket.st_mode & 0o777) == (own.pw_uid, 0o600)
+    assert said.side == Side.SOCIAL
+    assert refused == 7
+
+
+@ROOT_ONLY
+def test_module_of_an_unknown_user_does_not_start(settings, capfd):
+    """A mistyped user is named, and no key is read as root instead."""
+    process = ModuleProcess(Side.SOCIAL, settings.model_copy(update={"user": "nobody-at-all"}))
+
+    async def story():
+        with pytest.raises(SpecificationError, match="does not start"):
+            await process.start()
+        await process.stop()
+
+    asyncio.run(story())
+
+    assert "is no user of this machine" in capfd.readouterr().err
