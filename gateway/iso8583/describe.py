@@ -42,7 +42,10 @@ class Description:
 def describe(
     codec: Codec, data: bytes, private_subfields: Mapping[str, PrivateSubfield]
 ) -> Description:
-    """Describe the bytes of one message; never raises for what is in them."""
+    """Describe the bytes of one message; never raises for what is in them.
+
+    Without `private_subfields` nobody knows what stands in DE 48, and nothing of it is shown.
+    """
     rows: list[Row] = []
     try:
         for reading in codec.readings(data):
@@ -61,6 +64,9 @@ def _rows(
         return
     specification = codec.dialect.fields[data_element]
     place, structure = f"DE {data_element}", codec.structures.get(data_element)
+    if structure is None and data_element == _PRIVATE and not private_subfields:
+        yield Row(place, specification.name, offset, length, _HIDDEN)
+        return
     if structure or data_element == _PRIVATE:
         yield Row(place, specification.name, offset, length, "")
     begin = offset + codec.indicator_bytes(data_element)

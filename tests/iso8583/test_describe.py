@@ -70,11 +70,24 @@ def test_bad_message_is_described_as_far_as_it_can_be_read(codecs, message_sets,
         assert cut.rows == whole[: len(cut.rows)]
 
 
-def test_bad_private_data_ends_the_description(codecs):
+def test_private_data_of_an_unknown_message_set_are_not_shown(codecs):
+    """They may be anything, so that they are neither good nor bad; a name may be among them."""
+    data = codecs["bureau"].encode(Message("0100", {11: "000123", 48: "NM006测试甲", 102: "T1"}))
+
+    described = describe(codecs["bureau"], data, {})
+
+    assert described.error is None
+    assert [(row.place, row.value) for row in described.rows][2:] == [
+        ("DE 48", "****"),
+        ("DE 102", "**"),
+    ]
+
+
+def test_bad_private_data_ends_the_description(codecs, message_sets):
     """Subfields that cannot be read are an error of DE 48."""
     data = codecs["bureau"].encode(Message("0100", {11: "000123", 48: "garbage", 102: "T1"}))
 
-    described = describe(codecs["bureau"], data, {})
+    described = describe(codecs["bureau"], data, message_sets["bureau"].private_subfields)
 
     assert described.rows[-1].place == "DE 48"
     assert described.error
@@ -133,11 +146,11 @@ def test_chip_data_is_shown_tag_by_tag_and_masked(codecs):
     }
 
 
-def test_flaw_in_private_data_is_where_it_is_in_the_message(codecs):
+def test_flaw_in_private_data_is_where_it_is_in_the_message(codecs, message_sets):
     """The offset of a bad subfield counts from the start of the message, like any other."""
     data = codecs["bureau"].encode(Message("0100", {11: "000123", 48: "IN00899350201NM9991"}))
 
-    described = describe(codecs["bureau"], data, {})
+    described = describe(codecs["bureau"], data, message_sets["bureau"].private_subfields)
 
     assert described.error
     assert described.error.place == "DE 48 NM"

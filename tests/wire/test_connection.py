@@ -140,6 +140,19 @@ def test_wrong_mac_is_counted_and_refused(connection, listener, words, tally, ta
     ]
 
 
+def test_message_without_a_mac_is_counted_as_one_with_a_wrong_one(
+    connection, listener, words, tally
+):
+    """Whoever leaves it out gains nothing; the next message is heard."""
+    bare = words.framing.frame(words.codec.encode(words.request("echo")))
+
+    with capture_logs() as lines:
+        connection.dataReceived(bare + words.framed(words.request("echo")))
+
+    assert (len(listener.events), tally.mac_failures) == (1, 1)
+    assert (lines[0]["event"], lines[0]["reason"]) == ("message-mac-failure", "MAC: missing")
+
+
 @pytest.mark.parametrize(
     "foreign", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"9999"]
 )

@@ -468,6 +468,9 @@ local function add_field(rows, frame, at, number)
     elseif number ~= 48 then
         row.value = field.kind == "b" and HIDDEN or shown(text, field.sensitive)
         return stop
+    elseif not next(dialect.private) then
+        row.value = HIDDEN -- nobody knows what stands there
+        return stop
     end
     local flaw_at, flaw_place, flaw_rule = private_rows(rows, frame, at + indicator, stop)
     if flaw_at then
