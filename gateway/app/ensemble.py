@@ -24,6 +24,7 @@ from gateway.hsm.provision import create_test_store, export_for_simulator
 from gateway.pinblock.formats import PinBlockFormat
 from gateway.pinblock.zone import AccountRule, Algorithm, Zone
 from gateway.regions.profile_file import Institution
+from gateway.regions.working_days import WorkingDays
 from gateway.terms.errors import Unavailable
 from gateway.terms.sides import Side
 
@@ -149,6 +150,7 @@ class Ensemble:
         self._make_keys()
         self.bureau = self.start_simulator("bureau")
         self.core = self.start_simulator("core")
+        self._assume_working_days()
         self.write_configuration()
         self.start_gateway()
 
@@ -195,10 +197,22 @@ class Ensemble:
                 specifications=json.dumps(str(self._specifications)),  # as TOML quotes text
                 limits=_lines(self._limits),
                 region=self._region,
+                calendar=json.dumps(str(self._calendar)),
                 link=self.institution.link,
             ),
             encoding="utf-8",
         )
+
+    @property
+    def _calendar(self) -> Path:
+        return self.directory / "working-days.toml"
+
+    def _assume_working_days(self) -> None:
+        """Write a calendar of weekends for the years that no released calendar knows yet."""
+        this = utc_now().year
+        years = [year for year in (this, this + 1) if not WorkingDays().knows(year)]
+        tables = [_YEAR.format(year=year) for year in years] or ["[years]\n"]
+        self._calendar.write_text("\n".join(tables), "utf-8")
 
     def _make_keys(self) -> None:
         now = utc_now()
@@ -252,10 +266,18 @@ def _lines(values: Mapping[str, Any]) -> str:
     return "\n".join(f"{name} = {value}" for name, value in values.items())
 
 
+_YEAR = """\
+[years.{year}]
+source = "assumed for an ensemble: weekends only"
+holidays = []
+working_weekends = []
+"""
+
 _CONFIGURATION = """\
 # Written for an ensemble on loopback with test keys; docs/configuration.md explains every key.
 specifications = {specifications}
 regions = ["{region}"]
+calendar = {calendar}
 
 [http]
 listen = "127.0.0.1:0"

@@ -22,7 +22,7 @@ from gateway.api.service import ReadinessCheck
 from gateway.app.callbacks import Callbacks, couriers
 from gateway.app.card_life import CardLife
 from gateway.app.cargo import Cargo
-from gateway.app.clock import LoopTimers, utc_now
+from gateway.app.clock import LOCAL_ZONE, LoopTimers, utc_now
 from gateway.app.conductor import RUNNING_MAX, Conductor
 from gateway.app.control import Control, control_path, cut_over_desk, key_desk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
@@ -37,7 +37,12 @@ from gateway.app.pins import SecurityModules
 from gateway.app.reactor import run_in_reactor
 from gateway.app.service import Readiness
 from gateway.app.settings import LinkSettings, ListenerSettings, Settings, TlsSettings
-from gateway.app.specifications import Specifications, read_working_days, shipped_directory
+from gateway.app.specifications import (
+    Specifications,
+    due_dates_unknown,
+    read_working_days,
+    shipped_directory,
+)
 from gateway.app.storage import Storage
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
@@ -200,6 +205,9 @@ class Gateway:
 
     async def _prepare_links(self) -> DialogueTable:
         self._check_routes()
+        today = utc_now().astimezone(LOCAL_ZONE).date()
+        for region, reason in due_dates_unknown(self._catalogue, self._working_days, today):
+            log.warning("due-dates-unknown", region=region, reason=reason)
         agencies = {
             code: agency.institution.link for code, agency in self._catalogue.agencies.items()
         }

@@ -1,7 +1,8 @@
 """Reads ``specs/``: dialects, message sets and region profiles, each checked when loaded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def read_text(file: Path) -> str:
         raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SpecificationError(str(file), "", "is not UTF-8 text") from None
+
+
+def due_dates_unknown(
+    catalogue: Catalogue, calendar: WorkingDays, today: date
+) -> Iterator[tuple[str, str]]:
+    """Name each region with a term that cannot be counted to its end a month from now, and why."""
+    accepted = today + timedelta(days=30)
+    for profile in dict.fromkeys(agency.profile for agency in catalogue.agencies.values()):
+        try:
+            calendar.due(accepted, max(profile.rules(accepted).working_days.values(), default=0))
+        except SpecificationError as error:
+            yield profile.region, str(error)
 
 
 def read_working_days(file: Path | None) -> WorkingDays:

@@ -162,7 +162,9 @@ class Matrix:
         missing = _shortest(way.place.proofs - proofs for way in ways)
         elsewhere = tuple(place for place in self.places(business) if place.channel is not channel)
         here = tuple(granted.place for granted in self.cells.get((channel, business), ()))
+        instead = self.places(Business.SS_PIN_RESET) if reason is Reason.CHIP_PIN else ()
         steps = [bring(place.channel, place.proofs) for place in (*here, *elsewhere)]
+        steps += [bring(place.channel, place.proofs, Business.SS_PIN_RESET) for place in instead]
         notice = OneTimeNotice(
             self._sentence(reason, channel, business),
             tuple(names(each) for each in missing),

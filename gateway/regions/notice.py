@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, with_config
 
-from gateway.regions.vocabulary import Channel, Proof
+from gateway.regions.vocabulary import Business, Channel, Proof
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -47,12 +47,12 @@ def names(proofs: Iterable[Proof]) -> tuple[Text, ...]:
     return tuple(Text(proof.zh, proof.en) for proof in ordered)
 
 
-def bring(channel: Channel, proofs: Iterable[Proof]) -> Text:
-    """Say that a business is done on a channel with these proofs."""
+def bring(channel: Channel, proofs: Iterable[Proof], instead: Business | None = None) -> Text:
+    """Say that a business, or another one `instead`, is done on a channel with these proofs."""
     needed = names(proofs)
-    zh = "、".join(each.zh for each in needed)
-    en = ", ".join(each.en for each in needed)
-    return Text(f"通过{channel.zh}办理,须提供:{zh}", f"{channel.en}, with: {en}")
+    zh, en = "、".join(each.zh for each in needed), ", ".join(each.en for each in needed)
+    what, other = (instead.zh, f"{instead.en}: ") if instead else ("", "")
+    return Text(f"通过{channel.zh}办理{what},须提供:{zh}", f"{other}{channel.en}, with: {en}")
 
 
 def working_days_limit(days: int) -> Text:

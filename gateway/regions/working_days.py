@@ -61,6 +61,14 @@ class WorkingDays:
                 raise SpecificationError(file, f"years.{year}", "every day must be of that year")
         return cls({int(year): days for year, days in years.items()})
 
+    def knows(self, year: int) -> bool:
+        """Tell whether the days of a year are known."""
+        try:
+            self.is_working(date(year, 1, 1))
+        except SpecificationError:
+            return False
+        return True
+
     def is_working(self, day: date) -> bool:
         """Tell whether people work on a day; raises `SpecificationError` for a year not known."""
         added = self.added.get(day.year)

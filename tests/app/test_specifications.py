@@ -1,9 +1,17 @@
 """What is shipped in `specs/` is read by name, and what is missing is named."""
 
+from datetime import date
+
 import pytest
 
 import gateway
-from gateway.app.specifications import Specifications, read_working_days, shipped_directory
+from gateway.app.specifications import (
+    Specifications,
+    due_dates_unknown,
+    read_working_days,
+    shipped_directory,
+)
+from gateway.regions.working_days import WorkingDays
 from gateway.terms.errors import SpecificationError
 from gateway.terms.numbers import AgencyCode
 
@@ -64,6 +72,19 @@ def test_directory_without_regions_is_refused(tmp_path):
     """A gateway that serves nobody is a wrong path in the configuration."""
     with pytest.raises(SpecificationError, match=r"regions: holds no region profile"):
         Specifications(tmp_path).catalogue()
+
+
+def test_region_whose_terms_run_into_an_unknown_year_is_named(specifications):
+    """A month before a due date can no longer be told the operator hears of it."""
+    catalogue = specifications.catalogue()
+    early, late = (
+        list(due_dates_unknown(catalogue, WorkingDays(), date(2026, month, 20)))
+        for month in (3, 11)
+    )
+
+    assert early == []
+    assert {region for region, _ in late} == {"fangchenggang", "qingdao"}
+    assert all("years.2027: is not known: add" in reason for _, reason in late)
 
 
 def test_operators_calendar_is_read_or_the_file_is_named(tmp_path):

@@ -162,6 +162,18 @@ def test_silence_of_a_seed_is_no_permission(profiles, region, business, channel,
     assert decision.reason is reason
 
 
+def test_holder_of_a_chip_pin_is_told_where_it_is_reset(profiles):
+    """Setting without the old PIN works for a host only; the notice leads to a reset."""
+    profile = profiles["shijiazhuang"]
+
+    decision = profile.decide(ONLINE, B.SS_PIN_SET, frozenset({Proof.SESSION}), TODAY)
+
+    assert [step.zh for step in decision.notice.procedure] == [
+        "通过社保经办机构窗口办理重置社保密码,须提供:本人有效身份证件原件、社会保障卡",
+        "通过自助服务终端办理重置社保密码,须提供:本人有效身份证件原件、社会保障卡",
+    ]
+
+
 @pytest.mark.parametrize("region", FIVE)
 @pytest.mark.parametrize("channel", Channel)
 def test_no_region_moves_money_between_the_two_accounts(profiles, region, channel):

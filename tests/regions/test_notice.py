@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.regions.notice import Text, bring, names, working_days_limit
-from gateway.regions.vocabulary import Channel, Proof
+from gateway.regions.vocabulary import Business, Channel, Proof
 
 
 def test_proofs_are_named_in_one_order():
@@ -19,6 +19,14 @@ def test_a_step_says_where_and_with_what():
 
     assert step.zh == "通过镇街村居劳动保障机构办理,须提供:本人有效身份证件原件、社会保障卡"
     assert step.en == "Labour-security station, with: Holder's valid id, original, The card itself"
+
+
+def test_a_step_may_lead_to_another_business():
+    """Where the one asked for is not to be had, the other one is named."""
+    step = bring(Channel.KIOSK, {Proof.CARD_PRESENT}, Business.SS_PIN_RESET)
+
+    assert step.zh == "通过自助服务终端办理重置社保密码,须提供:社会保障卡"
+    assert step.en == "Reset the SS PIN: Self-service terminal, with: The card itself"
 
 
 @pytest.mark.parametrize(

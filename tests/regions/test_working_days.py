@@ -48,6 +48,7 @@ def test_operators_file_adds_a_year():
     """Its days off are off, its working weekends are worked."""
     calendar = WorkingDays.parse(OPERATORS, "days.toml")
 
+    assert (WorkingDays().knows(2050), calendar.knows(2050)) == (False, True)
     assert not calendar.is_working(date(2050, 1, 1))
     assert not calendar.is_working(date(2050, 1, 3))
     assert calendar.is_working(date(2050, 1, 5))
