@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import date
 from importlib import metadata
 from typing import Any
 
@@ -15,8 +16,19 @@ from gateway.api.contract import ENDPOINTS, Endpoint, Success, by_path
 from gateway.api.examples import REQUEST_EXAMPLES, success_example
 from gateway.api.fields import JsonObject
 from gateway.api.openapi_texts import DESCRIPTION, HEADERS, PARAMETERS
-from gateway.api.problems import ANSWERS, PROBLEM_MEDIA_TYPE, NextAction, Problem, problem
+from gateway.api.problems import (
+    ANSWERS,
+    PROBLEM_MEDIA_TYPE,
+    NextAction,
+    NotPermitted,
+    Problem,
+    not_permitted,
+    problem,
+)
 from gateway.api.vocabulary import explained
+from gateway.regions.matrix import Grant, Matrix, NotGranted, NoticeRules
+from gateway.regions.notice import Text
+from gateway.regions.vocabulary import Business, Channel, Proof
 from gateway.terms.refusals import Refusal
 
 _REF_TEMPLATE = "#/components/schemas/{model}"
@@ -188,10 +200,24 @@ def _problem(refusals: list[Refusal]) -> JsonObject:
     }
 
 
+_PAPERS = frozenset({Proof.CITIZEN_ID, Proof.CARD_PRESENT})
+_SAMPLE = Matrix.of(
+    (Grant((Business.SS_PIN_RESET,), (Channel.COUNTER,), _PAPERS, "default: an example"),),
+    date.min,
+    NoticeRules(Text("咨询电话12333", "Enquiries: 12333"), {}, Text("当场办理", "On the spot")),
+    {},
+)
+_NOT_GRANTED = (
+    _SAMPLE.decide(Channel.COUNTER, Business.SS_PIN_RESET, frozenset({Proof.CITIZEN_ID})),
+    _SAMPLE.decide(Channel.ONLINE_BANK, Business.SS_PIN_RESET, frozenset({Proof.SESSION})),
+)
+_NOT_PERMITTED = [NotPermitted(each) for each in _NOT_GRANTED if isinstance(each, NotGranted)]
+_WITH_NOTICE = {each.refusal: not_permitted(each, _EXAMPLE_REQUEST_ID) for each in _NOT_PERMITTED}
+
+
 def _example(refusal: Refusal) -> JsonObject:
-    described = TypeAdapter(Problem).dump_python(
-        problem(refusal, _EXAMPLE_REQUEST_ID), mode="json", exclude_none=True
-    )
+    shown = _WITH_NOTICE.get(refusal) or problem(refusal, _EXAMPLE_REQUEST_ID)
+    described = TypeAdapter(Problem).dump_python(shown, mode="json", exclude_none=True)
     return {"summary": refusal.user_message.en, "value": described}
 
 

@@ -273,7 +273,7 @@ def problem_response(described: Problem) -> Response:
 def refused(error: RequestRefused, request_id: str) -> Response:
     """Answer a refused request: every broken place of an invalid one, one place of another."""
     if isinstance(error, NotPermitted):
-        return problem_response(_not_permitted(error, request_id))
+        return problem_response(not_permitted(error, request_id))
     if isinstance(error, InvalidRequest):
         errors = error.errors
     elif error.rule:
@@ -283,7 +283,8 @@ def refused(error: RequestRefused, request_id: str) -> Response:
     return problem_response(problem(error.refusal, request_id, errors))
 
 
-def _not_permitted(error: NotPermitted, request_id: str) -> Problem:
+def not_permitted(error: NotPermitted, request_id: str) -> Problem:
+    """Describe what a region does not grant, with the one-time notice."""
     notice = error.decision.notice
     return replace(
         problem(error.refusal, request_id),

@@ -80,6 +80,7 @@ def diff(
 
 @app.command()
 def pins(
+    regions: Annotated[list[str] | None, typer.Argument(help="Which regions; all.")] = None,
     pin_list: Annotated[Path | None, typer.Option(help="PINs to refuse, one a line.")] = None,
 ) -> None:
     """Count the PINs that each region refuses to everybody today; takes a minute for each."""
@@ -89,8 +90,8 @@ def pins(
 
     with _errors():
         operators = read_pin_list(pin_list) if pin_list else PinList()
-        agencies = Specifications(shipped_directory()).catalogue().agencies.values()
-    profiles = {agency.profile.region: agency.profile for agency in agencies}
+        catalogue = Specifications(shipped_directory()).catalogue(regions or ())
+    profiles = {each.profile.region: each.profile for each in catalogue.agencies.values()}
     for region, profile in profiles.items():
         counted = share(profile.rules(_day(None)).pin.policy, PinHolder(), operators)
         typer.echo(

@@ -101,6 +101,20 @@ def test_operation_declares_every_parameter(endpoint):
     assert all(p["required"] for p in parameters if p["name"] not in optional)
 
 
+@pytest.mark.parametrize(
+    ("code", "missing", "elsewhere"),
+    [("PROOF_MISSING", [["card-present"]], 0), ("NOT_GRANTED", [], 1)],
+)
+def test_refusal_of_the_matrix_is_shown_with_its_notice(code, missing, elsewhere):
+    """An integrator sees what a customer is to be told."""
+    example = DOCUMENT["components"]["examples"][code]["value"]
+
+    assert example["status"] == 403
+    assert example["not_granted"]["missing"] == missing
+    assert len(example["not_granted"]["elsewhere"]) == elsewhere
+    assert example["not_granted"]["notice"]["procedure"]
+
+
 def test_every_refusal_belongs_to_some_operation():
     """No code of the catalogue is undocumented or dead."""
     assert {code for endpoint in ENDPOINTS for code in endpoint.refusals} == set(Refusal)

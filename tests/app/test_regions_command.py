@@ -107,3 +107,4 @@ def test_share_of_refused_pins_is_told_by_region(monkeypatch, tmp_path):
     assert [line.partition(":")[0] for line in result.output.splitlines()] == FIVE
     assert "xiamen: refuses 88,646 of 1,000,000 PINs (8.86 %), advises" in result.output
     assert asked == [(6, (), (b"529407",))] * 5
+    assert run("pins", "xiamen").output.startswith("xiamen: refuses")
