@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.app.settings import load_settings
+from gateway.regions.vocabulary import Channel
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
 
@@ -87,6 +88,23 @@ def test_limits_are_those_of_the_side(load):
     assert settings.limits(Side.SOCIAL).limits().answer_timeout == timedelta(seconds=12.5)
     assert settings.limits(Side.FINANCIAL).limits().answer_timeout == timedelta(seconds=15)
     assert settings.core_link == "core"
+
+
+def test_channel_is_online_banking_unless_it_says_otherwise(load):
+    """Where its customers stand decides what their region grants them."""
+    digest = f'token_sha256 = "{DIGEST}"\n'
+
+    assert load().http.channels["online-bank"].kind is Channel.ONLINE_BANK
+    counter = load(digest, f'{digest}kind = "counter"\n')
+    assert counter.http.channels["online-bank"].kind is Channel.COUNTER
+
+
+def test_regions_and_calendar_are_named(load, tmp_path):
+    """All regions and the published years are served where nothing is said."""
+    named = load("[http]", 'regions = ["xiamen"]\ncalendar = "days.toml"\n[http]')
+
+    assert (load().regions, load().calendar) == ((), None)
+    assert (named.regions, named.calendar) == (("xiamen",), tmp_path / "days.toml")
 
 
 def test_link_goes_to_one_address_or_to_several(load):
