@@ -38,6 +38,7 @@ TIMELINE_WORDS: Final[Mapping[str, str]] = {
     "answer-set-aside": "an answer came that decides nothing: late, repeated, or without outcome",
     "resolution-proposed": "one of the bank's staff has said what became of the operation",
     "resolution-approved": "another of the bank's staff has agreed",
+    "withdrawn": "whoever asked for the operation has it taken back",
     # Every operation begins pending, so this is nothing that happens to it.
     **{state.value: _STATES[state] for state in OperationState if state != OperationState.PENDING},
 }

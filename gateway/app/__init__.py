@@ -15,6 +15,9 @@ module            holds
 ``outcomes``      opens operations and waits for them as long as is decent
 ``service``       what the HTTP room asks of the gateway
 ``card_life``     the businesses in the life of a card, by one rule for all
+``certificates``  the files of a listener's TLS
+``core_desk``     what a bank core may have done
+``core_channel``  ISO 8583 requests of a core to businesses, and outcomes back
 ``callbacks``     tells channels of outcomes for which nobody waits
 ``turns``         one request at a time for a key, one operation for a link
 ``pins``          PINs between the service and the security modules

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.api import service as api
 from gateway.api.service import Caller, IdempotencyKey, Reply
-from gateway.app.cargo import Cargo
+from gateway.app.cargo import CHANNEL, Cargo
 from gateway.app.pins import AcceptedPin, PinOrder
 from gateway.app.rendering import FEE
 from gateway.app.service import OnlineBanking, active
@@ -108,6 +108,20 @@ class CardLife(OnlineBanking):
             for purpose, entry in command.pins.items()
         }
         used = (*(SessionUsed(each.id) for each in sessions.values()), self._used(caller, key))
+        accepted = await self._encipher(linked, wanted.pins, sessions, command)
+        return await self._open(linked, procedure, command, accepted, used, caller.channel)
+
+    async def _open(
+        self,
+        linked: Linked,
+        procedure: Procedure,
+        command: api.BusinessCommand,
+        accepted: dict[str, AcceptedPin] | Refusal,
+        used: tuple[object, ...],
+        channel: str,
+    ) -> Reply:
+        """Open a business whose PINs have been judged, in the transaction that spends its key."""
+        has_proof = procedure.with_pins(command.pins).has_proof
         operation, now = self._identifiers.operation(), self._now()
         loss = Loss(procedure.loses, operation, now) if procedure.loses else None
         details = {
@@ -115,13 +129,14 @@ class CardLife(OnlineBanking):
             **_named_loss(procedure, linked, loss),
             **self._terms(procedure, linked),
         }
-        if not wanted.has_proof and procedure.has_proof:
+        if not has_proof and procedure.has_proof:
             details[UNPROVED] = "yes"
+        if channel != linked.link.channel:
+            details[CHANNEL] = channel
         opened = Opened(procedure.kind, linked.link.id, now, details=details)
-        accepted = await self._encipher(linked, wanted.pins, sessions, command)
         if isinstance(accepted, Refusal):
             return await self._refuse(opened, accepted, used)
-        cargo = Cargo.of(linked, command.private)
+        cargo = Cargo.of(linked, command.private, channel)
         pins: Mapping[str, EncipheredPin] = {
             name: each.enciphered for name, each in accepted.items()
         }

@@ -13,13 +13,16 @@ from gateway.social import card as social
 from gateway.social.card import CardRecord, SocialCard
 from gateway.store.queries import Linked
 
+CHANNEL = "channel"
+"""Detail of an operation that another channel than the link's own asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cargo:
     """What an operation's messages are written from; held in memory while it runs.
 
     `words` are subfields of DE 48 that must not be recorded, such as a new mobile number;
-    `channel` is whose link it is, and hears of outcomes.
+    `channel` is who asked for the operation, and hears of its outcome.
     """
 
     card: SocialCard
@@ -28,9 +31,9 @@ class Cargo:
     channel: str = ""
 
     @classmethod
-    def of(cls, linked: Linked, words: Mapping[str, str] | None = None) -> Self:
-        """Load what a link leads to."""
-        return cls(linked.card, linked.account, words or {}, linked.link.channel)
+    def of(cls, linked: Linked, words: Mapping[str, str] | None = None, channel: str = "") -> Self:
+        """Load what a link leads to; the channel is the link's own unless another is named."""
+        return cls(linked.card, linked.account, words or {}, channel or linked.link.channel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,16 +175,18 @@ class Conductor:
         self,
         operation: Operation,
         cargo: Cargo,
-        event: life.Resolved,
+        event: life.Resolved | life.Withdrawn,
         done: Callable[[Operation | Exception], None],
+        records: tuple[object, ...] = (),
     ) -> None:
-        """Go on with an operation at rest from what a person found out about it.
+        """Go on with an operation at rest: from what a person found out, or to take it back.
 
         `done` is called as by `open`. Raises `Unavailable` as it does.
         """
         running = _Running(operation, cargo, recorded=len(operation.facts))
         decision = self._decide(running, event)
         self._admit(running)
+        decision = replace(decision, records=(*records, *decision.records))
         try:
             self._record(running, decision, done)
         except Unavailable:

@@ -11,14 +11,14 @@ from gateway.regions.profile import parse_profile
 from gateway.regions.rule_table import parse_rules, regions_markdown
 
 REGIONS = ("xiamen", "fangchenggang", "shijiazhuang", "kunming", "qingdao")  # as the seeds come
-MESSAGE_SETS = ("bureau", "core")
+MESSAGE_SETS = {"bureau": "bureau", "core": "core", "core-channel": "core"}
 
 
 def documents(specifications: Specifications) -> Mapping[str, str]:
     """Give the text of each generated document by its path below ``docs/``."""
     pairs = []
-    for name in MESSAGE_SETS:
-        dialect = specifications.dialect(name)
+    for name, spoken in MESSAGE_SETS.items():
+        dialect = specifications.dialect(spoken)
         pairs.append((specifications.message_set(name, dialect), dialect))
     return {
         "messages.md": messages_markdown(pairs),

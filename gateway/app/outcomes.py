@@ -9,6 +9,7 @@ from gateway.app.cargo import Cargo
 from gateway.app.conductor import Conductor
 from gateway.app.identifiers import Identifiers
 from gateway.app.turns import Reader
+from gateway.operations import life
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationState
 from gateway.operations.operation import Operation
@@ -65,6 +66,51 @@ class Outcomes:
             done=done,
         )
         return await self._wait(operation, settled)
+
+    async def begin(self, opened: Opened, cargo: Cargo, records: tuple[object, ...]) -> Operation:
+        """Begin an operation for whose outcome nobody waits; gives it once it is durable."""
+        operation = self.identifiers.operation()
+        begun: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
+        records = _for_operation(records, operation)
+        self.conductor.open(operation, opened, cargo, records=records, done=resolve(begun))
+        try:
+            return await begun
+        finally:
+            self.conductor.leave(operation)
+
+    async def follow(self, operation: OperationId) -> Operation:
+        """Wait for an operation that was begun before, as long as for one's own."""
+        settled: asyncio.Future[Operation | None] = asyncio.get_running_loop().create_future()
+
+        def progressed(now: Operation) -> None:
+            if now.state is not OperationState.PENDING and not settled.done():
+                settled.set_result(now)
+
+        running = self.conductor.watch(operation, progressed)
+        if running is None or running.state is not OperationState.PENDING:
+            settled.set_result(None)
+        return await self._wait(operation, settled)
+
+    async def withdraw(
+        self, operation: Operation, cargo: Cargo, records: tuple[object, ...]
+    ) -> Operation:
+        """Have an operation taken back, and give it as it is then, or when the wait is over."""
+        settled: asyncio.Future[Operation | None] = asyncio.get_running_loop().create_future()
+
+        def progressed(now: Operation) -> None:
+            if now.state is not operation.state and not settled.done():
+                settled.set_result(now)
+
+        def done(outcome: Operation | Exception) -> None:
+            if isinstance(outcome, Exception):
+                settled.set_exception(outcome)
+                return
+            self.conductor.watch(operation.id, progressed)
+            progressed(outcome)
+
+        records = _for_operation(records, operation.id)
+        self.conductor.resolve(operation, cargo, life.Withdrawn(), done, records)
+        return await self._wait(operation.id, settled)
 
     async def refuse(
         self, opened: Opened, refusal: Refusal, records: tuple[object, ...]

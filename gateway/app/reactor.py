@@ -36,3 +36,15 @@ def run_in_reactor(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     if isinstance(ended, BaseException):
         raise ended
     return ended
+
+
+class ParentsHand(asyncio.Protocol):
+    """Standard input: nothing is read from it, its end is the parent's end."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop with the parent."""
+        del exc
+        self._stop.set()

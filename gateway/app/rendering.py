@@ -18,6 +18,7 @@ from gateway.operations.facts import (
     ResolutionApproved,
     ResolutionProposed,
     Settled,
+    Withdrawn,
 )
 from gateway.operations.operation import Operation
 from gateway.social.card import OneTimeCode
@@ -84,6 +85,13 @@ def _timeline(operation: Operation, planned: tuple[Exchange, ...]) -> Iterator[a
 _SENDING = {ExchangeEvent.SEND, ExchangeEvent.REPEAT, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}
 
 
+_SAID: Mapping[type[Fact], str] = {
+    ResolutionProposed: "resolution-proposed",
+    ResolutionApproved: "resolution-approved",
+    Withdrawn: "withdrawn",
+}
+
+
 def _entry(fact: Fact, exchanges: dict[str, Exchange]) -> api.TimelineEntry:
     match fact:
         case Opened():
@@ -111,10 +119,8 @@ def _entry(fact: Fact, exchanges: dict[str, Exchange]) -> api.TimelineEntry:
         case Settled():
             return api.TimelineEntry(fact.at, fact.state.value, response_code=fact.response_code)
         # Who it was and why is for the bank's own staff.
-        case ResolutionProposed():
-            return api.TimelineEntry(fact.at, "resolution-proposed")
-        case ResolutionApproved():
-            return api.TimelineEntry(fact.at, "resolution-approved")
+        case ResolutionProposed() | ResolutionApproved() | Withdrawn():
+            return api.TimelineEntry(fact.at, _SAID[type(fact)])
         case _:
             assert_never(fact)
 

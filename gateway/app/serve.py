@@ -20,11 +20,13 @@ from gateway.api.application import create_application
 from gateway.api.authentication import Channels, KnownChannel
 from gateway.api.service import ReadinessCheck
 from gateway.app.callbacks import Callbacks, couriers
-from gateway.app.card_life import CardLife
-from gateway.app.cargo import Cargo
+from gateway.app.cargo import CHANNEL, Cargo
+from gateway.app.certificates import certificates
 from gateway.app.clock import LOCAL_ZONE, LoopTimers, utc_now
 from gateway.app.conductor import RUNNING_MAX, Conductor
 from gateway.app.control import Control, control_path, cut_over_desk, key_desk
+from gateway.app.core_channel import CoreChannel, CorePlace
+from gateway.app.core_desk import CoreDesk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
@@ -34,9 +36,9 @@ from gateway.app.manual_desk import ManualDesk
 from gateway.app.metrics import GatewayCollector, exposition
 from gateway.app.modules import ModuleProcess
 from gateway.app.pins import SecurityModules
-from gateway.app.reactor import run_in_reactor
+from gateway.app.reactor import ParentsHand, run_in_reactor
 from gateway.app.service import Readiness
-from gateway.app.settings import LinkSettings, ListenerSettings, Settings, TlsSettings
+from gateway.app.settings import LinkSettings, ListenerSettings, Settings
 from gateway.app.specifications import (
     Specifications,
     due_dates_unknown,
@@ -47,7 +49,6 @@ from gateway.app.storage import Storage
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
 from gateway.hsm.mac import SessionMacs, session_macs
-from gateway.hsm.private_files import read_private
 from gateway.hsm.protocol import BadRequest
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.mac import MacRule
@@ -60,10 +61,9 @@ from gateway.terms.errors import SpecificationError
 from gateway.terms.numbers import AgencyCode, LinkId
 from gateway.terms.sides import Side
 from gateway.wire.exchange_link import ExchangeLink
-from gateway.wire.inbound_link import InboundLink, InboundPlan, not_supported
+from gateway.wire.inbound_link import Handler, InboundLink, InboundPlan, not_supported
 from gateway.wire.line import SESSION_MESSAGES
 from gateway.wire.outbound_link import Address, LinkPlan, OutboundLink
-from gateway.wire.tls import Certificates
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -103,7 +103,7 @@ class Gateway:
     async def run(self, *, embedded: bool) -> int:
         """Start everything in order, serve, and stop everything in the reverse order."""
         if embedded:
-            await self._loop.connect_read_pipe(lambda: _ParentsHand(self._stop), sys.stdin)
+            await self._loop.connect_read_pipe(lambda: ParentsHand(self._stop), sys.stdin)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
         async with AsyncExitStack() as stack:
@@ -113,10 +113,11 @@ class Gateway:
             conductor = self._conductor(table)
             for name, settings in self._settings.links.items():
                 await self._start_link(stack, name, settings, conductor, table)
+            await self._begin_to_resume(stack, conductor)
+            self._service = self._desk(conductor, table, sealer)
             for name, listener in self._settings.listeners.items():
                 await self._start_listener(stack, name, listener)
-            await self._begin_to_resume(stack, conductor)
-            await self._start_http(stack, self._application(conductor, table, sealer))
+            await self._start_http(stack, self._application(conductor))
             self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
             renewal = KeyRenewal(self._modules, self._keys)
             await self._start_control(stack, conductor, renewal)
@@ -301,10 +302,10 @@ class Gateway:
             message_set=message_set,
             mac=macs.previous or macs.current,
             network_message=lambda kind: dialogue.network_message(kind, utc_now()),
-            handler=not_supported(message_set),
+            handler=self._handler(stack, name, settings, message_set),
             connections_max=settings.connections_max,
             connections_per_peer_max=settings.connections_per_peer_max,
-            tls=_certificates(settings.tls) if settings.tls else None,
+            tls=certificates(settings.tls) if settings.tls else None,
             change_key=changes.take,
         )
         link = InboundLink(plan, self._reactor)
@@ -382,17 +383,21 @@ class Gateway:
         sys.stderr.flush()
         os._exit(os.EX_IOERR)
 
+    def _handler(
+        self, stack: AsyncExitStack, name: str, settings: ListenerSettings, message_set: MessageSet
+    ) -> Handler:
+        if settings.institution is None:
+            return not_supported(message_set)
+        place = CorePlace(name, settings.institution)
+        channel = CoreChannel(place, message_set, self._service, self._fingerprint)
+        stack.push_async_callback(channel.close)
+        return channel.handle
+
     # ------------------------------------------------------------------ http
 
-    def _application(self, conductor: Conductor, table: DialogueTable, sealer: Sealer) -> ASGIApp:
-        collector = GatewayCollector(
-            conductor,
-            self._links.values(),
-            self._listeners.values(),
-            self._reactor.seconds,
-            self._callbacks.counts,
-        )
-        service = CardLife(
+    def _desk(self, conductor: Conductor, table: DialogueTable, sealer: Sealer) -> CoreDesk:
+        self._fingerprint = sealer.financial.fingerprint
+        return CoreDesk(
             working_days=self._working_days,
             conductor=conductor,
             read=self._storage.read,
@@ -402,7 +407,7 @@ class Gateway:
                     Side.SOCIAL: sealer.social.fingerprint,
                     Side.FINANCIAL: sealer.financial.fingerprint,
                 },
-                self._settings.http.pads,
+                self._settings.pads,
             ),
             catalogue=self._catalogue,
             identifiers=self._identifiers,
@@ -411,16 +416,25 @@ class Gateway:
             now=utc_now,
             answer_wait_s=self._settings.http.answer_wait_s,
             session_life=timedelta(seconds=self._settings.pin_session_life_s),
-            readiness=Readiness(self._checks, lambda: exposition(collector)),
+            readiness=Readiness(self._checks, lambda: exposition(self._collector)),
+        )
+
+    def _application(self, conductor: Conductor) -> ASGIApp:
+        self._collector = GatewayCollector(
+            conductor,
+            self._links.values(),
+            self._listeners.values(),
+            self._reactor.seconds,
+            self._callbacks.counts,
         )
         channels = {
             name: KnownChannel(bytes.fromhex(channel.token_sha256), channel.kind)
             for name, channel in self._settings.http.channels.items()
         }
         # Kept with the financial data key, because fingerprints are compared across restarts.
-        fingerprint_key = sealer.financial.fingerprint(b"idempotency-key fingerprints")
+        fingerprint_key = self._fingerprint(b"idempotency-key fingerprints")
         return create_application(
-            service, Channels(channels), self._identifiers.request, fingerprint_key
+            self._service, Channels(channels), self._identifiers.request, fingerprint_key
         )
 
     def _zone(self, side: Side, agency: AgencyCode) -> str:
@@ -464,34 +478,8 @@ def _go_on(conductor: Conductor, operations: list[Operation], linked: dict[LinkI
     for operation in operations:
         found = linked.get(operation.link)
         if found is not None:
-            conductor.resume(operation, Cargo.of(found))
+            conductor.resume(operation, Cargo.of(found, None, operation.details.get(CHANNEL, "")))
 
 
 _MODULE_LOOK_SECONDS = 2.0
 _RESUME_SECONDS = 1.0  # then requests are taken
-
-
-def _certificates(settings: TlsSettings) -> Certificates:
-    """Name the files of a listener's TLS; raises `SpecificationError` where one is not as it must.
-
-    The private key must be ours alone, like a key store.
-    """
-    read_private(settings.private_key)
-    for file in (settings.certificate, settings.trust):
-        if not os.access(file, os.R_OK):
-            raise SpecificationError(str(file), "", "cannot be read")
-    return Certificates(
-        settings.certificate, settings.private_key, settings.trust, settings.subjects
-    )
-
-
-class _ParentsHand(asyncio.Protocol):
-    """Standard input: nothing is read from it, its end is the parent's end."""
-
-    def __init__(self, stop: asyncio.Event) -> None:
-        self._stop = stop
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop with the parent."""
-        del exc
-        self._stop.set()

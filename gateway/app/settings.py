@@ -229,7 +229,11 @@ class TlsSettings(_Strict):
 
 
 class ListenerSettings(_Strict):
-    """One inbound ISO 8583 listener: who may connect, and what is spoken."""
+    """One inbound ISO 8583 listener: who may connect, and what is spoken.
+
+    With an institution its requests are carried out: a core's, whose DE 32 and 33 hold it.
+    `pin_zone` is the zone, in the social module, of the PIN pads of its counters.
+    """
 
     side: Side
     listen: Place
@@ -240,6 +244,14 @@ class ListenerSettings(_Strict):
     connections_max: Annotated[int, Field(ge=1, le=1024)] = 64
     connections_per_peer_max: Annotated[int, Field(ge=1, le=1024)] = 4
     tls: TlsSettings | None = None
+    institution: Annotated[str, Field(pattern=r"^[0-9]{8,11}$")] | None = None
+    pin_zone: Name | None = None
+
+    @model_validator(mode="after")
+    def _pins_of_whom(self) -> Self:
+        if self.pin_zone is not None and self.institution is None:
+            raise ValueError("pin_zone needs the institution whose PIN pads it is of")
+        return self
 
     @model_validator(mode="after")
     def _tls_once(self) -> Self:
@@ -330,6 +342,12 @@ class Settings(_Strict):
         return listeners
 
     @model_validator(mode="after")
+    def _cores_are_no_channels(self) -> Self:
+        if not self.http.channels.keys().isdisjoint(self.listeners):
+            raise ValueError("a listener and a channel of http have different names")
+        return self
+
+    @model_validator(mode="after")
     def _keys_outlive_the_horizon(self) -> Self:
         horizon = max(self.social_limits.horizon_s, self.financial_limits.horizon_s)
         if timedelta(days=self.retention.keys_days) <= timedelta(seconds=horizon):
@@ -357,6 +375,16 @@ class Settings(_Strict):
     def module(self, side: Side) -> ModuleSettings:
         """Give the settings of a side's security module."""
         return self.social if side is Side.SOCIAL else self.financial
+
+    @property
+    def pads(self) -> dict[tuple[str, Side], str]:
+        """The zones of PIN pads, by channel or core's listener and by side."""
+        cores = {
+            (name, Side.SOCIAL): listener.pin_zone
+            for name, listener in self.listeners.items()
+            if listener.pin_zone is not None
+        }
+        return {**self.http.pads, **cores}
 
     def limits(self, side: Side) -> LimitSettings:
         """Give the time limits of a side."""

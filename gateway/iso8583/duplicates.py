@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from gateway.iso8583.mac import MAC_DATA_ELEMENTS
 from gateway.iso8583.matching import KeyReader
 from gateway.iso8583.message import Message, without_repeat
+from gateway.iso8583.original_data import OriginalData
 
 DuplicateKey = tuple[str, ...]
 _KEY = KeyReader()
@@ -18,6 +19,22 @@ def duplicate_key(request: Message) -> DuplicateKey:
     matching.
     """
     return (without_repeat(request.mti), *_KEY(request)[1:])
+
+
+def original_key(reversal: Message, original: OriginalData) -> DuplicateKey:
+    """Give the key of the message that a reversal undoes.
+
+    DE 90 names it but for DE 37 and 41, in which a reversal repeats its original.
+    """
+    named = {
+        7: original.transmission_date_time,
+        11: original.stan,
+        32: original.acquirer,
+        33: original.forwarder,
+        37: reversal.text(37),
+        41: reversal.text(41),
+    }
+    return duplicate_key(Message(original.mti, named))
 
 
 def body_hash(request: Message) -> bytes:

@@ -39,7 +39,9 @@ def link(operation: Operation, now: datetime) -> Step:
 
 
 def unlink(operation: Operation, now: datetime) -> Step:
-    """Remove the link at the bureau, then at the core: both or neither."""
+    """Remove the link at the bureau, then at the core: both or neither, or take both back."""
+    if operation.is_withdrawn:
+        return _taken_back(operation, now)
     return _both_or_neither(operation, bureau.REMOVE.name, core.REMOVE.name, now)
 
 
@@ -149,6 +151,19 @@ def _both_or_neither(operation: Operation, first: str, second: str, now: datetim
             return _done(operation, two, now) if done else _back_out(operation, one, two, now)
         case _:
             return _neither(operation, two if two.state in WITHOUT_EFFECT else one, now)
+
+
+def _taken_back(operation: Operation, now: datetime) -> Step:
+    exchanges = operation.exchanges.values()
+    if any(exchange.state is _S.MANUAL for exchange in exchanges):
+        return Settle(OperationState.MANUAL)
+    if any(exchange.state in AWAITING for exchange in exchanges):
+        return Wait()
+    for exchange in exchanges:
+        if exchange.state is _S.APPROVED:
+            return Undo(exchange.name)
+    undone = Settle(OperationState.FAILED, Refusal.REGISTRATION_UNDONE)
+    return _with_link(undone, operation, LinkState.ACTIVE, now)
 
 
 def _back_out(operation: Operation, one: Exchange, two: Exchange, now: datetime) -> Step:

@@ -147,7 +147,16 @@ class ResolutionApproved:
     at: datetime
 
 
-Fact = Opened | Moved | AnswerSetAside | Settled | ResolutionProposed | ResolutionApproved
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Whoever asked for the operation has it taken back, whatever became of it."""
+
+    at: datetime
+
+
+Fact = (
+    Opened | Moved | AnswerSetAside | Settled | ResolutionProposed | ResolutionApproved | Withdrawn
+)
 
 
 def to_json(fact: Fact) -> dict[str, Any]:
@@ -163,6 +172,7 @@ _NAMES = {
     Settled: "settled",
     ResolutionProposed: "resolution-proposed",
     ResolutionApproved: "resolution-approved",
+    Withdrawn: "withdrawn",
 }
 
 
@@ -194,10 +204,18 @@ def _members(fact: Fact) -> dict[str, Any]:
                 "follow_up": fact.follow_up and fact.follow_up.value,
                 "told": dict(fact.told) if fact.told else None,
             }
+        case _:
+            return _said(fact)
+
+
+def _said(fact: ResolutionProposed | ResolutionApproved | Withdrawn) -> dict[str, Any]:
+    match fact:
         case ResolutionProposed():
             return {"outcome": fact.outcome, "by": fact.by, "reason": fact.reason}
         case ResolutionApproved():
             return {"by": fact.by}
+        case Withdrawn():
+            return {}
         case _:
             assert_never(fact)
 
@@ -226,11 +244,21 @@ def _read(body: Mapping[str, Any]) -> Fact:
             return AnswerSetAside(body["exchange"], at, ResponseCode(body["response_code"]))
         case "settled":
             return _settled(body, at)
+        case said:
+            return _read_said(said, body, at)
+
+
+def _read_said(
+    said: str, body: Mapping[str, Any], at: datetime
+) -> ResolutionProposed | ResolutionApproved | Withdrawn:
+    match said:
         case "resolution-proposed":
             outcome = OperationState(body["outcome"])
             return ResolutionProposed(outcome, body["by"], body["reason"], at)
         case "resolution-approved":
             return ResolutionApproved(body["by"], at)
+        case "withdrawn":
+            return Withdrawn(at)
         case _:
             raise ValueError("a kind of fact")
 

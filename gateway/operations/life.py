@@ -28,6 +28,7 @@ from gateway.operations.facts import (
     ResolutionApproved,
     Settled,
 )
+from gateway.operations.facts import Withdrawn as WithdrawnFact
 from gateway.operations.operation import Operation, evolve
 from gateway.operations.recovery import Limits, answered, is_alarming, overdue, pause
 from gateway.operations.resolution import OutcomeOf, findings_of
@@ -83,7 +84,12 @@ class Resolved:
     by: str
 
 
-Event = Begun | Answered | Overdue | Resumed | Woken | Resolved
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Whoever asked for the operation has it taken back."""
+
+
+Event = Begun | Answered | Overdue | Resumed | Woken | Resolved | Withdrawn
 
 # ------------------------------------------------------------------ what a plan may ask for
 
@@ -241,17 +247,19 @@ def _take_in(decision: Decision, event: Event, now: datetime, around: Surroundin
             if exchange.state not in AWAITING:
                 return decision
             return _after_silence(decision, exchange, now, around, resumed=False)
-        case Resolved(by=by):
-            return _take_resolution(decision, by, now)
+        case Resolved() | Withdrawn():
+            return _take_word(decision, event, now)
         case Resumed():
             return _take_over(decision, now, around)
         case _:
             assert_never(event)
 
 
-def _take_resolution(decision: Decision, by: str, now: datetime) -> Decision:
+def _take_word(decision: Decision, event: Resolved | Withdrawn, now: datetime) -> Decision:
+    if isinstance(event, Withdrawn):
+        return _record(decision, WithdrawnFact(now))
     found = findings_of(decision.operation, now)
-    decision = _record(decision, ResolutionApproved(by, now))
+    decision = _record(decision, ResolutionApproved(event.by, now))
     for fact in found:
         decision = _record(decision, fact)
     return decision
@@ -360,7 +368,9 @@ def _watch(decision: Decision, name: str, now: datetime, limits: Limits) -> Deci
 
 def _settle(decision: Decision, step: Settle, now: datetime, around: Surroundings) -> Decision:
     before = decision.operation
-    if before.state is step.state or before.state.is_final:
+    # What its own caller has taken back is over only then; anything else is over once.
+    is_over = before.state.is_final and not (before.is_withdrawn and step.state is not before.state)
+    if before.state is step.state or is_over:
         return decision
     follow_up = around.identify() if step.follow_up else None
     effects = (OpenFollowUp(follow_up, step.follow_up),) if follow_up and step.follow_up else ()

@@ -16,6 +16,7 @@ from gateway.operations.facts import (
     ResolutionApproved,
     ResolutionProposed,
     Settled,
+    Withdrawn,
 )
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import LinkId, OperationId
@@ -45,6 +46,7 @@ class Operation:
     response_code: ResponseCode | None = None
     follow_up: OperationId | None = None
     proposal: ResolutionProposed | None = None
+    is_withdrawn: bool = False
     told: Mapping[str, str] = field(default_factory=dict)
     facts: tuple[Fact, ...] = ()
     findings: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
@@ -92,10 +94,10 @@ def _changes(operation: Operation, fact: Fact) -> dict[str, Any]:
             return {"exchanges": {**operation.exchanges, name: moved}}
         case AnswerSetAside():
             return {}
-        case ResolutionProposed():
-            return {"proposal": fact}
-        case ResolutionApproved():
-            return {"proposal": None}
+        case ResolutionProposed() | ResolutionApproved():
+            return {"proposal": fact if isinstance(fact, ResolutionProposed) else None}
+        case Withdrawn():
+            return {"is_withdrawn": True}
         case Settled():
             return {
                 "state": fact.state,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, select
 from gateway.financial import account as financial
 from gateway.financial.account import AccountRecord, FinancialAccount
 from gateway.linking.kinds import BESIDE_OTHERS
-from gateway.linking.link import Link, LinkChanged, PinSession, SessionUsed
+from gateway.linking.link import Link, LinkChanged, LinkState, PinSession, SessionUsed
 from gateway.operations.exchange import AWAITING
 from gateway.operations.facts import to_json
 from gateway.operations.notice import (
@@ -191,7 +191,9 @@ class Batch:
     def _change_link(self, change: LinkChanged) -> None:
         link = change.link.value
         self._change("link", link, state=change.state.value)
-        if change.state.holds_card:
+        if change.state is LinkState.PENDING:
+            self._change("card-held", link)
+        elif change.state.holds_card:
             self._change("link-activated", link, activated_at=change.at.isoformat())
         else:
             self._change("card-released", link)
@@ -240,6 +242,7 @@ _UPDATES = {
     "let-go": Update(tables.operations, ("id",), "is_at_rest = true, holds = NULL"),
     "link": Update(tables.links, ("id", "state"), "state = v.column2"),
     "link-activated": Update(tables.links, ("id", "activated_at"), "activated_at = v.column2"),
+    "card-held": Update(tables.cards, ("link",), "holds = true"),
     "card-released": Update(tables.cards, ("link",), "holds = NULL"),
     "session": Update(tables.pin_sessions, ("id",), "is_used = true", "NOT is_used"),
 }

@@ -28,7 +28,8 @@ from gateway.wire.tls import Certificates, DemandingTls
 
 log = structlog.get_logger()
 
-Handler = Callable[[Message], Message | None]
+Reply = Callable[[Message], None]
+Handler = Callable[[Message, Reply], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class InboundPlan:
     """What a listener needs besides its socket.
 
     Far sides are the gateway of the message set, and we are its peer. `handler` answers requests
-    that are in the set and no 08xx, or gives None; `peers` are the networks that may connect.
+    that are in the set and no 08xx, at once or later; `peers` are the networks that may connect.
     With `tls` each far side must show a certificate; with `change_key` its new keys are taken in.
     """
 
@@ -178,9 +179,7 @@ class InboundLink:
         if kind == KEY_CHANGE:
             self._keys.take(message, reply)
             return
-        answer = self._plan.handler(message)
-        if answer is not None:
-            reply(answer)
+        self._plan.handler(message, reply)
 
     def cut_over(self, business_day: str) -> None:
         """Hear the new business day."""
@@ -188,7 +187,7 @@ class InboundLink:
         log.info("cut-over", link=self.name, business_day=business_day)
 
     def in_flight_over(self, line: Line) -> int:
-        """Count nothing: a request is answered before the next is read."""
+        """Count nothing: who was not answered when we stop asks again, and is answered then."""
         del line
         return 0
 
@@ -209,8 +208,8 @@ class InboundLink:
 def not_supported(message_set: MessageSet) -> Handler:
     """Give the handler of a channel that does no business yet: DE 39 = 40 for every request."""
 
-    def handle(request: Message) -> Message:
-        return message_set.identify(request).answer(request, ResponseCode.NOT_SUPPORTED.value)
+    def handle(request: Message, reply: Reply) -> None:
+        reply(message_set.identify(request).answer(request, ResponseCode.NOT_SUPPORTED.value))
 
     return handle
 

@@ -11,10 +11,16 @@ from gateway.terms.advice import Advice
 
 
 def test_timeline_has_a_word_for_whatever_happens():
-    """Every event of an exchange and every state but the first is a word, and four facts beside."""
+    """Every event of an exchange and every state but the first is a word, and five facts beside."""
     states = set(OperationState) - {OperationState.PENDING}
 
-    facts = {"opened", "answer-set-aside", "resolution-proposed", "resolution-approved"}
+    facts = {
+        "opened",
+        "answer-set-aside",
+        "resolution-proposed",
+        "resolution-approved",
+        "withdrawn",
+    }
     assert set(TIMELINE_WORDS) == {*facts, *ExchangeEvent, *states}
 
 

@@ -141,6 +141,16 @@ def test_channel_is_told_of_outcomes(load, tmp_path):
     assert callback.trust == tmp_path / "authorities.pem"
 
 
+def test_pads_are_of_an_institution(load):
+    """A listener with PIN pads says whose they are; DE 32 and 33 are compared with that."""
+    whose = 'zone = "core"\ninstitution = "99000002"\npin_zone = "pads"\n[social]'
+    listener = load("[social]", LISTENER.replace('zone = "core"\n[social]', whose))
+
+    assert listener.listeners["core-in"].institution == "99000002"
+    with pytest.raises(SpecificationError, match="pin_zone needs"):
+        load("[social]", LISTENER.replace('zone = "core"', 'zone = "core"\npin_zone = "pads"'))
+
+
 @pytest.mark.parametrize(
     ("url", "is_taken"),
     [

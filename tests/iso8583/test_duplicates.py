@@ -2,8 +2,9 @@
 
 import pytest
 
-from gateway.iso8583.duplicates import body_hash, duplicate_key
+from gateway.iso8583.duplicates import body_hash, duplicate_key, original_key
 from gateway.iso8583.message import Message
+from gateway.iso8583.original_data import OriginalData
 
 REQUEST = Message(
     "0100", {3: "310000", 7: "1121193658", 11: "000123", 32: "99350201", 52: b"12345678"}
@@ -48,3 +49,15 @@ def test_values_do_not_run_into_each_other():
 
     assert len({body_hash(body) for body in bodies}) == 2
     assert len(body_hash(REQUEST)) == 32
+
+
+@pytest.mark.parametrize("is_repeat", [False, True])
+def test_reversal_finds_its_original(is_repeat):
+    """DE 90 with DE 37 and 41 of the reversal is the key of the original, repeated or not."""
+    original = REQUEST.with_fields({33: "99350201", 37: "632519000123", 41: "COUNTER1"})
+    named = OriginalData.parse(OriginalData.of(original).build())
+    reversal = Message("0420", {11: "000124", 37: "632519000123", 41: "COUNTER1"})
+    arrived = original.as_repeat() if is_repeat else original
+
+    assert original_key(reversal, named) == duplicate_key(arrived)
+    assert original_key(reversal.with_fields({41: "COUNTER2"}), named) != duplicate_key(arrived)

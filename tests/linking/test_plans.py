@@ -335,6 +335,31 @@ def test_an_unconfirmed_reversal_needs_a_person_at_the_horizon(script, kind, fir
     assert ended(play) == (O.MANUAL, None, [])
 
 
+@pytest.mark.parametrize("crashes", [False, True])
+def test_an_unlinking_is_taken_back_at_both_sides(script, crashes):
+    """Each side undoes its removal, one after the other; then the link is active again."""
+    play = begun(script, K.UNLINK).answer(FIRST).answer(SECOND)
+    assert play.state is O.SUCCEEDED
+
+    play.take(life.Withdrawn())
+    if crashes:
+        play.resume()
+    for leg in (FIRST, SECOND):
+        play.answer(leg, "00", Form.REVERSAL)
+
+    assert {play[leg].state for leg in (FIRST, SECOND)} == {S.REVERSED}
+    assert ended(play) == (O.FAILED, R.REGISTRATION_UNDONE, [LinkState.REMOVED, LinkState.ACTIVE])
+
+
+def test_an_unlinking_that_cannot_be_taken_back_needs_a_person(script):
+    """Nobody confirms the reversal until the horizon: MANUAL, and nothing is said of the link."""
+    play = begun(script, K.UNLINK).answer(FIRST).answer(SECOND)
+
+    play.take(life.Withdrawn()).horizon(FIRST)
+
+    assert ended(play) == (O.MANUAL, None, [LinkState.REMOVED])
+
+
 # ---------------------------------------------------------------- crashes
 
 

@@ -17,6 +17,7 @@ from gateway.operations.facts import (
     ResolutionApproved,
     ResolutionProposed,
     Settled,
+    Withdrawn,
     from_json,
     to_json,
 )
@@ -65,6 +66,7 @@ facts = st.one_of(
     ),
     st.builds(ResolutionProposed, st.sampled_from(OperationState), words, words, instants),
     st.builds(ResolutionApproved, words, instants),
+    st.builds(Withdrawn, instants),
 )
 
 

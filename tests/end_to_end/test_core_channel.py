@@ -1,0 +1,305 @@
+"""A bank core drives the business of its counters over real TCP: once each, and undone by 0420."""
+
+import os
+import secrets
+import socket
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+
+import pytest
+
+from gateway.app.specifications import Specifications, shipped_directory
+from gateway.hsm.audit import Actor
+from gateway.hsm.key_custody import custody
+from gateway.hsm.key_purpose import KeyPurpose, Slot
+from gateway.hsm.key_store import open_store
+from gateway.iso8583.codec import Codec
+from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.original_data import OriginalData
+from gateway.iso8583.private_data import unpack
+from gateway.pinblock.formats import FILL_BYTES, PinBlockFormat
+from gateway.pinblock.zone import AccountRule, Algorithm, Zone
+from gateway.simulators.cipher import ZoneKeys, mac_of, tdes_ecb
+from gateway.terms.sides import Side
+
+INSTITUTION = "99000002"
+PADS = Zone("core-pads", PinBlockFormat.ISO_1, Algorithm.TDES, AccountRule.NONE)
+SLOT = Slot(PADS.name, KeyPurpose.CHANNEL_PIN)
+PIN, OTHER_PIN = "738291", "516047"
+SECONDS_MAX = 20
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def with_core(port):
+    """Give what makes a town's gateway listen for a core whose pads' key is in the social store."""
+
+    def amend(town, text):
+        store = town.directory / "keys" / "social"
+        actor, now = Actor("test", "test"), datetime.now(UTC)  # noqa: TID251 - a real key store
+        with custody(store, Side.SOCIAL, actor, now) as held:
+            held.declare(PADS)
+            held.generate(SLOT, now.date().replace(year=now.year + 1))
+            held.activate(SLOT)
+        return text + (
+            f'\n[listeners.core-in]\nside = "financial"\nlisten = "127.0.0.1:{port}"\n'
+            'peers = ["127.0.0.0/8"]\ndialect = "core"\nmessage_set = "core-channel"\n'
+            f'zone = "core"\ninstitution = "{INSTITUTION}"\npin_zone = "{PADS.name}"\n'
+        )
+
+    return amend
+
+
+@dataclass
+class Core:
+    """A core as a bank would build one: dials, signs on, asks, repeats and reverses."""
+
+    town: object
+    port: int
+    stans: object = field(default_factory=lambda: count(1))
+    institution: str = INSTITUTION
+
+    def __post_init__(self):
+        specifications = Specifications(shipped_directory())
+        dialect = specifications.dialect("core")
+        self.codec = Codec(dialect)
+        self.messages = specifications.message_set("core-channel", dialect)
+        keys = ZoneKeys.parse(
+            (self.town.directory / "keys" / "simulated-core.toml").read_text("utf-8"), "keys"
+        )
+        self.mac = mac_of(dialect.mac, keys.mac)
+        store = open_store(self.town.directory / "keys" / "social", Side.SOCIAL)
+        self.pads = Pads(store.key(SLOT).key)
+
+    def word(self, name, who=None, link="", **changes):
+        """Word a request with a trace of its own."""
+        kind = self.messages.kind(name)
+        stan, now = f"{next(self.stans):06d}", datetime.now(UTC)  # noqa: TID251 - a peer's clock
+        trace = {
+            7: f"{now:%m%d%H%M%S}",
+            11: stan,
+            12: f"{now:%H%M%S}",
+            13: f"{now:%m%d}",
+            32: self.institution,
+            33: self.institution,
+            37: f"63251{secrets.randbelow(10**7):07d}",
+            41: "COUNTER1",
+        }
+        fields = {de: trace[de] for de in kind.trace_fields}
+        fields |= {2: who.pan} if who else {}
+        private = {"LK": link, "PF": "IC"} if link else {}
+        private |= {usage: value for usage, value in changes.items() if len(usage) == 2}
+        if "pin" in changes:
+            fill = os.urandom(FILL_BYTES)
+            block = PADS.encipher(self.pads, bytearray(changes["pin"].encode()), "", fill)
+            fields |= {52: block, 53: PADS.security_control_information}
+        return kind.build(fields | changes.get("fields", {}), private)
+
+    def reversal(self, original, who, link):
+        """Word the reversal of a request."""
+        repeated = {90: OriginalData.of(original).build(), 37: original.text(37), 41: "COUNTER1"}
+        return self.word("reversal", who, link, fields=repeated)
+
+    @contextmanager
+    def dialled(self):
+        """Connect and sign on."""
+        with socket.create_connection(("127.0.0.1", self.port), SECONDS_MAX) as connection:
+            line = Line(self, connection)
+            assert line.ask(self.word("sign-on")).text(39) == "00"
+            yield line
+
+    def ask(self, request):
+        """Ask on a connection of its own; give DE 39 and the subfields of DE 48."""
+        with self.dialled() as line:
+            answer = line.ask(request)
+        return answer.text(39), unpack(answer.text(48))
+
+
+class Pads:
+    """The block cipher of the counters' PIN pads."""
+
+    def __init__(self, key):
+        self.encrypt = lambda block: tdes_ecb(key).encryptor().update(bytes(block))
+
+
+class Line:
+    """One connection of a core."""
+
+    def __init__(self, core, connection):
+        self.core, self.connection = core, connection
+        self.reader = FrameReader(core.codec.dialect.framing)
+        self.waiting = []
+
+    def say(self, request):
+        data = self.core.codec.encode(request, self.core.mac)
+        self.connection.sendall(self.core.codec.dialect.framing.frame(data))
+
+    def heard(self):
+        """Give the next answer, passing over the gateway's own echoes."""
+        while not self.waiting:
+            frames = self.reader.feed(self.connection.recv(65_536))
+            read = (self.core.codec.read(frame.payload, self.core.mac) for frame in frames)
+            self.waiting += [message for message in read if not message.is_request]
+        return self.waiting.pop(0)
+
+    def ask(self, request):
+        self.say(request)
+        return self.heard()
+
+
+@pytest.fixture(scope="module", name="counters")
+def _counters(fresh_town):
+    """Give a town whose gateway listens for a core, and that core."""
+    port = free_port()
+    town = fresh_town(amend=with_core(port))
+    return town, Core(town, port)
+
+
+@pytest.fixture
+def customer(counters, newcomer):
+    """Give a customer whose card is linked, and the core."""
+    town, core = counters
+    citizen = newcomer(of=town).linked()
+    yield core, citizen, town.bureau_peer
+    town.at_peace()
+
+
+def test_pin_is_set_from_the_cores_pads_once(customer):
+    """The block is translated in the social module; a repeat is answered and not carried out."""
+    core, citizen, bureau = customer
+    request = core.word("ss-pin-set", citizen.who, citizen.link, pin=PIN)
+    mark = bureau.mark()
+
+    first = core.ask(request)
+    again = core.ask(request.as_repeat())
+
+    assert first == again
+    assert first[0] == "00"
+    assert bureau.accepts(citizen.who, PIN)
+    assert bureau.begun(mark) == ["pin-set"]
+
+
+def test_stored_answer_outlives_a_restart_and_a_changed_body_does_not_pass(customer, counters):
+    """Same key, same body: the answer as it was; same key, another body: DE 39 = 94."""
+    core, citizen, bureau = customer
+    town, _ = counters
+    request = core.word("ss-pin-set", citizen.who, citizen.link, pin=PIN)
+    first = core.ask(request)
+    changed = core.word("ss-pin-set", citizen.who, citizen.link, pin=OTHER_PIN)
+    changed = changed.with_fields({de: request.fields[de] for de in (7, 11, 12, 13, 37, 41)})
+    town.gateway.kill()
+    town.restart_gateway()
+    mark = bureau.mark()
+
+    assert core.ask(request.as_repeat()) == first
+    assert core.ask(changed) == ("94", {"RC": "IDEMPOTENCY_KEY_REUSED"})
+    assert bureau.begun(mark) == []
+
+
+def test_reversal_links_again_at_both_sides(customer, counters):
+    """0420 after an unlinking whose answer was lost: registered again, and answered once."""
+    core, citizen, bureau = customer
+    town, _ = counters
+    unlinking = core.word("unlink", citizen.who, citizen.link)
+    removed = core.ask(unlinking)
+    gone = (bureau.links(citizen.who), town.core_peer.links(citizen.who))
+    reversal = core.reversal(unlinking, citizen.who, citizen.link)
+
+    undone, again = core.ask(reversal), core.ask(reversal.as_repeat())
+
+    assert (removed[0], gone) == ("00", ([], []))
+    assert (undone, again) == (("00", {}), ("00", {}))
+    assert bureau.links(citizen.who) == town.core_peer.links(citizen.who) == [citizen.link]
+    assert core.ask(core.word("query-link", citizen.who, citizen.link))[1] == {"LS": "A"}
+
+
+def test_reversal_that_overtakes_its_original_bars_it(customer):
+    """Unknown original: a tombstone and 0430; the original that comes later is refused."""
+    core, citizen, bureau = customer
+    original = core.word("unlink", citizen.who, citizen.link)
+
+    reversed_first = core.ask(core.reversal(original, citizen.who, citizen.link))
+    late = core.ask(original)
+
+    assert reversed_first[0] == "25"
+    assert late == ("22", {"RC": "REVERSED_BEFORE"})
+    assert bureau.links(citizen.who) == [citizen.link]
+
+
+def test_pin_is_never_reversed(customer):
+    """A PIN that was set stays set: the reversal is answered, by name."""
+    core, citizen, bureau = customer
+    request = core.word("ss-pin-set", citizen.who, citizen.link, pin=PIN)
+    core.ask(request)
+
+    answer = core.ask(core.reversal(request, citizen.who, citizen.link))
+
+    assert answer == ("40", {"RC": "NOT_OFFERED"})
+    assert bureau.accepts(citizen.who, PIN)
+
+
+def test_what_a_core_may_not_have_is_refused_by_name(customer):
+    """Transfers, another's account, another's institution, and what the region does not grant."""
+    core, citizen, _ = customer
+    link = citizen.link
+    other = Core(core.town, core.port, core.stans, "99000009")
+    stranger = type(citizen.who)(
+        **{name: getattr(citizen.who, name) for name in citizen.who.__dataclass_fields__}
+        | {"pan": "6200000000000000018"}
+    )
+
+    assert core.ask(core.word("transfer", citizen.who)) == ("40", {"RC": "MONEY_NEVER_MOVES"})
+    assert core.ask(core.word("query-link", stranger, link))[0] == "14"
+    assert other.ask(other.word("query-link", citizen.who, link))[0] == "58"
+    unseen = core.word("ss-pin-unlock", citizen.who, link, PF="N")
+    assert core.ask(unseen) == ("57", {"RC": "PROOF_MISSING"})
+
+
+def test_business_of_the_table_is_carried_out_like_over_http(customer):
+    """Six wrong PINs lock; the core asks for the state, unlocks, and the PIN works again."""
+    core, citizen, bureau = customer
+    core.ask(core.word("ss-pin-set", citizen.who, citizen.link, pin=PIN))
+    for _ in range(6):
+        bureau.accepts(citizen.who, OTHER_PIN)
+
+    locked = core.ask(core.word("ss-pin-state", citizen.who, citizen.link))
+    unlocked = core.ask(core.word("ss-pin-unlock", citizen.who, citizen.link))
+
+    assert locked == ("00", {"CS": "N", "PS": "L", "TL": "0"})
+    assert unlocked[0] == "00"
+    assert bureau.accepts(citizen.who, PIN)
+
+
+def test_activation_at_the_counter_is_advised_and_the_ss_account_follows(customer, eventually):
+    """0320 is answered once it is durable; the bureau hears of it by the region's rule."""
+    core, citizen, bureau = customer
+    mark = bureau.mark()
+
+    answer = core.ask(
+        core.word("account-activated", citizen.who, citizen.link, AT="20261121040000")
+    )
+
+    assert answer[0] == "00"
+    eventually(lambda: bureau.received(mark, "account-activated"), "the advice")
+
+
+def test_repeat_while_the_first_is_under_way_gets_the_same_answer(customer):
+    """The bureau takes its time; the core repeats on the same line and is answered twice alike."""
+    core, citizen, bureau = customer
+    bureau.fault("pin-set", "delay", seconds=0.5)
+    request = core.word("ss-pin-set", citizen.who, citizen.link, pin=PIN)
+    mark = bureau.mark()
+
+    with core.dialled() as line:
+        line.say(request)
+        line.say(request.as_repeat())
+        answers = [line.heard(), line.heard()]
+
+    assert [answer.text(39) for answer in answers] == ["00", "00"]
+    assert len({entry["fields"][3]["value"] for entry in bureau.received(mark, "pin-set")}) == 1
