@@ -44,6 +44,9 @@ def upgrade(engine: Engine, place: str) -> tuple[str | None, str]:
         found = stored_revision(connection)
         if found is not None and found not in REVISIONS:
             raise SpecificationError(place, "store", _why_not(found))
+        if connection.dialect.name == "postgresql":
+            # An index over years of history takes as long as it takes.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
         if found == FIRST and not _has_version(connection):
             _stamp(connection, FIRST)
         _run_migrations(connection)
