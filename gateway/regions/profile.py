@@ -181,7 +181,6 @@ def _activation_rules(parsed: ProfileFile, on: date) -> ActivationRules:
     return ActivationRules(
         _now(activation.order, on),
         timedelta(seconds=_now(activation.ss_follows_after_seconds, on)),
-        _now(activation.loss_stops_following, on),
         _now(activation.added_services_opt_in, on),
     )
 

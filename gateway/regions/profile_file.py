@@ -149,7 +149,6 @@ class ActivationTable:
     ss_follows_after_seconds: tuple[
         Dated[Annotated[int, Field(ge=0, le=_FOLLOW_DELAY_SECONDS_MAX)]], ...
     ]
-    loss_stops_following: tuple[Dated[bool], ...]
     added_services_opt_in: tuple[Dated[bool], ...]
 
 

@@ -84,7 +84,6 @@ class ActivationRules:
 
     order: ActivationOrder
     ss_follows_after: timedelta
-    loss_stops_following: bool
     added_services_opt_in: bool
 
 
