@@ -49,7 +49,7 @@ _ROUND_1 = hashlib.sha256((1).to_bytes(4))  # begun once: to look the hash up ta
 _COMPACT = re.compile(
     rb"([0-9A-Za-z_-]+)\.\.([0-9A-Za-z_-]{16})\.([0-9A-Za-z_-]+)\.([0-9A-Za-z_-]{22})"
 )
-_READ_JSON = json.JSONDecoder().decode  # `json.loads` would look for options each time
+_READ_JSON = json.JSONDecoder().raw_decode  # `json.loads` would look for options each time
 # The signs of the other alphabet become ones of neither.
 _URL_SAFE = bytes.maketrans(b"-_+/", b"+/!!")
 
@@ -89,7 +89,7 @@ def agree_on(envelope: str, key: EnvelopeKey) -> SealedPayload:
     """
     try:
         return _agreed(envelope, key)
-    except Exception:  # noqa: BLE001 - faults come in many kinds, and all must look alike
+    except Exception:  # noqa: BLE001 - faults of many kinds must look alike
         raise EnvelopeRefused from None
 
 
@@ -116,7 +116,10 @@ def _agreed(envelope: str, key: EnvelopeKey) -> SealedPayload:
     if found is None:
         raise EnvelopeRefused
     protected, iv, ciphertext, tag = found.groups()
-    header = _READ_JSON(_decode(protected).decode())
+    text = _decode(protected).decode()
+    header, end = _READ_JSON(text)
+    if end != len(text):
+        raise EnvelopeRefused
     content_key = _content_key(key.private_key, _ephemeral_key(header, key.kid))
     return SealedPayload(content_key, protected, _decode(iv), _decode(ciphertext) + _decode(tag))
 

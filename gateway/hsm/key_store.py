@@ -44,6 +44,8 @@ from gateway.terms.errors import LocalError, SpecificationError
 from gateway.terms.sides import PinPurpose, Side
 
 KEYS_FILE = "keys.toml"
+DAY_SECONDS = 86_400
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ class EnvelopeKey:
     def kid(self) -> str:
         """The key's id."""
         return self.public_jwk["kid"]
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether its last day, in UTC, is past; `now` in seconds since the epoch."""
+        return now // DAY_SECONDS > self.not_after.toordinal() - _EPOCH_ORDINAL
 
 
 @dataclass(frozen=True, slots=True)

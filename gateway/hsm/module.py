@@ -99,8 +99,8 @@ def answers(module: SoftModule, frames: Sequence[Frame]) -> list[Frame]:
     """
     begun = [_or_misuse(_begun, module, frame) for frame in frames]
     return [
-        Frame(frame.request_id, frame.command, _or_misuse(_payload, module, (frame, attempt)))
-        for frame, attempt in zip(frames, begun, strict=True)
+        Frame(frame.request_id, frame.command, _or_misuse(_payload, module, step))
+        for frame, step in zip(frames, begun, strict=True)
     ]
 
 
@@ -114,21 +114,20 @@ def _or_misuse(work: Callable[[SoftModule, A], T], module: SoftModule, of: A) ->
         return MISUSE
 
 
-def _begun(module: SoftModule, frame: Frame) -> PinAttempt | None:
+def _begun(module: SoftModule, frame: Frame) -> PinAttempt | Frame:
     if frame.command != Command.SET_PIN:
-        return None
+        return frame
     return module.begin(pin_protocol.read_set_pin(frame.payload))
 
 
-def _payload(module: SoftModule, of: tuple[Frame, PinAttempt | bytes | None]) -> bytes:
-    frame, attempt = of
-    match attempt:
-        case None:
-            return _carry_out(module, Command(frame.command), frame.payload)
-        case bytes():
-            return attempt
+def _payload(module: SoftModule, step: PinAttempt | Frame | bytes) -> bytes:
+    match step:
         case PinAttempt():
-            return pin_protocol.write_pin_answer(module.finish(attempt))
+            return pin_protocol.write_pin_answer(module.finish(step))
+        case Frame():
+            return _carry_out(module, Command(step.command), step.payload)
+        case bytes():
+            return step
 
 
 def _carry_out(module: SoftModule, command: Command, payload: bytes) -> bytes:

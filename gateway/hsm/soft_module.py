@@ -197,7 +197,7 @@ class SoftModule:
     def _agreed(self, request: SetPin, now: float) -> SealedPayload:
         key = self._store.envelope_key(request.purpose, request.kid)
         # A purpose without a key here is a PIN of the other side.
-        if key is None or datetime.fromtimestamp(now, UTC).date() > key.not_after:
+        if key is None or key.is_over(now):
             raise EnvelopeRefused
         return agree_on(request.envelope, key)
 
