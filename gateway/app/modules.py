@@ -5,7 +5,14 @@ import sys
 
 import structlog
 
+from gateway.app.clock import utc_now
 from gateway.app.settings import ModuleSettings
+from gateway.hsm.client import SecurityModule
+from gateway.hsm.payshield.framing import Envelope
+from gateway.hsm.payshield.host import HostConnection
+from gateway.hsm.payshield.key_file import read_hsm_keys
+from gateway.hsm.payshield.module import PayShieldModule
+from gateway.hsm.payshield.port import PayShieldSecurityModule
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
 
@@ -14,6 +21,22 @@ log = structlog.get_logger()
 READY_SECONDS_MAX = 20.0  # opening a store takes a tenth of a second; a busy machine is slower
 RESTART_SECONDS = 0.5  # pause before a module that died is started again
 STOP_SECONDS_MAX = 5.0
+
+
+def connected(settings: ModuleSettings) -> SecurityModule:
+    """Give the client of a side's module, with a payment HSM beside it where that is set.
+
+    Raises `SpecificationError` when the HSM's keys are not right; nothing is connected yet.
+    """
+    hsm = settings.payshield
+    if hsm is None:
+        return SecurityModule(settings.socket)
+    host, _, port = hsm.address.rpartition(":")
+    envelope = Envelope(hsm.header_characters, hsm.lmk, hsm.trailer)
+    connection = HostConnection((host.strip("[]"), int(port)), envelope)
+    # What is remembered of blocks and cards is by the wall clock, as sessions are.
+    module = PayShieldModule(connection, read_hsm_keys(hsm.keys), lambda: utc_now().timestamp())
+    return PayShieldSecurityModule(settings.socket, module)
 
 
 class ModuleProcess:

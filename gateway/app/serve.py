@@ -34,7 +34,7 @@ from gateway.app.key_changes import KeyChanges, KeyRenewal, LinkKeys
 from gateway.app.logs import configure
 from gateway.app.manual_desk import ManualDesk
 from gateway.app.metrics import GatewayCollector, exposition
-from gateway.app.modules import ModuleProcess
+from gateway.app.modules import ModuleProcess, connected
 from gateway.app.pins import SecurityModules
 from gateway.app.reactor import ParentsHand, run_in_reactor
 from gateway.app.service import Readiness
@@ -166,7 +166,7 @@ class Gateway:
             if outcome is not None:
                 raise outcome
         for side in Side:
-            module = SecurityModule(self._settings.module(side).socket)
+            module = connected(self._settings.module(side))
             stack.callback(module.close)
             self._modules[side] = module
 

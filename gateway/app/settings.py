@@ -265,8 +265,21 @@ class ListenerSettings(_Strict):
         return True
 
 
+class PayShieldSettings(_Strict):
+    """A payment HSM as it is set up: address, message header, LMK, trailer; and our tokens."""
+
+    address: Address
+    header_characters: Annotated[int, Field(ge=3, le=12)] = 8
+    lmk: Annotated[str, Field(pattern=r"^([0-9]{2})?$")] = ""
+    trailer: Annotated[str, Field(pattern=r"^[ -~]{0,32}$")] = ""
+    keys: Path
+
+
 class ModuleSettings(_Strict):
     """One side's security module: its key store, its socket, and whether `serve` starts it.
+
+    With the driver `payshield` a payment HSM translates the blocks of PIN pads; what it cannot do
+    stays with the soft module.
 
     `pin_list` is the operator's list of PINs to refuse, `user` whom the module becomes where
     `serve` is root's, both for a module that `serve` starts.
@@ -277,6 +290,14 @@ class ModuleSettings(_Strict):
     embedded: bool = True
     pin_list: Path | None = None
     user: str = ""
+    driver: Literal["soft", "payshield"] = "soft"
+    payshield: PayShieldSettings | None = None
+
+    @model_validator(mode="after")
+    def _hsm_where_it_drives(self) -> Self:
+        if (self.driver == "payshield") is (self.payshield is None):
+            raise ValueError('a table payshield is there exactly where driver = "payshield"')
+        return self
 
 
 class LimitSettings(_Strict):
@@ -419,6 +440,8 @@ def _resolved(settings: Settings, base: Path) -> Settings:
             "key_store": base / of.key_store,
             "socket": base / of.socket,
             "pin_list": of.pin_list and base / of.pin_list,
+            "payshield": of.payshield
+            and of.payshield.model_copy(update={"keys": base / of.payshield.keys}),
         }
         return of.model_copy(update=paths)
 

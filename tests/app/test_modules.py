@@ -14,8 +14,9 @@ import pytest
 
 from gateway.app import modules
 from gateway.app.modules import ModuleProcess
-from gateway.app.settings import ModuleSettings
+from gateway.app.settings import ModuleSettings, PayShieldSettings
 from gateway.hsm.client import SecurityModule
+from gateway.hsm.payshield.port import PayShieldSecurityModule
 from gateway.hsm.provision import create_test_store
 from gateway.terms.errors import SpecificationError, Unavailable
 from gateway.terms.sides import Side
@@ -212,3 +213,23 @@ def test_module_of_an_unknown_user_does_not_start(settings, capfd):
     asyncio.run(story())
 
     assert "is no user of this machine" in capfd.readouterr().err
+
+
+def test_hsm_is_beside_the_module_where_it_is_set(settings, tmp_path):
+    """`driver` and the table go together; tokens that are not right are named before anything."""
+    keys = tmp_path / "hsm-keys.toml"
+    table = PayShieldSettings(address="127.0.0.1:1500", keys=keys)
+    values = {"key_store": settings.key_store, "socket": settings.socket}
+
+    soft = modules.connected(settings)
+    assert type(soft) is SecurityModule
+    for wrong in ({"driver": "payshield"}, {"payshield": table}):
+        with pytest.raises(ValueError, match="exactly where driver"):
+            ModuleSettings(**values, **wrong)
+    driven = ModuleSettings(**values, driver="payshield", payshield=table)
+    with pytest.raises(SpecificationError, match="cannot be read"):
+        modules.connected(driven)
+    token = "U" + "0123456789ABCDEF" * 2
+    keys.write_text(f'probe_key = "{token}"\n[channels]\n[zones]\n')
+    keys.chmod(0o600)
+    assert isinstance(modules.connected(driven), PayShieldSecurityModule)

@@ -4,6 +4,8 @@
 module           holds
 ===============  ==========================================================================
 ``module``       `PayShieldModule`: what the gateway may ask, and the rules kept on our side
+``port``         a side's security module that has an HSM beside the soft one
+``key_file``     the file of a side's keys in the HSM
 ``host``         the connection: many requests in flight, matched by message header
 ``framing``      two bytes of length, and the parts of a message
 ``errors``       what each error code means, and whose fault it is
@@ -17,7 +19,7 @@ module           holds
 ``excluded``     the table of PINs that a probe carries
 ===============  ==========================================================================
 
-Everything but ``host`` and ``module`` is pure: values to bytes and bytes to values. No command
-that gives out a clear PIN, a PIN under the LMK, a PVV or an offset is here, and what the probes
-answer is thrown away unread. ``docs/payshield.md`` says what this can and cannot promise.
+Everything but ``host``, ``module``, ``port`` and ``key_file`` is pure: values to bytes and bytes to
+values. No command that gives out a clear PIN, a PIN under the LMK, a PVV or an offset is here, and
+what the probes answer is thrown away unread. ``docs/payshield.md`` says what this can promise.
 """

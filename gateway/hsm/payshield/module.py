@@ -63,13 +63,13 @@ class ChannelKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ZoneKeys:
-    """A bureau's or core's zone: its ZPK and its MAC key in the HSM."""
+    """A bureau's or core's zone: its ZPK in the HSM, and its MAC key where the HSM has that."""
 
     zone: Zone
     pin_key: HostKey
-    mac_key: HostKey
-    mac_role: KeyRole
-    mac_padding: MacPadding
+    mac_key: HostKey | None = None
+    mac_role: KeyRole = KeyRole.ZAK
+    mac_padding: MacPadding = MacPadding.ZEROS
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -172,6 +172,17 @@ class PayShieldModule:
         """Give the check value of a key, 6 hexadecimal digits."""
         return await self._host.ask(CheckKey(role, key))
 
+    @property
+    def binding(self) -> tuple[str, ...]:
+        """The channels and zones that bind PIN blocks to an account."""
+        ends = [channel.zone for channel in self._keys.channels.values()]
+        ends += [keys.zone for keys in self._keys.zones.values()]
+        return tuple(zone.name for zone in ends if zone.format.binds_account)
+
+    def close(self) -> None:
+        """Close the connection; calls that wait fail."""
+        self._host.close()
+
     async def diagnostics(self) -> HsmIdentity:
         """Ask the HSM what it is; also the probe of its health."""
         return await self._host.ask(Diagnose())
@@ -191,6 +202,8 @@ class PayShieldModule:
 
     def _mac(self, zone: str, data: bytes) -> GenerateMac:
         keys = _known(self._keys.zones, zone)
+        if keys.mac_key is None:
+            raise LocalError("payment HSM: no MAC key for this zone")
         return GenerateMac(keys.mac_key, keys.mac_role, keys.mac_padding, data)
 
 
