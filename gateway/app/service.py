@@ -297,8 +297,8 @@ class OnlineBanking:
     async def _session(
         self, session: PinSessionId, link: LinkId, purpose: PinPurpose
     ) -> PinSession:
-        found = await self._read(lambda queries: queries.newest_session(link, purpose))
-        if found is None or found.id != session or not found.is_usable(link, purpose, self._now()):
+        found = await self._read(lambda queries: queries.session(session))
+        if found is None or not found.is_usable(link, purpose, self._now()):
             raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE, "/pin_session")
         return found
 

@@ -76,11 +76,6 @@ class Queries:
         row = _SESSION.one(self._connection, id=session.value)
         return _session(row) if row else None
 
-    def newest_session(self, link: LinkId, purpose: PinPurpose) -> PinSession | None:
-        """Read the newest session of a link for a PIN, or None; only that one is valid."""
-        row = _NEWEST_SESSION.one(self._connection, link=link.value, purpose=purpose.value)
-        return _session(row) if row else None
-
     def operation(self, operation: OperationId) -> Operation | None:
         """Fold an operation from its facts, or None."""
         bodies = [row[0] for row in _FACTS.all(self._connection, operation=operation.value)]
@@ -176,15 +171,6 @@ _KEY = Lookup(
     )
 )
 _SESSION = Lookup(select(tables.pin_sessions).where(tables.pin_sessions.c.id == bindparam("id")))
-_NEWEST_SESSION = Lookup(
-    select(tables.pin_sessions)
-    .where(
-        tables.pin_sessions.c.link == bindparam("link"),
-        tables.pin_sessions.c.purpose == bindparam("purpose"),
-    )
-    .order_by(tables.pin_sessions.c.id.desc())
-    .limit(1)
-)
 _IS_MANUAL = tables.operations.c.state == OperationState.MANUAL.value
 _MANUAL = Lookup(
     select(tables.operations.c.id)

@@ -155,7 +155,7 @@ class Batch:
                 row = {"link": record.link.value, "sealed": sealed}
                 self._inserts[tables.accounts].append(row)
             case PinSession():
-                self._inserts[tables.pin_sessions].append(_session_row(record))
+                self._open_session(record)
             case KeyUsed():
                 self._inserts[tables.idempotency_keys].append(_key_row(record))
             case _:
@@ -176,6 +176,13 @@ class Batch:
                 self._kept.append(record)
             case _:
                 raise LocalError(f"no table keeps a {type(record).__name__}")
+
+    def _open_session(self, session: PinSession) -> None:
+        """Keep a session and end the earlier ones, whatever time of day those were opened at."""
+        row = _session_row(session)
+        self._inserts[tables.pin_sessions].append(row)
+        ended = self._updates["session-ended"]
+        ended[f"{row['link']} {row['purpose']}"] = row
 
     def _change(self, name: str, key: str, **values: object) -> None:
         self._updates[name][key] = {_UPDATES[name].columns[0]: key, **values}
@@ -244,6 +251,13 @@ _UPDATES = {
     "link-activated": Update(tables.links, ("id", "activated_at"), "activated_at = v.column2"),
     "card-held": Update(tables.cards, ("link",), "holds = true"),
     "card-released": Update(tables.cards, ("link",), "holds = NULL"),
+    "session-ended": Update(
+        tables.pin_sessions,
+        ("link", "purpose", "id"),
+        "is_used = true",
+        "linking_pin_sessions.purpose = v.column2 AND linking_pin_sessions.id <> v.column3 "
+        "AND NOT is_used",
+    ),
     "session": Update(tables.pin_sessions, ("id",), "is_used = true", "NOT is_used"),
 }
 

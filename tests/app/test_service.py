@@ -80,12 +80,6 @@ class Store:
     def session(self, session):
         return self.sessions.get(session)
 
-    def newest_session(self, link, purpose):
-        fitting = [
-            each for each in self.sessions.values() if (each.link, each.purpose) == (link, purpose)
-        ]
-        return fitting[-1] if fitting else None
-
     def operation(self, identity):
         if self.is_blind:
             return None
@@ -672,14 +666,6 @@ def test_session_that_is_not_good_is_refused_unopened(bank, what):
 
     assert (error.refusal, error.pointer) == (Refusal.PIN_SESSION_UNUSABLE, "/pin_session")
     assert bank.pins.orders == []
-
-
-def test_newer_session_ends_an_older_one(bank):
-    """Of the sessions for one PIN of a link the newest is the only one."""
-    bank.session()
-    bank.session(id=PinSessionId("pse_" + "2" * 26))
-
-    assert refused(bank.set_pin()).refusal is Refusal.PIN_SESSION_UNUSABLE
 
 
 def test_refused_pin_spends_its_session_and_sends_nothing(bank):

@@ -120,21 +120,18 @@ def test_a_session_is_read_and_spent(store, record):
     assert store.read(lambda queries: queries.session(PinSessionId("pse_" + "z" * 26))) is None
 
 
-def test_the_newest_session_is_that_of_its_link_and_pin(store, record):
-    """Newest wins, for each PIN and each link by itself."""
-    store.keep(
-        record.session(1),
-        record.session(2),
-        record.session(3, PinPurpose.FINANCIAL_PIN),
-        record.session(4, link=2),
-    )
+def test_a_session_ends_the_earlier_ones_of_its_link_and_pin(store, record):
+    """The one opened last is valid, also when a clock was set back and its name sorts first."""
+    store.keep(record.session(3))
+    store.keep(record.session(5, PinPurpose.FINANCIAL_PIN), record.session(6, link=2))
+    store.keep(record.session(2))
+    store.keep(record.session(4), record.session(1))
 
-    def newest(purpose, link=1):
-        return store.read(lambda queries: queries.newest_session(record.link_id(link), purpose))
+    def is_used(number):
+        session = record.session(number).id
+        return store.read(lambda queries: queries.session(session)).is_used
 
-    assert newest(PinPurpose.SS_PIN) == record.session(2)
-    assert newest(PinPurpose.FINANCIAL_PIN) == record.session(3, PinPurpose.FINANCIAL_PIN)
-    assert newest(PinPurpose.SS_PIN, link=3) is None
+    assert [is_used(number) for number in range(1, 7)] == [False, True, True, True, False, False]
 
 
 def test_an_idempotency_key_belongs_to_its_channel(store, record):
