@@ -174,7 +174,7 @@ class Wire:
             message_set=words.messages,
             mac=mac,
             network_message=words.request,
-            handler=words.answer,
+            handler=lambda request, reply: reply(words.answer(request)),
             connections_max=8,
             connections_per_peer_max=8,
         )

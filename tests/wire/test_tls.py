@@ -61,7 +61,7 @@ class Ends:
             message_set=self.words.messages,
             mac=self._mac,
             network_message=self.words.request,
-            handler=self.words.answer,
+            handler=lambda request, reply: reply(self.words.answer(request)),
             connections_max=8,
             connections_per_peer_max=8,
             tls=tls,
