@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test coverage lint fuzz simulate docs lock clean
+.PHONY: demo test coverage lint fuzz simulate torture evidence docs lock clean
 
 demo: .venv/ready
 	$(BIN)/gateway demo
@@ -36,6 +36,16 @@ simulate: .venv/ready
 	    $(if $(FIRST),--first $(FIRST)) $(if $(SECONDS_MAX),--seconds $(SECONDS_MAX)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(WITHOUT),--without $(WITHOUT)) \
 	    $(if $(CUSTOMERS),--customers $(CUSTOMERS)) $(if $(LASTING),--lasting $(LASTING))
+
+# Kills real processes at random and at every named point for so many seconds, on loopback.
+torture: .venv/ready
+	TORTURE_SECONDS=$(SECONDS) $(BIN)/pytest -n0 \
+	    tests/end_to_end/test_crash.py::test_gateway_is_killed_at_any_moment
+
+# Runs histories, planted mistakes and torture, and writes docs/evidence.md from what came of them.
+evidence: .venv/ready
+	PYTHONPATH=tests/simulator $(BIN)/python -m simulation.evidence --histories $(HISTORIES) \
+	    --torture-seconds $(SECONDS)
 
 # Writes the generated documents anew; a test fails while one of them is stale.
 docs: .venv/ready

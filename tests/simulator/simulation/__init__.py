@@ -17,6 +17,7 @@ module         holds
 ``watch``      the invariants
 ``history``    one seed, one history: storm, calm, judgement
 ``planted``    mistakes that a history must find
+``evidence``   runs all of it and writes ``docs/evidence.md``
 ``run``        many histories on many cores, replay, shrinking
 =============  =====================================================================
 """

@@ -33,6 +33,7 @@ _BUSY = {
     Refusal.SECURITY_MODULE_UNAVAILABLE,
 }
 _TRIES_MAX = 12
+_PATIENT = 0.5  # look again after an open outcome; the others go on, or try once more
 _MISTAKEN = 0.15  # of those who link give a mobile number that the bank does not know
 
 
@@ -57,9 +58,12 @@ class Customer:
     # ------------------------------------------------------------ a life
 
     async def live(self, changes):
-        """Do so many things through the storm."""
+        """Link, and do so many things through the storm."""
         await pause(self._chance.uniform(0, 5))
-        for _ in range(changes):
+        await self.ask_link()
+        if not self._world.storm.is_over:
+            await pause(self._world.storm.begins)
+        for _ in range(changes - 1):
             await self.do_something()
             await pause(self._chance.choice((0.1, 2.0, 30.0)))
 
@@ -68,7 +72,7 @@ class Customer:
             await self.ask_link()
             return
         drawn = self._chance.random()
-        if drawn < 0.5:
+        if drawn < 0.45:
             await self.set_pin()
         elif drawn < 0.65:
             await self.activate()
@@ -93,7 +97,7 @@ class Customer:
 
     async def ask_link(self):
         command = self._linking
-        if not self._world.storm.is_over and self._chance.random() < _MISTAKEN:
+        if self._world.storm.is_on and self._chance.random() < _MISTAKEN:
             command = replace(command, mobile=Mobile("15499999999"))
         view = await self._change(lambda service, key: service.link(self.caller, key, command))
         if view is not None and view.state in {S.SUCCEEDED, S.PENDING, S.MANUAL}:
@@ -130,8 +134,11 @@ class Customer:
     async def ask_wrongly(self):
         """Use another's link, an old key with another body, or a session twice."""
         stranger = Caller(CHANNEL, CustomerNumber("C99999999"), "req_2")
-        wrong = self._chance.choice(("stranger", "other body", "other channel"))
+        wrong = self._chance.choice(("stranger", "other body", "other channel", "session twice"))
         link, key = self.link, self._key()
+        if wrong == "session twice":
+            await self._use_twice()
+            return
         if wrong == "other body" and (CHANNEL, f"{self.who.index}-1") in self._world.disk.keys:
             key = IdempotencyKey(f"{self.who.index}-1", b"\x02" * 32)
             await self._refused(lambda s: s.unlink(self.caller, key, link), wrong)
@@ -139,6 +146,20 @@ class Customer:
         if wrong == "other channel":
             stranger = Caller("other", self.caller.customer, "req_3")
         await self._refused(lambda s: s.unlink(stranger, key, link), wrong)
+
+    async def _use_twice(self):
+        session = await self._session(PinPurpose.SS_PIN)
+        if session is None:
+            return
+        command, link = SetPinCommand(session, self._envelope()), self.link
+        view = await self._change(
+            lambda service, key: service.set_ss_pin(self.caller, key, link, command)
+        )
+        key = self._key()
+        if view is not None and view.state.is_final:
+            await self._refused(
+                lambda service: service.set_ss_pin(self.caller, key, link, command), "session twice"
+            )
 
     async def _refused(self, ask, what):
         try:
@@ -165,6 +186,7 @@ class Customer:
         )
         if reply is None or not hasattr(reply, "session"):
             return None
+        self._world.watch.opened_session(reply.session)
         return PinSessionId(reply.session.pin_session.value)
 
     async def _change(self, ask):
@@ -203,7 +225,8 @@ class Customer:
     async def _followed(self, view):
         """Look again a few times while the outcome is open."""
         operation = view.operation
-        for wait in (5.0, 30.0, 120.0):
+        patience = (5.0, 30.0, 120.0) if self._chance.random() < _PATIENT else ()
+        for wait in patience:
             if view.state not in {S.PENDING, S.UNKNOWN}:
                 break
             await pause(wait)

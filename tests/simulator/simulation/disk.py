@@ -36,6 +36,7 @@ class Disk:
 
     def __init__(self, watch):
         self._watch = watch
+        self.writer = ""  # the process whose units are being committed
         self.facts = {}  # by operation: JSON texts, one for each commit
         self.heads = {}  # by operation: (state, is at rest)
         self.holds = {}  # by link: the operation that must be over before another begins
@@ -104,7 +105,7 @@ class Disk:
         if fresh:
             text = json.dumps([to_json(fact) for fact in fresh])
             self.facts.setdefault(identity, []).append(text)
-            self._watch.recorded(operation, fresh, text)
+            self._watch.recorded(self.writer, operation, fresh, text)
         for fact in fresh:
             if isinstance(fact, Moved):
                 self._count_sending(identity, fact.exchange, fact.move)
@@ -131,11 +132,17 @@ class Disk:
             case FinancialAccount():
                 self.accounts[record.link] = record
             case PinSession():
+                self._end_sessions(record)
                 self.sessions[record.id] = record
             case KeyUsed():
                 self.keys[record.channel, record.key] = record
             case _:
                 self._change(record)
+
+    def _end_sessions(self, newer):
+        for session in self.sessions.values():
+            if (session.link, session.purpose) == (newer.link, newer.purpose):
+                self.sessions[session.id] = replace(session, is_used=True)
 
     def _change(self, record):
         match record:
@@ -182,14 +189,12 @@ class Disk:
         used = self.keys.get((channel, key))
         return StoredKey(used.request_digest, used.resource) if used else None
 
+    def holder(self, link):
+        holder = self.holds.get(link)
+        return self.state_of(holder) if holder else None
+
     def session(self, session):
         return self.sessions.get(session)
-
-    def newest_session(self, link, purpose):
-        fitting = [
-            each for each in self.sessions.values() if (each.link, each.purpose) == (link, purpose)
-        ]
-        return max(fitting, key=lambda session: session.id.value, default=None)
 
     def operation(self, identity):
         texts = self.facts.get(identity)
@@ -352,6 +357,7 @@ class Writer:
         # What a crash finds in the middle of a commit is there as a whole or not at all.
         torn = storm.fires("crash-in-commit")
         if not torn or node.chance.random() < 0.5:
+            self._disk.writer = node.name
             outcomes = self._disk.commit([unit for unit, _ in batch])
             told = [(done, error) for (_, done), error in zip(batch, outcomes, strict=True)]
             node.after(0.001, self._tell, told)

@@ -50,8 +50,9 @@ class FarSide:
         answer = self._said(kind, request)
         if answer is None:
             return None
-        self._watch.answered(speech, request, answer)
-        return speech.codec.encode(answer, speech.mac)
+        data = speech.codec.encode(answer, speech.mac)
+        self._watch.answered(speech, request, answer, data)
+        return data
 
     def _said(self, kind, request):
         if self._storm.fires("open-code"):
@@ -84,7 +85,7 @@ class FarSide:
         private = private_data.unpack(request.text(48)) if 48 in request.fields else {}
         if kind.name == "reversal":
             return self._reverse(kind, request)
-        if kind.name == "activation-inquiry":
+        if kind.name == "outcome-inquiry":
             return self._inquire(kind, request)
         if key in self._tombstones:
             return kind.answer(request, R.STATE_DOES_NOT_ALLOW.value)

@@ -45,29 +45,55 @@ RATES = {
     "module-slow": (0.1, 0.4),
 }
 KINDS = tuple(RATES)
+# Bad weather of every kind that a planted mistake needs, so that few histories find it.
+BAD_WEATHER = {
+    "drop-request": 0.1,
+    "drop-answer": 0.25,
+    "duplicate-request": 0.1,
+    "delay-request": 0.45,
+    "delay-answer": 0.4,
+    "forged-answer": 0.2,
+    "answer-with-another-trace": 0.2,
+    "open-code": 0.15,
+    "open-code-for-done": 0.15,
+    "decline": 0.2,
+    "decline-reversal": 0.6,
+    "link-down": 0.03,
+    "crash": 0.02,
+    "disk-slow": 0.1,
+    "disk-error": 0.01,
+    "disk-full": 0.02,
+    "clock-step": 0.1,
+    "http-answer-lost": 0.1,
+    "second-client-same-key": 0.1,
+}
+BAD_WEATHER_S = 600.0
 LASTING_S = (20.0, 120.0, 600.0, 7_200.0, 30 * 3_600.0)  # how long a storm may last
+BEGINS_S = 15.0  # in the calm before, cards are linked, so that the storm meets more than links
 SHARE = 0.35  # of the kinds that a history has
 
 
 class Storm:
-    """The faults of one history; `without` leaves kinds out, for shrinking."""
+    """The faults of one history; `without` leaves kinds out, `weather` says how often each is."""
 
-    def __init__(self, seed, without=frozenset(), lasting=None):
+    def __init__(self, seed, without=frozenset(), lasting=None, weather=None):
         chance = Random(seed)  # noqa: S311 - no secret is made of it
         share = chance.choice((0.0, 0.15, SHARE, 0.6))
+        rates = weather or _drawn(chance, share)
         self.rates = {
-            kind: (rate, Random(seed * 1_009 + number))  # noqa: S311
-            for number, (kind, rate) in enumerate(_drawn(chance, share))
-            if rate and kind not in without
+            kind: (rates[kind], Random(seed * 1_009 + number))  # noqa: S311
+            for number, kind in enumerate(KINDS)
+            if rates.get(kind) and kind not in without
         }
-        drawn = chance.choice(LASTING_S)
+        drawn = BAD_WEATHER_S if weather else chance.choice(LASTING_S)
         self.lasting = drawn if lasting is None else min(drawn, lasting)
-        self.is_over = False
+        self.begins = BEGINS_S if weather else chance.choice((0.0, BEGINS_S, BEGINS_S))
+        self.is_on = self.is_over = False
         self.fired = Counter()
 
     def fires(self, kind):
         """Tell whether the fault strikes here and now."""
-        if self.is_over:
+        if not self.is_on:
             return False
         drawn = self.rates.get(kind)
         if drawn is None or drawn[1].random() >= drawn[0]:
@@ -77,7 +103,7 @@ class Storm:
 
 
 def _drawn(chance, share):
-    return [
-        (kind, chance.choice(rates) if chance.random() < share else 0)
+    return {
+        kind: chance.choice(rates) if chance.random() < share else 0
         for kind, rates in RATES.items()
-    ]
+    }

@@ -33,7 +33,7 @@ EPOCHS = (  # a plain day, the end of a year, and the day before a leap day
     datetime(2028, 2, 28, 23, 58, tzinfo=UTC),
 )
 LIMITS = Limits(retry_max=timedelta(minutes=30))  # fewer messages in long silences
-EVENTS_MAX = 200_000  # a history that needs more never comes to rest
+EVENTS_MAX = 12_000  # a history that needs more never comes to rest
 _STEPS_S = (-86_400, -3_600, -61, -2, 2, 61, 3_600, 86_400)
 _AGENCIES = {  # institution → link, and after how many seconds the SS account follows there
     "99350201": ("bureau-1", 0),
@@ -77,12 +77,12 @@ def _speeches():
 
 
 class World:
-    """Everything of one history; `without`, `lasting` and `customers` make it smaller."""
+    """Everything of one history; `customers` and the words of `Storm` make it smaller."""
 
-    def __init__(self, seed, *, without=frozenset(), lasting=None, customers=None, store=Disk):
+    def __init__(self, seed, *, customers=None, store=Disk, **storm):
         self.seed = seed
         self.chance = self.chance_of("world")
-        self.storm = Storm(seed, without, lasting)
+        self.storm = Storm(seed, **storm)
         self.scheduler = Scheduler(self.chance_of("ties").random)
         self.lines = []
         self.watch = Watch(self)
@@ -143,7 +143,8 @@ class World:
         changes = OPERATIONS_MIN // len(self.customers) - 1
         for customer in self.customers:
             self._begin(customer.live(changes))
-        self.scheduler.at(self.storm.lasting, self._calm)
+        self.scheduler.at(self.storm.begins, self._break)
+        self.scheduler.at(self.storm.begins + self.storm.lasting, self._calm)
         self._run_while(lambda: self._living or not self.storm.is_over)
         while len(self.disk.heads) + len(self.customers) < OPERATIONS_MIN:
             self._begin(self._meet().live(2))  # the others may have to wait for a person
@@ -187,8 +188,12 @@ class World:
             if scheduler.events > EVENTS_MAX:
                 watch.fail(21, f"no rest after {EVENTS_MAX} events")
 
+    def _break(self):
+        self.storm.is_on = True
+        self.note("storm")
+
     def _calm(self):
-        self.storm.is_over = True
+        self.storm.is_on, self.storm.is_over = False, True
         self.note("calm")
         for link in self.node.links.values() if self.node else ():
             link.is_deaf = False

@@ -122,7 +122,7 @@ class SimulatedLink:
     def _return(self, answer, connection):
         if self._node.storm.fires("corrupt-answer"):
             answer = self._spoil(answer)
-        delay = self._delay("delay-answer", longest=(30.0, 300.0, 4_000.0))
+        delay = self._delay("delay-answer", longest=(30.0, 90.0, 300.0, 4_000.0))
         self._node.after(delay, self._hear, answer, connection)
 
     def _hear(self, data, connection):
@@ -137,7 +137,10 @@ class SimulatedLink:
             self.spoilt += 1
             return
         if answer.is_answer:
+            watch = self._world.watch
+            before = watch.beliefs
             self.answers.take(answer)
+            watch.came(self._node, data, watch.beliefs > before)
 
     def _intrude(self, answer, connection):
         """Let an intruder or a muddled relay answer too, in a way that must not be believed."""

@@ -11,10 +11,17 @@ from gateway.app.dialogue import Pending
 from gateway.iso8583.message import without_repeat
 from gateway.linking.kinds import EXCHANGES
 from gateway.linking.link import SessionUsed
-from gateway.operations.exchange import ExchangeEvent, Form, Recovery
-from gateway.operations.facts import Moved, OperationKind, OperationState, Settled
+from gateway.operations.exchange import ExchangeEvent, Form, Move, Recovery
+from gateway.operations.facts import (
+    AnswerSetAside,
+    Moved,
+    OperationKind,
+    OperationState,
+    Settled,
+)
 from gateway.operations.life import Answered
 from gateway.store.unit import KeyUsed
+from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import PinPurpose, Side
 from simulation.far_side import key_of
 
@@ -41,6 +48,8 @@ INVARIANTS = {
     24: "Conservation: requests and answers add up",
     25: "Determinism: one seed, one trace",
 }
+SLOW_DISK_S = 15.0  # makes anything later
+HELD_S = 90.0  # and so does a process that is held
 WITH_EFFECT = {
     kind: {each.name for each in exchanges if each.recovery is not Recovery.QUERY}
     for kind, exchanges in EXCHANGES.items()
@@ -83,6 +92,12 @@ class Watch:
         self.genuine = defaultdict(set)  # by operation, exchange, form: DE 39 really answered
         self.last_sent = {}  # by operation and exchange: when a message left last
         self.used_sessions = set()
+        self.begun_by = {}  # by operation and exchange: the process that sent the original first
+        self.blocks_left = {}  # by PIN block: when it left first
+        self.answers_out = {}  # by bytes of a genuine answer: the key of its request
+        self.heard = set()  # by node, link and key: answers that came in
+        self.beliefs = 0
+        self.unrecorded = Counter()  # by node and operation: answers not on disk yet
 
     def fail(self, number, text):
         if self.broken is None:
@@ -95,16 +110,27 @@ class Watch:
 
     # ------------------------------------------------------------ what becomes durable
 
-    def recorded(self, operation, fresh, text):
+    def recorded(self, node, operation, fresh, text):
         """See facts of an operation at the moment they are on disk."""
         for word in _IN_TEXT:
             self.check(13, word not in text, f"{operation.id} holds {word} in the journal")
         for fact in fresh:
-            if isinstance(fact, Settled):
-                self._settles(operation, fact)
-            elif isinstance(fact, Moved) and fact.move.event is ExchangeEvent.REVERSE:
-                said = self.told.get(operation.id)
-                self.check(8, said is not S.SUCCEEDED, f"{operation.id} succeeded and is undone")
+            match fact:
+                case Settled():
+                    self._settles(operation, fact)
+                case AnswerSetAside() | Moved(move=Move(response_code=ResponseCode())):
+                    self.unrecorded[node, operation.id] -= 1
+                case Moved(move=Move(event=ExchangeEvent.REVERSE)):
+                    self._reverses(operation, fact.exchange)
+                case Moved(move=Move(event=ExchangeEvent.SEND, at=at)):
+                    early = operation.wake_at is not None and at < operation.wake_at
+                    self.check(23, not early, f"{fact.exchange} was sent before its time")
+
+    def _reverses(self, operation, exchange):
+        said = self.told.get(operation.id)
+        self.check(8, said is not S.SUCCEEDED, f"{operation.id} succeeded and is undone")
+        reversible = _RECOVERY[exchange] is Recovery.REVERSIBLE
+        self.check(8, reversible, f"{exchange} is reversed, which is never done")
 
     def _settles(self, operation, fact):
         before = self.settled.get(operation.id)
@@ -157,6 +183,8 @@ class Watch:
         self._check_words(speech, data)
         if 52 in message.fields:
             self._check_block(node, speech, pending, message.fields[52])
+        if pending.form is Form.ORIGINAL:
+            self._check_original(node, pending)
         self._check_pace(pending, message)
         mark = "again" if message.is_repeat else "sent"
         self._world.note(mark, node.name, speech.name, message.trace, pending.operation)
@@ -181,6 +209,12 @@ class Watch:
         self.check(7, known[1] == said, f"repeat {message.trace} differs in more than its MTI")
         self.check(7, known[2] == without_repeat(message.mti), f"{message.trace} has another MTI")
 
+    def _check_original(self, node, pending):
+        """See that what may have an effect is sent by one process."""
+        begun_by = self.begun_by.setdefault((pending.operation, pending.exchange), node.name)
+        if _RECOVERY[pending.exchange] not in {Recovery.QUERY, Recovery.ADVICE}:
+            self.check(8, begun_by == node.name, f"{pending.exchange} was sent again after a crash")
+
     def _check_words(self, speech, data):
         foreign = _FINANCIAL_WORDS if speech.side is Side.SOCIAL else _SOCIAL_WORDS
         for word in foreign:
@@ -192,6 +226,11 @@ class Watch:
         maker, zone, purpose, _ = known
         self.check(14, zone == speech.name, f"a PIN block of zone {zone} left on {speech.name}")
         self.check(14, purpose.side is speech.side, "a PIN block left for the other side")
+        now = self._world.scheduler.elapsed
+        first = self.blocks_left.setdefault(bytes(block), now)
+        leeway = SLOW_DISK_S + HELD_S * ("paused" in self._world.storm.rates)
+        life = self._world.limits.secret_life.total_seconds() + leeway
+        self.check(13, now - first <= life, f"a PIN block was kept for {now - first:.0f} s")
         self.check(13, maker == node.name, f"{node.name} sent a PIN block that {maker} received")
 
     def _check_pace(self, pending, message):
@@ -245,18 +284,32 @@ class Watch:
 
     # ------------------------------------------------------------ what is believed
 
-    def answered(self, speech, request, answer):
+    def answered(self, speech, request, answer, data):
         """See what a far side, or a relay in its name, really answered."""
-        known = self.sent_first.get(
-            (speech.name, *key_of(request.mti, request.text(11), request.text(7)))
-        )
+        key = (speech.name, *key_of(request.mti, request.text(11), request.text(7)))
+        known = self.sent_first.get(key)
+        self.answers_out[data] = key
         if known is not None:
             pending = known[0]
             attempt = (pending.operation, pending.exchange, pending.form)
             self.genuine[attempt].add(answer.text(39))
 
+    def came(self, node, data, believed):
+        """See a genuine answer that came in, and how many were believed for it."""
+        key = self.answers_out.get(data)
+        known = self.sent_first.get(key)
+        if known is None or (node.name, key) in self.heard:
+            return
+        self.heard.add((node.name, key))
+        mine = self.begun_by.get((known[0].operation, known[0].exchange)) == node.name
+        if mine and known[0].operation in node.conductor._running:
+            self.check(9, believed, f"an answer to {known[0].exchange} was dropped")
+
     def believed(self, node, operation, event: Answered):
         """See an answer that reaches the conductor."""
+        self.beliefs += 1
+        if operation in node.conductor._running:
+            self.unrecorded[node.name, operation] += 1
         real = self.genuine[operation, event.exchange, event.form]
         told = event.response_code.value
         self.check(10, told in real, f"{event.exchange} was told {told}, the far side said {real}")
@@ -272,6 +325,11 @@ class Watch:
         self.check(11, known == view.operation.value, f"key {key} was answered with another one")
         self._tells(view)
         self._world.note("told", customer, view.kind, view.state, view.operation)
+
+    def opened_session(self, view):
+        """See a PIN session that is given to a customer."""
+        stored = self._world.disk.session(view.pin_session)
+        self.check(5, stored is not None, f"{view.pin_session} was given and is not in the store")
 
     def viewed(self, view):
         """See an operation read back."""
@@ -312,6 +370,9 @@ class Watch:
             allowed = state is not S.UNKNOWN or kind is OperationKind.SET_SS_PIN
             self.check(2, allowed and state is not S.PENDING, f"{kind} ended as {state}")
             self.check_truth(identity, kind, state)
+            if kind is OperationKind.ACTIVATE and state is S.SUCCEEDED:
+                follow_up = disk.operation(identity).follow_up
+                self.check(2, follow_up in disk.heads, f"nothing follows {identity}")
             if state is not S.MANUAL:
                 nets = {self.net[identity, name] for name in WITH_EFFECT[kind]}
                 removed = kind is OperationKind.UNLINK and state is S.SUCCEEDED
@@ -335,6 +396,8 @@ class Watch:
 
     def _judge_node(self):
         node = self._world.node
+        lost = [key for key, count in self.unrecorded.items() if count > 0 and key[0] == node.name]
+        self.check(9, not lost, f"answers to {lost} were not recorded")
         self.check(21, node is not None and node.is_open, "no node serves")
         count = node.conductor.running_count
         self.check(21, count == 0, f"{count} operations are in memory")
