@@ -16,7 +16,10 @@ REVISIONS = (FIRST, "0002", "0003", "0004")
 
 HEAD = REVISIONS[-1]
 _UPGRADE = "make a copy of it, then run: gateway store upgrade --config FILE"
-_CREATE_VERSION = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
+_CREATE_VERSION = (  # as alembic makes it
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+    "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
 
 
 def ensure(engine: Engine, place: str) -> None:

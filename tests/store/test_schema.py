@@ -1,6 +1,7 @@
 """The schema through its revisions: every release's data comes up to this one, by command only."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.operations.facts import OperationState
 from gateway.store import migrations, schema
 from gateway.store.counters import reserve
 from gateway.store.engine import Database
+from gateway.store.postgresql import SharedDatabase
 from gateway.store.queries import Queries, StoredKey
 from gateway.store.sealing import Sealer
 from gateway.store.tables import metadata
@@ -91,6 +93,31 @@ def test_an_upgraded_database_is_as_a_new_one(stored, tmp_path, opened):
         with database.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     assert indexes(upgraded) == indexes(new)
+
+
+def test_a_shared_database_comes_up_from_nothing_as_a_new_one(postgresql):
+    """On PostgreSQL too revisions and tables do not drift apart, nor do indexes."""
+    found = []
+    for name, take in (("upgraded", schema.upgrade), ("made_new", schema.ensure)):
+        postgresql.sql(f"CREATE DATABASE {name}")
+        database = SharedDatabase(postgresql.url(name), take=take)
+        with database.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+            listed = text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'")
+            found.append(set(map(tuple, connection.execute(listed))))
+        database.close()
+
+    assert found[0] == found[1] != set()
+
+
+def test_nodes_that_start_together_make_the_schema_once(postgresql):
+    """The first of them makes it, the others wait and find it."""
+    postgresql.sql("CREATE DATABASE together")
+    with ThreadPoolExecutor(4) as pool:
+        opening = [pool.submit(SharedDatabase, postgresql.url("together")) for _ in range(4)]
+
+    for each in opening:
+        each.result().close()
 
 
 def test_what_ran_at_the_upgrade_goes_on_holding_its_link(stored, opened, record):
