@@ -19,14 +19,22 @@ from pydantic import (
 from gateway.api.fields import (
     AddressText,
     AgencyCodeText,
+    CitizenIdText,
     LinkIdText,
     MobileText,
     PanText,
+    PersonNameText,
     PinSessionIdText,
     SsCardNumberText,
 )
 from gateway.api.problems import FieldError, InvalidRequest
-from gateway.api.service import ActivateCommand, AddedService, LinkCommand, SetPinCommand
+from gateway.api.service import (
+    ActivateCommand,
+    AddedService,
+    ApplyCommand,
+    LinkCommand,
+    SetPinCommand,
+)
 from gateway.terms.sides import PinPurpose
 
 # A compact JWE of the payload has about 350 characters; keys of other curves and header members
@@ -53,6 +61,28 @@ class LinkBody(Body):
         """Give the command this body asks for."""
         return LinkCommand(
             self.institution, self.ss_card_number, self.account, self.mobile, self.contact_address
+        )
+
+
+class ApplicationBody(Body):
+    """Apply for a first card, as the id on the desk names the holder."""
+
+    institution: AgencyCodeText
+    account: PanText
+    name: PersonNameText
+    citizen_id: CitizenIdText
+    mobile: MobileText
+    contact_address: AddressText | None = None
+
+    def command(self) -> ApplyCommand:
+        """Give the command this body asks for."""
+        return ApplyCommand(
+            self.institution,
+            self.account,
+            self.name,
+            self.citizen_id,
+            self.mobile,
+            self.contact_address,
         )
 
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from gateway.api import endpoints
-from gateway.api.bodies import ActivateBody, Body, LinkBody, PinSessionBody, SetPinBody
+from gateway.api.bodies import (
+    ActivateBody,
+    ApplicationBody,
+    Body,
+    LinkBody,
+    PinSessionBody,
+    SetPinBody,
+)
 from gateway.api.businesses import RESOURCES, Resource
 from gateway.api.endpoints import (
     JSON_MEDIA_TYPE,
@@ -273,6 +280,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ),
     ),
     *map(_business, RESOURCES),
+    Endpoint(
+        "POST",
+        "/v1/card-applications",
+        endpoints.apply,
+        "Apply for a first card; `link` names the application until the card is collected",
+        (_ok("Taken down; `result` says when the card is due.", OperationView), _OPEN),
+        for_customer=True,
+        changes_state=True,
+        body=ApplicationBody,
+        own_refusals=(
+            Refusal.UNKNOWN_AGENCY,
+            Refusal.NOT_CONFIRMED,
+            *_BUREAU_REFUSALS,
+            *_CORE_REFUSALS,
+        ),
+    ),
     Endpoint(
         "POST",
         "/v1/transfers",

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from gateway.api.agency_views import AgencyView
-from gateway.api.bodies import ActivateBody, LinkBody, PinSessionBody, SetPinBody
+from gateway.api.bodies import ActivateBody, ApplicationBody, LinkBody, PinSessionBody, SetPinBody
 from gateway.api.businesses import Resource
 from gateway.api.card_bodies import BusinessBody
 from gateway.api.problems import problem, problem_response
@@ -103,6 +103,12 @@ async def link(service: GatewayService, call: Call) -> Response:
     """Link a social-security card to an account."""
     command = call.body_as(LinkBody).command()
     return _reply(await service.link(call.caller, call.idempotency_key, command), call)
+
+
+async def apply(service: GatewayService, call: Call) -> Response:
+    """Apply for a first card."""
+    command = call.body_as(ApplicationBody).command()
+    return _reply(await service.apply(call.caller, call.idempotency_key, command), call)
 
 
 async def read_link(service: GatewayService, call: Call) -> Response:

@@ -20,7 +20,14 @@ from gateway.api.agency_views import (
     ReplacementRulesView,
     VoucherRulesView,
 )
-from gateway.api.bodies import ActivateBody, Body, LinkBody, PinSessionBody, SetPinBody
+from gateway.api.bodies import (
+    ActivateBody,
+    ApplicationBody,
+    Body,
+    LinkBody,
+    PinSessionBody,
+    SetPinBody,
+)
 from gateway.api.businesses import RESOURCES
 from gateway.api.card_bodies import (
     ChangeEcardPinBody,
@@ -100,6 +107,13 @@ REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
         "mobile": "15400000001",
         "contact_address": "测试路1号",
     },
+    ApplicationBody: {
+        "institution": _INSTITUTION.value,
+        "account": _ACCOUNT.value,
+        "name": "测试甲",
+        "citizen_id": "350299197109070016",
+        "mobile": "15400000001",
+    },
     PinSessionBody: {"purpose": "ss-pin"},
     SetPinBody: _PIN,
     NewSsPinBody: {**_PIN, "current_pin": _PROOF},
@@ -143,6 +157,7 @@ _OPERATIONS: dict[str, tuple[OperationKind, tuple[Exchange, ...]]] = {
     "unlink": (OperationKind.UNLINK, (bureau.REMOVE, core.REMOVE)),
     "set_ss_pin": (OperationKind.SET_SS_PIN, (bureau.SET_PIN,)),
     "activate": (OperationKind.ACTIVATE, (core.ACTIVATE,)),
+    "apply": (OperationKind.CARD_APPLY, (core.ACCOUNT_INQUIRY, bureau.APPLY_CARD)),
     "read_operation": (OperationKind.SET_SS_PIN, (bureau.SET_PIN,)),
     **{each.operation_id: (each.kind, each.procedure.exchanges) for each in RESOURCES},
 }

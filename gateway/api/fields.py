@@ -14,11 +14,13 @@ from pydantic_core import CoreSchema, core_schema
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
+    CitizenId,
     EcardNumber,
     LinkId,
     Mobile,
     OperationId,
     Pan,
+    PersonName,
     PinSessionId,
     SsCardNumber,
 )
@@ -27,7 +29,9 @@ from gateway.terms.numbers import (
 type_of_term = (
     type[Address]
     | type[AgencyCode]
+    | type[CitizenId]
     | type[EcardNumber]
+    | type[PersonName]
     | type[LinkId]
     | type[Mobile]
     | type[OperationId]
@@ -66,6 +70,17 @@ class _Text:
 
 
 @dataclass(frozen=True, slots=True)
+class _Worded(_Text):
+    """A term whose rule is better said in words than as an expression."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = {"description": f"{self.description}: {self.term.rule}."}
+        return {"type": "string", **described, "examples": [self.example]}
+
+
+@dataclass(frozen=True, slots=True)
 class _Masked(_Text):
     """A sensitive term on its way out: `str` masks it, so no pattern is promised."""
 
@@ -97,6 +112,8 @@ SsCardNumberMasked = Annotated[
 EcardNumberMasked = Annotated[
     EcardNumber, _Masked(EcardNumber, "Number of the e-card", "E00000000001")
 ]
+CitizenIdText = Annotated[CitizenId, _Text(CitizenId, "Citizen id", "350299197109070016")]
+PersonNameText = Annotated[PersonName, _Worded(PersonName, "Name as on the id", "测试甲")]
 PanText = Annotated[Pan, _Text(Pan, "Bank card number of the account", _PAN_EXAMPLE)]
 PanMasked = Annotated[Pan, _Masked(Pan, "Bank card number of the account", _PAN_EXAMPLE)]
 MobileText = Annotated[Mobile, _Text(Mobile, "Mobile number", "15400000001")]

@@ -92,6 +92,7 @@ _READING_ORDER = (
     "/v1/links/{link}/ss-pin",
     "/v1/activations",
     *dict.fromkeys(resource.full_path for resource in RESOURCES if resource.path != "ss-pin"),
+    "/v1/card-applications",
     "/v1/transfers",
     "/v1/operations/{operation}",
     "/livez",

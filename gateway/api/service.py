@@ -32,11 +32,13 @@ from gateway.terms.advice import Advice
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
+    CitizenId,
     CustomerNumber,
     LinkId,
     Mobile,
     OperationId,
     Pan,
+    PersonName,
     PinSessionId,
     SsCardNumber,
 )
@@ -109,6 +111,18 @@ class ActivateCommand:
     link: LinkId
     pin: SetPinCommand
     added_services: tuple[AddedService, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyCommand:
+    """Apply for a first card, for the owner of an account of the caller's customer."""
+
+    institution: AgencyCode
+    account: Pan
+    name: PersonName
+    citizen_id: CitizenId
+    mobile: Mobile
+    contact_address: Address | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +329,10 @@ class GatewayService(Protocol):
         self, caller: Caller, key: IdempotencyKey, command: ActivateCommand
     ) -> Reply:
         """Activate the account of a link."""
+        ...
+
+    async def apply(self, caller: Caller, key: IdempotencyKey, command: ApplyCommand) -> Reply:
+        """Apply for a first card; the link that the answer names is that of the application."""
         ...
 
     async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:

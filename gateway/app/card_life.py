@@ -2,33 +2,39 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import date
 from typing import Any
+
+import structlog
 
 from gateway.api import service as api
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app.cargo import CHANNEL, Cargo
 from gateway.app.pins import AcceptedPin, PinOrder
-from gateway.app.rendering import FEE
-from gateway.app.service import OnlineBanking, active
-from gateway.financial.account import AccountLossKept
-from gateway.linking.link import PinSession, SessionUsed
+from gateway.app.rendering import FEE, WORKING_DAYS
+from gateway.app.service import OnlineBanking, active, customer_of
+from gateway.financial.account import AccountLossKept, FinancialAccount
+from gateway.linking.link import Applicant, Link, LinkState, PinSession, SessionUsed
 from gateway.linking.plans import REQUEST
 from gateway.linking.procedures import BY_KIND, LINKS_AT_REPLACEMENT, UNPROVED, Procedure
 from gateway.linking.refusals import unavailable
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind, OperationState
-from gateway.regions.vocabulary import Business, FeeItem, Proof
+from gateway.regions.vocabulary import Business, CarryOver, FeeItem, Proof
 from gateway.regions.working_days import WorkingDays
-from gateway.social.card import SsLossKept
+from gateway.social.card import SocialCard, SsLossKept, application_reference
 from gateway.store.queries import Linked
-from gateway.terms.errors import RequestRefused
+from gateway.terms.errors import RequestRefused, SpecificationError
 from gateway.terms.losses import Loss
 from gateway.terms.numbers import LinkId
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
 
+log = structlog.get_logger()
+
 _PROVED = {PinPurpose.SS_PIN_PROOF: Proof.SS_PIN, PinPurpose.ECARD_PIN_PROOF: Proof.ECARD_PIN}
 _FEES = {
+    Business.CARD_APPLY: FeeItem.FIRST_CARD,
     Business.CARD_REPLACE: FeeItem.REPLACEMENT,
     Business.CARD_TEMPORARY: FeeItem.TEMPORARY_CARD,
 }
@@ -71,8 +77,43 @@ class CardLife(OnlineBanking):
             linked = active(caller, found)
             self._must_be_granted_to(caller, linked, procedure, command)
             with self._turn(procedure, link):
-                self._must_have_links(procedure, linked)
+                # A loss is reported whether or not anybody can be reached, but for its proof.
+                self._must_have_links(procedure.with_pins(command.pins), linked)
                 return await self._begin(caller, key, linked, procedure, command)
+
+    async def apply(self, caller: Caller, key: IdempotencyKey, command: api.ApplyCommand) -> Reply:
+        """Apply for a first card; the core says whose account it is, the bureau hears the rest."""
+        async with self._turns.once(caller, key) as (replayed, _):
+            if replayed is not None:
+                return await self._replay(caller, replayed)
+            agency = self._catalogue.agency(command.institution)
+            self._must_be_granted(caller, agency, Business.CARD_APPLY)
+            for side in Side:
+                self._must_be_ready(side, command.institution)
+            return await self._apply(caller, key, command)
+
+    async def _apply(self, caller: Caller, key: IdempotencyKey, command: api.ApplyCommand) -> Reply:
+        link, now = self._identifiers.link(), self._now()
+        fresh = Link(link, command.institution, caller.channel, LinkState.PENDING, now)
+        card = SocialCard(
+            link,
+            application_reference(link),
+            command.institution,
+            command.mobile,
+            command.contact_address,
+        )
+        applicant = Applicant(customer_of(caller), command.name, command.citizen_id)
+        account = FinancialAccount(link, command.account, applicant.customer)
+        procedure = BY_KIND[OperationKind.CARD_APPLY]
+        details = self._terms(procedure, card)
+        opened = Opened(procedure.kind, link, now, details=details)
+        said = {"NM": command.name.value, "ID": command.citizen_id.value}
+        said |= {"MB": command.mobile.value}
+        if command.contact_address is not None:
+            said["AD"] = command.contact_address.value
+        records = (fresh, card, account, self._used(caller, key))
+        cargo = Cargo(card, account, said)
+        return await self._run(opened, cargo, records, findings={REQUEST: applicant})
 
     # ------------------------------------------------------------------ checks
 
@@ -127,7 +168,7 @@ class CardLife(OnlineBanking):
         details = {
             **command.words,
             **_named_loss(procedure, linked, loss),
-            **self._terms(procedure, linked),
+            **self._terms(procedure, linked.card),
         }
         if not has_proof and procedure.has_proof:
             details[UNPROVED] = "yes"
@@ -147,20 +188,31 @@ class CardLife(OnlineBanking):
         )
         return next((each.beside(reply) for each in accepted.values() if each.advice), reply)
 
-    def _terms(self, procedure: Procedure, linked: Linked) -> Mapping[str, str]:
+    def _terms(self, procedure: Procedure, card: SocialCard) -> Mapping[str, str]:
         """Say until when by the region's term, at which fee, and what becomes of the link."""
         today = self._today()
-        rules = self._catalogue.agency(linked.link.agency).profile.rules(today)
+        rules = self._catalogue.agency(card.agency).profile.rules(today)
         business = _business(procedure)
-        terms = {}
+        terms: dict[str, str] = {}
         if business in rules.working_days:
-            due = self._working_days.due(today, rules.working_days[business])
-            terms["DU"] = f"{due:%Y%m%d}"
+            terms |= self._due(today, rules.working_days[business])
         if business in _FEES:
             terms[FEE] = str(rules.fee(_FEES[business]))
         if business is Business.CARD_COLLECT:
-            terms[LINKS_AT_REPLACEMENT] = rules.replacement.links.value
+            # An application ends with the card's collection: the card is linked by its number.
+            ends = card.is_applied_for
+            rule = CarryOver.DROPPED if ends else rules.replacement.links
+            terms[LINKS_AT_REPLACEMENT] = rule.value
         return terms
+
+    def _due(self, today: date, days: int) -> Mapping[str, str]:
+        """Say the term, and its last day where the calendar of that year is known."""
+        term = {WORKING_DAYS: str(days)}
+        try:
+            return term | {"DU": f"{self._working_days.due(today, days):%Y%m%d}"}
+        except SpecificationError as error:
+            log.error("no-due-date", rule=error.rule)  # noqa: TRY400 - the text is all there is
+            return term
 
     async def _encipher(
         self,

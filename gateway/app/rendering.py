@@ -28,6 +28,12 @@ FEE = "fee"
 """Detail of a card that is ordered: `free`, `tariff` as the authority sets it, or fen."""
 
 
+WORKING_DAYS = "working_days"
+"""Detail of a card that is ordered: how many working days it may take."""
+
+_OWN_WORDS = (FEE, WORKING_DAYS)
+
+
 def operation_view(
     operation: Operation, exchanges: tuple[Exchange, ...], followed: Operation | None = None
 ) -> api.OperationView:
@@ -54,8 +60,8 @@ def operation_view(
 def _result(operation: Operation) -> Mapping[str, str] | None:
     if operation.kind not in BY_KIND:
         return None
-    fee = operation.details.get(FEE)
-    return {**operation.told, **({"fee": fee} if fee else {})} or None
+    own = {word: operation.details[word] for word in _OWN_WORDS if word in operation.details}
+    return {**operation.told, **own} or None
 
 
 def _one_time_code(operation: Operation) -> api.OneTimeCodeView | None:

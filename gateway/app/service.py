@@ -235,7 +235,7 @@ class OnlineBanking:
     async def _open_link(
         self, caller: Caller, key: IdempotencyKey, agency: Agency, command: api.LinkCommand
     ) -> Reply:
-        customer, link = _customer(caller), self._identifiers.link()
+        customer, link = customer_of(caller), self._identifiers.link()
         card = SocialCard(
             link,
             command.ss_card_number,
@@ -407,7 +407,8 @@ def _view(operation: Operation) -> api.OperationView:
     return rendering.operation_view(operation, EXCHANGES[operation.kind])
 
 
-def _customer(caller: Caller) -> CustomerNumber:
+def customer_of(caller: Caller) -> CustomerNumber:
+    """Give the customer of a call that names one, as its contract demands."""
     if caller.customer is None:
         raise RequestRefused(Refusal.INVALID_REQUEST)
     return caller.customer

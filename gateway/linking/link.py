@@ -6,7 +6,15 @@ from enum import StrEnum
 
 from gateway.financial.account import AccountOwner
 from gateway.social.card import CardHolder
-from gateway.terms.numbers import AgencyCode, CustomerNumber, LinkId, Mobile, PinSessionId
+from gateway.terms.numbers import (
+    AgencyCode,
+    CitizenId,
+    CustomerNumber,
+    LinkId,
+    Mobile,
+    PersonName,
+    PinSessionId,
+)
 from gateway.terms.sides import PinPurpose
 
 
@@ -80,6 +88,20 @@ class LinkRequest:
     customer: CustomerNumber
     mobile: Mobile
     mobile_equals_core: bool = True
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Applicant:
+    """Who applies for a first card, as the channel has seen on the id; compared with the core."""
+
+    customer: CustomerNumber
+    name: PersonName
+    citizen_id: CitizenId
+
+    def owns(self, owner: AccountOwner) -> bool:
+        """Tell whether the account is the applicant's own."""
+        asked = (self.customer, self.name, self.citizen_id)
+        return asked == (owner.customer, owner.name, owner.citizen_id)
 
 
 def is_one_person(owner: AccountOwner, holder: CardHolder, request: LinkRequest) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 from gateway.financial import exchanges as core
 from gateway.financial.account import AccountLossLifted, AccountState
 from gateway.financial.answers import AccountFinding
-from gateway.linking.link import LinkChanged, LinkState
+from gateway.linking.link import Applicant, LinkChanged, LinkState
 from gateway.linking.plans import REQUEST
 from gateway.linking.refusals import meaning, never_arrived, unavailable
 from gateway.operations.exchange import AWAITING, Exchange, ExchangeState, Recovery
@@ -102,6 +102,26 @@ def _account_does_not_pay(operation: Operation) -> Refusal | None:
     return Refusal.ACCOUNT_LOST if state is AccountState.LOST else Refusal.NOT_ACTIVATED
 
 
+def _not_the_applicants(operation: Operation) -> Refusal | None:
+    """Stop an application that names somebody else's account, or whose applicant is forgotten."""
+    found = operation.findings.get(core.ACCOUNT_INQUIRY.name)
+    applicant = operation.findings.get(REQUEST)
+    is_own = (
+        isinstance(found, AccountFinding)
+        and isinstance(applicant, Applicant)
+        and applicant.owns(found.owner)
+    )
+    return None if is_own else Refusal.NOT_CONFIRMED
+
+
+def _application_stands(operation: Operation, now: datetime) -> tuple[object, ...]:
+    return (LinkChanged(operation.link, LinkState.ACTIVE, now),)
+
+
+def _application_fails(operation: Operation, now: datetime) -> tuple[object, ...]:
+    return (LinkChanged(operation.link, LinkState.FAILED, now),)
+
+
 def _nothing_bars(_operation: Operation) -> Refusal | None:
     return None
 
@@ -166,7 +186,9 @@ class Procedure:
             exchange = operation.exchanges[planned.name]
             if exchange.state is ExchangeState.PLANNED:
                 bar = self._bar(operation, exchange)
-                return Settle(OperationState.FAILED, bar) if bar else Begin((exchange.name,))
+                if bar is None:
+                    return Begin((exchange.name,))
+                return Settle(OperationState.FAILED, bar, None, self.undone(operation, now))
             if exchange.state is not ExchangeState.APPROVED:
                 return self._unapproved(operation, exchange, now)
         code = operation.exchanges[self.exchanges[-1].name].response_code
@@ -230,6 +252,13 @@ PROCEDURES: tuple[Procedure, ...] = (
         loses=LossKind.FORMAL,
     ),
     Procedure(_K.FINANCIAL_LOSS_CANCEL, (core.CANCEL_LOSS,), kept=_account_found),
+    Procedure(
+        _K.CARD_APPLY,
+        (core.ACCOUNT_INQUIRY, bureau.APPLY_CARD),
+        kept=_application_stands,
+        undone=_application_fails,
+        barred=_not_the_applicants,
+    ),
     Procedure(_K.CARD_REPLACE, (bureau.ORDER_CARD,), kept=_replacement_begun),
     Procedure(_K.CARD_TEMPORARY, (bureau.ORDER_CARD,)),
     Procedure(_K.CARD_COLLECT, (bureau.COLLECT_CARD,), kept=_card_replaced),

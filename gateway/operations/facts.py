@@ -41,6 +41,7 @@ class OperationKind(StrEnum):
     FINANCIAL_LOSS_TEMPORARY = "financial-loss-temporary"
     FINANCIAL_LOSS_FORMAL = "financial-loss-formal"
     FINANCIAL_LOSS_CANCEL = "financial-loss-cancel"
+    CARD_APPLY = "card-apply"
     CARD_REPLACE = "card-replace"
     CARD_TEMPORARY = "card-temporary"
     CARD_COLLECT = "card-collect"

@@ -20,13 +20,15 @@ from gateway.simulators.links import Link, Links
 from gateway.simulators.pin import BadPinBlock
 from gateway.simulators.pin_desk import PinDesk, PinTerms, accept, compare
 from gateway.simulators.population import CardState, Holder, PinState, Population
-from gateway.simulators.records import CardRecord
+from gateway.simulators.records import CardOrder, CardRecord
 from gateway.terms.response_codes import ResponseCode
 
 CHINA: Final = timezone(timedelta(hours=8), "China")
 _APPROVED: Final = ResponseCode.APPROVED
 _NO_SUCH_CARD: Final = Outcome.refused(ResponseCode.NO_SUCH_CARD, "UNKNOWN_CARD")
 _NO_SUCH_LINK: Final = Outcome.refused(ResponseCode.ORIGINAL_NOT_FOUND, "NO_ACTIVE_LINK")
+# Numbers of new cards lie beyond any population's, so that nobody has them already.
+_NEW_NUMBERS_FROM: Final = 50_000_000
 LOCK_AFTER: Final = 6  # wrong tries in a row, where a region does not say (seeds/001: 连续6次)
 _TOLD: Final = frozenset({"CS", "PS", "TL", "MB", "OS", "ON", "DU", "NC", "CO", "EN", "ES"})
 _ECARD_MESSAGES: Final = (
@@ -70,6 +72,7 @@ class Bureau:
         self._institutions = {institution.code for institution in profile.institutions}
         self._cards: dict[str, CardRecord] = {}
         self.links = Links()
+        self._made = 0
         self._handlers: dict[str, Handler] = {
             "card-inquiry": lambda card, _request, now: self._card_answer(card, now),
             "link-register": self._register,
@@ -84,6 +87,8 @@ class Bureau:
         institution = request.private.get("IN")
         if institution is not None and institution not in self._institutions:
             return Outcome.refused(ResponseCode.FORMAT_ERROR, "UNKNOWN_INSTITUTION")
+        if request.name == "card-apply":
+            return self._apply(text(request.message, 102), request)
         card = self.card(text(request.message, 102), now)
         if card is None:
             return _NO_SUCH_CARD
@@ -138,14 +143,27 @@ class Bureau:
     def _collect_card(self, card: CardRecord, _request: Request, now: datetime) -> Outcome:
         rules = self._rules(now)
         terms = card_desk.CardTerms(rules.replacement, rules.pin)
-        new = card_desk.collect(card, terms)
+        self._made += 1
+        new = card_desk.collect(card, terms, f"T{_NEW_NUMBERS_FROM + self._made:08d}")
         if isinstance(new, Outcome):
             return new
         self._cards[new.number] = new
-        if "L" in terms.carried_over:
+        carried = "-" if card.is_application else terms.carried_over
+        if "L" in carried:
             self.links.hand_over(card.number, new.number)
         told = {"CS": new.state, "PS": new.pin_state, "OS": "H"}
-        return Outcome(_APPROVED, {**told, "NC": new.number, "CO": terms.carried_over})
+        return Outcome(_APPROVED, {**told, "NC": new.number, "CO": carried})
+
+    def _apply(self, reference: str, request: Request) -> Outcome:
+        """Take an application down under its reference; the holder is whom the bank names."""
+        said = request.private
+        holder = Holder(said["NM"], said["ID"], said["MB"])
+        card = CardRecord(reference, holder, CardState.NOT_ACTIVATED, PinState.UNSET)
+        card.is_application, card.contact_mobile = True, said["MB"]
+        card.order = CardOrder(f"A{reference}", said.get("DU", ""))
+        self._cards[reference] = card
+        self.links.add(said["LK"], reference)
+        return Outcome(_APPROVED, {"CS": card.state, **card_desk.progress(card)})
 
     def _cancel_loss(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
         return loss_desk.cancel(card, request.private.get("LN", ""), self._rules(now).loss)

@@ -12,8 +12,6 @@ from gateway.terms.response_codes import ResponseCode
 
 _APPROVED: Final = ResponseCode.APPROVED
 _NOT_NOW: Final = ResponseCode.STATE_DOES_NOT_ALLOW
-# Numbers of new cards lie beyond any population's, so that nobody has them already.
-_NEW_NUMBERS_FROM: Final = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +53,16 @@ def progress(card: CardRecord) -> dict[str, str]:
     return told | ({"DU": ordered.due} if ordered.due else {})
 
 
-def collect(card: CardRecord, terms: CardTerms) -> CardRecord | Outcome:
-    """Hand over the card that was made; gives the new card's record, the old one is over."""
+def collect(card: CardRecord, terms: CardTerms, number: str) -> CardRecord | Outcome:
+    """Hand over the card that was made under its number; what stood in its place is over."""
     if card.order is None or not card.order.is_made:
         return Outcome.refused(_NOT_NOW, "NO_CARD_WAITING")
-    carried = terms.carried_over
+    carried = "-" if card.is_application else terms.carried_over
     keeps_pin = "P" in carried
-    number = f"T{int(card.number[1:]) % _NEW_NUMBERS_FROM + _NEW_NUMBERS_FROM:08d}"
     new = CardRecord(
         number,
         card.holder,
-        CardState.NORMAL,
+        CardState.NOT_ACTIVATED if card.is_application else CardState.NORMAL,
         card.pin_state if keeps_pin else PinState[terms.pin.starts.name],
         card.pin if keeps_pin else None,
         card.contact_mobile if "M" in carried else None,

@@ -57,3 +57,4 @@ class CardRecord:
     loss_reference: str = ""
     order: CardOrder | None = None
     ecard: Ecard | None = None
+    is_application: bool = False

@@ -67,6 +67,16 @@ class SocialCard:
     replacing: bool = False
     ecard: EcardNumber | None = None
 
+    @property
+    def is_applied_for(self) -> bool:
+        """Tell whether there is an application only: its reference stands for the number."""
+        return self.number == application_reference(self.link)
+
+
+def application_reference(link: LinkId) -> SsCardNumber:
+    """Give the reference of an application, in the place where its card's number will stand."""
+    return SsCardNumber(link.value[-12:].upper())
+
 
 @dataclass(frozen=True, slots=True)
 class HolderKept:

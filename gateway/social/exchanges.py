@@ -21,6 +21,7 @@ OPT_OUT_PIN = Exchange("bureau-pin-opt-out", Side.SOCIAL, "pin-opt-out", Recover
 BIND_MOBILE = Exchange("bureau-mobile-bind", Side.SOCIAL, "mobile-bind", Recovery.FORWARD)
 REPORT_LOSS = Exchange("bureau-loss-report", Side.SOCIAL, "loss-report", Recovery.AT_LEAST_ONCE)
 CANCEL_LOSS = Exchange("bureau-loss-cancel", Side.SOCIAL, "loss-cancel", Recovery.FORWARD)
+APPLY_CARD = Exchange("bureau-card-apply", Side.SOCIAL, "card-apply", Recovery.FORWARD)
 ORDER_CARD = Exchange("bureau-card-order", Side.SOCIAL, "card-order", Recovery.FORWARD)
 COLLECT_CARD = Exchange("bureau-card-collect", Side.SOCIAL, "card-collect", Recovery.FORWARD)
 CANCEL_CARD = Exchange("bureau-card-cancel", Side.SOCIAL, "card-cancel", Recovery.FORWARD)

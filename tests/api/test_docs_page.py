@@ -104,6 +104,7 @@ def test_endpoints_stand_in_the_order_of_use(page):
         "ss_pin_state",
         "activate",
         *(each.operation_id for each in RESOURCES if each.path != "ss-pin"),
+        "apply",
         "transfer",
         "read_operation",
         "liveness",

@@ -224,7 +224,11 @@ class Peer:
 
     def make_card(self, who: Person) -> None:
         """Let the card that was ordered in place of a person's be made at once."""
-        assert self._ask("card-made", {"card": who.card}).status == 200
+        self.make(who.card)
+
+    def make(self, number: str) -> None:
+        """Let the card that is ordered under a number be made at once."""
+        assert self._ask("card-made", {"card": number}).status == 200
 
     def accepts(self, who: Person, pin: str) -> bool:
         """Tell whether the bureau's pharmacies accept a PIN."""

@@ -144,7 +144,8 @@ def test_a_lost_card_is_replaced_and_the_new_one_takes_over(town_of, newcomer):
     assert (too_early.status, too_early.body["code"]) == (409, "LOSS_NOT_FORMAL")
     assert (lost.status, blocked.body["code"]) == (200, "CARD_LOST")
     assert (ordered.status, ordered.body["result"]["fee"]) == (200, "free")
-    assert ordered.body["result"]["due_on"] == waiting.body["result"]["due_on"]
+    assert ordered.body["result"]["working_days"] == "7"
+    assert ordered.body["result"].get("due_on") == waiting.body["result"].get("due_on")
     assert (kept.status, kept.body["code"]) == (409, "REPLACEMENT_BEGUN")
     assert waiting.body["result"]["order_state"] == "in-production"
     assert (nothing.status, nothing.body["code"]) == (409, "NO_CARD_WAITING")
@@ -165,6 +166,7 @@ def test_a_temporary_card_is_there_at_once(town_of, newcomer):
         "card_state": "normal",
         "due_on": today,
         "fee": "free",
+        "working_days": "0",
     }
 
 
@@ -255,3 +257,48 @@ def test_an_issue_that_nobody_can_speak_for_is_undone(in_app, kunming):
 
     assert (settled["state"], settled["refusal"]["code"]) == ("failed", "BUREAU_UNAVAILABLE")
     assert in_app.do("ecard/codes", {}).body["code"] == "NO_ECARD"
+
+
+def test_a_first_card_is_applied_for_made_and_collected(town_of, newcomer):
+    """Qingdao: due in thirty working days, free; afterwards the card is linked by its number."""
+    town = town_of("qingdao")
+    clerk = newcomer(of=town).at_counter("citizen-id")
+    who = clerk.who.at_bank
+    body = {
+        "institution": "99370201",
+        "account": clerk.who.pan,
+        "name": who.name,
+        "citizen_id": who.citizen_id,
+        "mobile": who.mobile,
+    }
+    other = clerk.bank.change("POST", "/v1/card-applications", body | {"name": "测试丁"})
+    applied = clerk.bank.change("POST", "/v1/card-applications", body)
+    clerk.link = applied.body["link"]
+    progress = clerk.ask("card")
+    town.bureau_peer.make(clerk.link[-12:].upper())
+    collected = clerk.do("card/collection")
+    after = clerk.ask("card")
+
+    assert (other.status, other.body["code"]) == (422, "NOT_CONFIRMED")
+    assert applied.status == 200
+    assert (applied.body["result"]["fee"], applied.body["result"]["working_days"]) == ("free", "30")
+    assert progress.body["result"]["order_state"] == "in-production"
+    assert progress.body["result"].get("due_on") == applied.body["result"].get("due_on")
+    assert collected.body["result"]["carried_over"] == "nothing"
+    assert after.status == 404
+
+
+def test_a_lost_ss_account_is_blocked_at_once_while_the_bureau_is_away(town_of, newcomer):
+    """Qingdao: the report stands, nothing works any more, and the bureau hears in the end."""
+    town = town_of("qingdao")
+    holder = newcomer(of=town).at_counter().linked("99370201")
+    town.wires["bureau"].cut()
+    reported = holder.do("losses/formal", {})
+    blocked = holder.do("ss-pin/unlock")
+    town.wires["bureau"].restore()
+
+    settled = holder.settled(reported)
+
+    assert (reported.status, blocked.body["code"]) == (202, "CARD_LOST")
+    assert settled["state"] == "succeeded"
+    assert town.bureau_peer.state(holder.who)["card_state"] == "formal_loss"

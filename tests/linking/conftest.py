@@ -74,11 +74,11 @@ def make_trace(number, at):
 class Script:
     """One operation under a script: what each event made of it, step by step."""
 
-    def __init__(self, kind, *, ready=frozenset(Side), wake_at=None, details=None):
+    def __init__(self, kind, *, ready=frozenset(Side), wake_at=None, details=None, findings=None):
         self.kind, self.ready, self.at = kind, ready, NOW
         opened = Opened(kind, LINK, NOW, wake_at, details=details)
         fresh = open_operation(operation_id(1), opened, EXCHANGES[kind])
-        self.operation = replace(fresh, findings={REQUEST: ASKED})
+        self.operation = replace(fresh, findings=findings or {REQUEST: ASKED})
         self.records, self.effects, self.sent = [], [], []
         self._numbers = count(1)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.financial.account import AccountOwner
-from gateway.linking.link import LinkRequest, LinkState, PinSession, is_one_person
+from gateway.linking.link import Applicant, LinkRequest, LinkState, PinSession, is_one_person
 from gateway.social.card import CardHolder
 from gateway.terms.numbers import (
     CitizenId,
@@ -80,3 +80,20 @@ def test_a_session_is_usable_once_for_its_link_and_pin_until_it_expires():
     assert not SESSION.is_usable(other, PinPurpose.SS_PIN, before)
     assert not SESSION.is_usable(LINK, PinPurpose.FINANCIAL_PIN, before)
     assert not replace(SESSION, is_used=True).is_usable(LINK, PinPurpose.SS_PIN, before)
+
+
+@pytest.mark.parametrize("changed", ["customer", "name", "citizen_id"])
+def test_an_applicant_is_the_owner_of_the_account(changed):
+    """Customer number, name and citizen id are all the owner's, or it is somebody else."""
+    owner = AccountOwner(
+        CustomerNumber("C00000001"), PersonName("测试甲"), CitizenId("350299199001010010")
+    )
+    applicant = Applicant(owner.customer, owner.name, owner.citizen_id)
+    others = {
+        "customer": CustomerNumber("C00000002"),
+        "name": PersonName("测试丁"),
+        "citizen_id": CitizenId("350299199001010029"),
+    }
+
+    assert applicant.owns(owner)
+    assert not replace(applicant, **{changed: others[changed]}).owns(owner)

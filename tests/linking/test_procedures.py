@@ -1,10 +1,13 @@
 """Each business in the life of a card: its row of the table, and the one plan of all rows."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.financial.account import AccountLossLifted, AccountOwner, AccountState
 from gateway.financial.answers import AccountFinding
-from gateway.linking.link import LinkState
+from gateway.linking.link import Applicant, LinkState
+from gateway.linking.plans import REQUEST
 from gateway.linking.procedures import BY_KIND, LINKS_AT_REPLACEMENT, PROCEDURES, UNPROVED
 from gateway.operations import life
 from gateway.operations.exchange import Form, Recovery
@@ -29,6 +32,11 @@ from gateway.terms.numbers import (
 from gateway.terms.refusals import Refusal
 
 K, O, R = OperationKind, OperationState, Refusal  # noqa: E741 - as elsewhere here
+SAID = {
+    REQUEST: Applicant(
+        CustomerNumber("C00000001"), PersonName("测试甲"), CitizenId("350299199001010010")
+    )
+}
 OWNER = AccountOwner(
     CustomerNumber("C00000001"), PersonName("测试甲"), CitizenId("350299199001010010")
 )
@@ -52,7 +60,7 @@ def test_only_the_last_exchange_of_a_row_has_an_effect(row):
 @ROWS
 def test_a_row_is_done_when_every_exchange_is_approved(row, script):
     """The exchanges are made in the order of the row, each after the approval of the last."""
-    play = script(row.kind).begin()
+    play = script(row.kind, findings=SAID).begin()
 
     for exchange in row.exchanges:
         play.answer(exchange.name)
@@ -226,6 +234,21 @@ def test_the_link_goes_over_to_the_new_card_as_region_or_bureau_say(
         assert play.records == [CardReplaced(play.operation.link, number)]
     else:
         assert play.link_states == [LinkState.REMOVED]
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("测试甲", LinkState.ACTIVE), ("测试丁", LinkState.FAILED), ("", LinkState.FAILED)],
+)
+def test_a_card_is_applied_for_the_owner_of_the_account_only(name, state, script):
+    """The core says whose account it is; a stranger's application, or a forgotten one, ends."""
+    said = replace(SAID[REQUEST], name=PersonName(name)) if name else "forgotten"
+    play = script(K.CARD_APPLY, findings={REQUEST: said}).begin().answer("account-inquiry")
+    if state is LinkState.ACTIVE:
+        play.answer("bureau-card-apply")
+
+    assert play.link_states == [state]
+    assert play.operation.refusal is (None if state is LinkState.ACTIVE else R.NOT_CONFIRMED)
 
 
 ISSUE, PAY = "bureau-ecard-issue", "bureau-ecard-payment"

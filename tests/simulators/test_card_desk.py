@@ -11,6 +11,8 @@ from gateway.simulators.pin_desk import accept
 from gateway.simulators.population import CardState, PinState, person
 from gateway.simulators.records import CardRecord
 
+NEW = "T50000001"
+
 
 @pytest.fixture
 def card():
@@ -31,16 +33,16 @@ def terms(region):
 def test_an_order_goes_from_production_to_the_holder(card, terms):
     """Before it is made it cannot be handed over; then the old card is over."""
     ordered = order(card, "R", "D", "20261202")
-    early = collect(card, terms)
+    early = collect(card, terms, NEW)
     card.order.is_made = True
     waiting = progress(card)
 
-    new = collect(card, terms)
+    new = collect(card, terms, NEW)
 
     assert ordered.private == {"CS": "N", "OS": "P", "ON": "R00000001", "DU": "20261202"}
     assert early.private["RC"] == "NO_CARD_WAITING"
     assert waiting["OS"] == "W"
-    assert (new.number, new.state, card.state) == ("T50000001", "N", "C")
+    assert (new.number, new.state, card.state) == (NEW, "N", "C")
     assert (new.pin, new.contact_mobile) == (card.pin, "15400000001")
     assert progress(card) == {"OS": "N"}
 
@@ -53,7 +55,7 @@ def test_what_the_region_drops_is_not_carried_over(card, terms):
     order(card, "R", "D", "")
     card.order.is_made = True
 
-    new = collect(card, terms)
+    new = collect(card, terms, NEW)
 
     assert terms.carried_over == "-"
     assert (new.pin, new.pin_state, new.contact_mobile) == (None, "U", None)
