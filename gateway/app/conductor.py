@@ -119,13 +119,14 @@ class Conductor:
         if not self.has_room:
             raise Unavailable(f"{RUNNING_MAX} operations are running")
         fresh = open_operation(operation, opened, EXCHANGES[opened.kind])
-        running = _Running(replace(fresh, findings=findings or {}), cargo, is_attended=True)
+        if findings:
+            fresh = replace(fresh, findings=findings)
+        running = _Running(fresh, cargo, is_attended=True)
         running.pins.update(pins or {})
         decision = self._decide(running, life.Begun())
         self._admit(running)
-        decision = replace(decision, records=(*records, *decision.records))
         try:
-            self._record(running, decision, done)
+            self._record(running, decision, done, records)
         except Unavailable:
             self._dismiss(running)
             raise
@@ -186,9 +187,8 @@ class Conductor:
         running = _Running(operation, cargo, recorded=len(operation.facts))
         decision = self._decide(running, event)
         self._admit(running)
-        decision = replace(decision, records=(*records, *decision.records))
         try:
-            self._record(running, decision, done)
+            self._record(running, decision, done, records)
         except Unavailable:
             self._dismiss(running)
             raise
@@ -277,6 +277,7 @@ class Conductor:
         running: _Running,
         decision: Decision,
         opened: Callable[[Operation | Exception], None] | None,
+        besides: tuple[object, ...] = (),
     ) -> None:
         follow_ups = [
             self._open_follow_up(running, decision, effect) for effect in decision.effects
@@ -295,7 +296,7 @@ class Conductor:
                 self._notices.recorded(running.cargo.channel)
 
         try:
-            records = (*decision.records, *notices)
+            records = (*besides, *decision.records, *notices)
             unit = Unit(tuple(progress), records, may_be_refused=opened is not None)
             self._journal.submit(unit, recorded)
         except Unavailable:

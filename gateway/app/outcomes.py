@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.app.cargo import Cargo
@@ -165,7 +165,7 @@ def resolve(future: asyncio.Future[T]) -> Callable[[T | Exception], None]:
 def _for_operation(records: tuple[object, ...], operation: OperationId) -> tuple[object, ...]:
     """Let a key that stands for nothing yet stand for the operation that it began."""
     return tuple(
-        replace(record, resource=operation.value)
+        KeyUsed(record.channel, record.key, record.request_digest, operation.value, record.at)
         if isinstance(record, KeyUsed) and not record.resource
         else record
         for record in records

@@ -60,6 +60,8 @@ class AcceptedPin:
 
     def beside(self, reply: api.Reply) -> api.Reply:
         """Add the advice to an answer."""
+        if self.advice is None:
+            return reply
         return replace(reply, operation=replace(reply.operation, advice=self.advice))
 
 

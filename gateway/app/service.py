@@ -357,8 +357,9 @@ class OnlineBanking:
     ) -> None:
         """See that it is granted through this link; `shown` are PINs, which nobody attests."""
         agency = self._catalogue.agency(linked.link.agency)
-        shown_by = replace(caller, proofs=caller.proofs | shown)
-        self._must_be_granted(shown_by, agency, business)
+        if shown:
+            caller = replace(caller, proofs=caller.proofs | shown)
+        self._must_be_granted(caller, agency, business)
         rules = agency.profile.rules(self._today()).loss
         blocked = why_blocked(business, linked.card, linked.account, rules, self._now())
         if blocked is not None:

@@ -7,6 +7,7 @@ it carries out the effects, so that after a crash the facts alone say what is le
 module         holds
 =============  =====================================================================
 ``exchange``   one request to one far side until its outcome is known: a table
+``copies``     copies of values with some members changed
 ``draft``      what is to be said, before it has trace numbers
 ``recovery``   what each kind of exchange does when its answer is overdue
 ``facts``      what is recorded, and its form in the journal

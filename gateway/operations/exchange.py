@@ -4,11 +4,12 @@ States are what we know, events are what we learnt or decided. Anything that is 
 `TRANSITIONS` is refused by name. ``docs/machines/exchange.md`` is drawn from the table.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from gateway.operations.copies import copier
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import Rrn, Stan
 from gateway.terms.response_codes import ResponseCode
@@ -204,7 +205,10 @@ def move(exchange: Exchange, step: Move) -> Exchange:
     # A repeat differs from its original in MTI and MAC only: it has no trace of its own.
     if step.event in _TRACED:
         changes[_TRACED[step.event]] = _required(step)
-    return replace(exchange, **changes)
+    return _copy(exchange, changes)
+
+
+_copy = copier(Exchange)
 
 
 def _required(step: Move) -> Trace:

@@ -5,7 +5,7 @@ says which exchange begins next, which is undone, and how the operation ends. So
 the same before and after a crash.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
@@ -29,7 +29,7 @@ from gateway.operations.facts import (
     Settled,
 )
 from gateway.operations.facts import Withdrawn as WithdrawnFact
-from gateway.operations.operation import Operation, evolve
+from gateway.operations.operation import Operation, evolve, with_told
 from gateway.operations.recovery import Limits, answered, is_alarming, overdue, pause
 from gateway.operations.resolution import OutcomeOf, findings_of
 from gateway.terms.numbers import OperationId
@@ -211,10 +211,16 @@ class Surroundings:
 
 def decide(operation: Operation, event: Event, now: datetime, around: Surroundings) -> Decision:
     """Choose what an event changes and what must follow, until the plan waits."""
-    decision = _take_in(Decision(operation), event, now, around)
-    if isinstance(event, Resumed) or _settles_anything(event, decision):
-        decision = _follow_plan(decision, now, around)
-    return decision
+    deciding = _Deciding(operation, now, around)
+    deciding.take_in(event)
+    if isinstance(event, Resumed | Begun | Woken) or deciding.facts:
+        deciding.follow_plan()
+    return Decision(
+        deciding.operation,
+        tuple(deciding.facts),
+        tuple(deciding.records),
+        tuple(deciding.effects),
+    )
 
 
 def outcome_by(plan: Plan) -> OutcomeOf:
@@ -232,56 +238,139 @@ def outcome_by(plan: Plan) -> OutcomeOf:
     return outcome_of
 
 
-def _settles_anything(event: Event, decision: Decision) -> bool:
-    return isinstance(event, Begun | Woken) or bool(decision.facts)
+class _Deciding:
+    """A decision in the making; it lives no longer than one call of `decide`."""
 
+    __slots__ = ("around", "effects", "facts", "now", "operation", "records")
 
-def _take_in(decision: Decision, event: Event, now: datetime, around: Surroundings) -> Decision:
-    match event:
-        case Begun() | Woken():
-            return decision
-        case Answered():
-            return _take_answer(decision, event, now)
-        case Overdue(exchange=name):
-            exchange = decision.operation.exchanges[name]
-            if exchange.state not in AWAITING:
-                return decision
-            return _after_silence(decision, exchange, now, around, resumed=False)
-        case Resolved() | Withdrawn():
-            return _take_word(decision, event, now)
-        case Resumed():
-            return _take_over(decision, now, around)
-        case _:
-            assert_never(event)
+    def __init__(self, operation: Operation, now: datetime, around: Surroundings) -> None:
+        self.operation = operation
+        self.now = now
+        self.around = around
+        self.facts: list[Fact] = []
+        self.records: list[object] = []
+        self.effects: list[Effect] = []
 
+    # ------------------------------------------------------------------ the event
 
-def _take_word(decision: Decision, event: Resolved | Withdrawn, now: datetime) -> Decision:
-    if isinstance(event, Withdrawn):
-        return _record(decision, WithdrawnFact(now))
-    found = findings_of(decision.operation, now)
-    decision = _record(decision, ResolutionApproved(event.by, now))
-    for fact in found:
-        decision = _record(decision, fact)
-    return decision
+    def take_in(self, event: Event) -> None:
+        """Record what the event itself says."""
+        match event:
+            case Begun() | Woken():
+                pass
+            case Answered():
+                self._take_answer(event)
+            case Overdue(exchange=name):
+                self._after_silence([self.operation.exchanges[name]], resumed=False)
+            case Resolved() | Withdrawn():
+                self._take_word(event)
+            case Resumed():
+                exchanges = tuple(self.operation.exchanges.values())
+                self._after_silence(exchanges, resumed=True)
+            case _:
+                assert_never(event)
 
+    def _take_word(self, event: Resolved | Withdrawn) -> None:
+        if isinstance(event, Withdrawn):
+            self._record(WithdrawnFact(self.now))
+            return
+        found = findings_of(self.operation, self.now)
+        self._record(ResolutionApproved(event.by, self.now))
+        for fact in found:
+            self._record(fact)
 
-def _take_over(decision: Decision, now: datetime, around: Surroundings) -> Decision:
-    for exchange in decision.operation.exchanges.values():
-        if exchange.state in AWAITING:
-            decision = _after_silence(decision, exchange, now, around, resumed=True)
-    return decision
+    def _take_answer(self, event: Answered) -> None:
+        exchange = self.operation.exchanges[event.exchange]
+        what = _reading(exchange, event)
+        if what is None:
+            self._record(AnswerSetAside(exchange.name, self.now, event.response_code))
+            return
+        step = Move(what, self.now, response_code=event.response_code, reason=event.reason)
+        self._record(Moved(exchange.name, step), Forget(exchange.name))
+        self.operation = with_told(self.operation, exchange.name, event.finding, event.told)
 
+    def _after_silence(self, exchanges: Iterable[Exchange], *, resumed: bool) -> None:
+        for exchange in exchanges:
+            if exchange.state in AWAITING:
+                self._go_on(exchange, resumed=resumed)
 
-def _take_answer(decision: Decision, event: Answered, now: datetime) -> Decision:
-    exchange = decision.operation.exchanges[event.exchange]
-    what = _reading(exchange, event)
-    if what is None:
-        return _record(decision, AnswerSetAside(exchange.name, now, event.response_code))
-    step = Move(what, now, response_code=event.response_code, reason=event.reason)
-    decision = _record(decision, Moved(exchange.name, step), Forget(exchange.name))
-    findings = {**decision.operation.findings, exchange.name: event.finding}
-    told = {**decision.operation.told, **event.told}
-    return replace(decision, operation=replace(decision.operation, findings=findings, told=told))
+    def _go_on(self, exchange: Exchange, *, resumed: bool) -> None:
+        limits = self.around.limits(exchange.side)
+        what = overdue(exchange, self.now, limits, resumed=resumed)
+        if is_alarming(exchange, limits):
+            self.effects.append(Alarm(exchange.name))
+        if what in {ExchangeEvent.REPEAT, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}:
+            self._send(exchange.name, what)
+        else:
+            self._record(Moved(exchange.name, Move(what, self.now)), Forget(exchange.name))
+
+    # ------------------------------------------------------------------ the plan
+
+    def follow_plan(self) -> None:
+        """Do what the plan says until it waits or settles."""
+        while True:
+            operation = self.operation
+            step = self.around.plan(operation, self.now)
+            match step:
+                case Wait():
+                    if operation.wake_at is not None and operation.wake_at > self.now:
+                        self.effects.append(WakeAt(operation.wake_at))
+                    return
+                case Begin():
+                    self._begin(step)
+                case Undo(exchange=name):
+                    self._send(name, ExchangeEvent.REVERSE)
+                case Settle():
+                    self._settle(step)
+                    return
+                case _:
+                    assert_never(step)
+
+    def _begin(self, step: Begin) -> None:
+        """Send all or none; what is stored and forwarded needs no link to begin."""
+        exchanges = [self.operation.exchanges[name] for name in step.exchanges]
+        barred = [
+            exchange
+            for exchange in exchanges
+            if not exchange.recovery.needs_no_link and not self.around.is_ready(exchange.side)
+        ]
+        for exchange in barred:
+            self._record(Moved(exchange.name, Move(ExchangeEvent.HOLD_BACK, self.now)))
+        if barred:
+            return
+        self.records.extend(step.records)
+        for exchange in exchanges:
+            self._send(exchange.name, ExchangeEvent.SEND)
+
+    def _send(self, name: str, what: ExchangeEvent) -> None:
+        exchange = self.operation.exchanges[name]
+        is_repeat = what is ExchangeEvent.REPEAT
+        trace = None if is_repeat else self.around.allocate(exchange.side, self.now)
+        if what in {ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}:
+            self.effects.append(Forget(name))
+        self._record(Moved(name, Move(what, self.now, trace)), Transmit(name, is_repeat))
+        limits = self.around.limits(exchange.side)
+        due = self.now + pause(self.operation.exchanges[name], limits)
+        self.effects.append(Watch(name, due))
+
+    def _settle(self, step: Settle) -> None:
+        before, state = self.operation, step.state
+        # What its own caller has taken back is over only then; anything else is over once.
+        is_over = before.state.is_final and not before.is_withdrawn
+        if before.state is state or is_over:
+            return
+        follow_up = self.around.identify() if step.follow_up else None
+        self._record(
+            Settled(state, self.now, step.refusal, step.response_code, follow_up, step.told)
+        )
+        if follow_up is not None and step.follow_up is not None:
+            self.effects.append(OpenFollowUp(follow_up, step.follow_up))
+        self.records.extend(step.records)
+
+    def _record(self, fact: Fact, *effects: Effect) -> None:
+        self.operation = evolve(self.operation, fact)
+        self.facts.append(fact)
+        self.effects.extend(effects)
 
 
 def _reading(exchange: Exchange, event: Answered) -> ExchangeEvent | None:
@@ -296,96 +385,3 @@ def _reading(exchange: Exchange, event: Answered) -> ExchangeEvent | None:
     if not settles or event.form is not Form.ORIGINAL:
         return None
     return answered(replace(exchange, state=ExchangeState.SENT), event.response_code)
-
-
-def _after_silence(
-    decision: Decision, exchange: Exchange, now: datetime, around: Surroundings, *, resumed: bool
-) -> Decision:
-    limits = around.limits(exchange.side)
-    what = overdue(exchange, now, limits, resumed=resumed)
-    if is_alarming(exchange, limits):
-        decision = replace(decision, effects=(*decision.effects, Alarm(exchange.name)))
-    if what in {ExchangeEvent.REPEAT, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}:
-        return _send(decision, exchange.name, what, now, around)
-    return _record(decision, Moved(exchange.name, Move(what, now)), Forget(exchange.name))
-
-
-def _follow_plan(decision: Decision, now: datetime, around: Surroundings) -> Decision:
-    while True:
-        operation = decision.operation
-        step = around.plan(operation, now)
-        match step:
-            case Wait():
-                woken = operation.wake_at is not None and operation.wake_at > now
-                wake = (WakeAt(operation.wake_at),) if woken and operation.wake_at else ()
-                return replace(decision, effects=(*decision.effects, *wake))
-            case Begin():
-                decision = _begin(decision, step, now, around)
-            case Undo(exchange=name):
-                decision = _send(decision, name, ExchangeEvent.REVERSE, now, around)
-            case Settle():
-                return _settle(decision, step, now, around)
-            case _:
-                assert_never(step)
-
-
-def _begin(decision: Decision, step: Begin, now: datetime, around: Surroundings) -> Decision:
-    """Send all or none; what is stored and forwarded needs no link to begin."""
-    exchanges = [decision.operation.exchanges[name] for name in step.exchanges]
-    barred = [
-        exchange
-        for exchange in exchanges
-        if not exchange.recovery.needs_no_link and not around.is_ready(exchange.side)
-    ]
-    for exchange in barred:
-        held = Moved(exchange.name, Move(ExchangeEvent.HOLD_BACK, now))
-        decision = _record(decision, held)
-    if barred:
-        return decision
-    decision = replace(decision, records=(*decision.records, *step.records))
-    for exchange in exchanges:
-        decision = _send(decision, exchange.name, ExchangeEvent.SEND, now, around)
-    return decision
-
-
-def _send(
-    decision: Decision, name: str, what: ExchangeEvent, now: datetime, around: Surroundings
-) -> Decision:
-    exchange = decision.operation.exchanges[name]
-    is_repeat = what is ExchangeEvent.REPEAT
-    trace = None if is_repeat else around.allocate(exchange.side, now)
-    effects: tuple[Effect, ...] = (Transmit(name, is_repeat),)
-    if what in {ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}:
-        effects = (Forget(name), *effects)
-    decision = _record(decision, Moved(name, Move(what, now, trace)), *effects)
-    return _watch(decision, name, now, around.limits(exchange.side))
-
-
-def _watch(decision: Decision, name: str, now: datetime, limits: Limits) -> Decision:
-    due = now + pause(decision.operation.exchanges[name], limits)
-    return replace(decision, effects=(*decision.effects, Watch(name, due)))
-
-
-def _settle(decision: Decision, step: Settle, now: datetime, around: Surroundings) -> Decision:
-    before = decision.operation
-    # What its own caller has taken back is over only then; anything else is over once.
-    is_over = before.state.is_final and not (before.is_withdrawn and step.state is not before.state)
-    if before.state is step.state or is_over:
-        return decision
-    follow_up = around.identify() if step.follow_up else None
-    effects = (OpenFollowUp(follow_up, step.follow_up),) if follow_up and step.follow_up else ()
-    decision = _record(
-        decision,
-        Settled(step.state, now, step.refusal, step.response_code, follow_up, step.told),
-        *effects,
-    )
-    return replace(decision, records=(*decision.records, *step.records))
-
-
-def _record(decision: Decision, fact: Fact, *effects: Effect) -> Decision:
-    return replace(
-        decision,
-        operation=evolve(decision.operation, fact),
-        facts=(*decision.facts, fact),
-        effects=(*decision.effects, *effects),
-    )

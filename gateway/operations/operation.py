@@ -1,10 +1,11 @@
 """An operation as folded from its facts."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
 
+from gateway.operations.copies import copier
 from gateway.operations.exchange import AWAITING, Exchange, move
 from gateway.operations.facts import (
     AnswerSetAside,
@@ -80,7 +81,19 @@ def open_operation(
 def evolve(operation: Operation, fact: Fact) -> Operation:
     """Fold one more fact into the operation; raises `LocalError` for an impossible one."""
     changes = _changes(operation, fact)
-    return replace(operation, updated_at=fact.at, facts=(*operation.facts, fact), **changes)
+    changes["updated_at"], changes["facts"] = fact.at, (*operation.facts, fact)
+    return _copy(operation, changes)
+
+
+def with_told(
+    operation: Operation, exchange: str, finding: object, told: Mapping[str, str]
+) -> Operation:
+    """Keep what an answer told: of persons while the process lives, and open words for good."""
+    findings = {**operation.findings, exchange: finding}
+    return _copy(operation, {"findings": findings, "told": {**operation.told, **told}})
+
+
+_copy = copier(Operation)
 
 
 def _changes(operation: Operation, fact: Fact) -> dict[str, Any]:

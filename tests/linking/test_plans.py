@@ -213,7 +213,7 @@ def test_a_removal_of_nothing_is_not_undone(script):
     """When the other side then declines there is nothing to put back."""
     play = script(K.UNLINK).begin().answer(FIRST, "25").answer(SECOND, "41")
 
-    assert ended(play) == (O.FAILED, R.ACCOUNT_NOT_USABLE, [])
+    assert ended(play) == (O.FAILED, R.ACCOUNT_LOST, [])
     assert [name for name, _, _ in play.sent] == [FIRST, SECOND]
 
 
@@ -249,7 +249,7 @@ def test_a_decline_of_the_second_undoes_the_first(script, kind, first, second):
 
     play.answer(first, "00", Form.REVERSAL)
 
-    refusal = R.CARD_LOST if second == BUREAU else R.ACCOUNT_NOT_USABLE
+    refusal = R.CARD_LOST if second == BUREAU else R.ACCOUNT_LOST
     assert between == (O.PENDING, S.REVERSING)
     assert ended(play) == (O.FAILED, refusal, unchanged(kind))
 
