@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from gateway.app.demo import INSTITUTION
-from gateway.app.ensemble import Child, Ensemble
+from gateway.app.ensemble import Child, Ensemble, launch
 from gateway.app.online_bank import Answer, OnlineBank, call
 from gateway.app.specifications import shipped_directory
 from gateway.simulators.population import FRESH_FROM, Person, person
@@ -43,11 +43,13 @@ HTTP = {"answer_wait_s": 2}
 FINAL = {"succeeded", "failed", "manual"}
 
 
-def wait_for(probe: Callable[[], Any], what: str = "what was waited for") -> Any:
+def wait_for(
+    probe: Callable[[], Any], what: str = "what was waited for", seconds: float = SECONDS_MAX
+) -> Any:
     """Look again and again until the probe gives something true; fail at the deadline."""
-    deadline = monotonic() + SECONDS_MAX
+    deadline = monotonic() + seconds
     while not (found := probe()):
-        assert monotonic() < deadline, f"{what} did not come about in {SECONDS_MAX} s"
+        assert monotonic() < deadline, f"{what} did not come about in {seconds} s"
         sleep(0.02)
     return found
 
@@ -285,6 +287,17 @@ class Town(Ensemble):
         channel += f'[http.channels.counter]\ntoken_sha256 = "{digest}"\nkind = "counter"\n'
         text = self._amend(self, f"{self.lines}\n{text}\n{channel}")
         self.configuration.write_text(text, "utf-8")
+
+    def start_gateway(self, dying: tuple[str, int] | None = None) -> None:
+        """Start the gateway; `dying` says at which point, the how-manieth time, it kills itself."""
+        if dying is None:
+            super().start_gateway()
+            return
+        point, times = dying
+        serve = ("serve", "--embedded", "--config", str(self.configuration))
+        script = str(Path(__file__).with_name("dying_gateway.py"))
+        log = self.directory / "gateway.log"
+        self.gateway = launch(log, script, point, str(times), *serve)
 
     def restart_gateway(self) -> None:
         """Start the gateway anew after it was stopped or killed, and wait until it is ready."""

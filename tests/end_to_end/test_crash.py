@@ -1,17 +1,33 @@
-"""Kill the gateway at any moment and start it again: what it said stands, the rest is resolved."""
+"""Kill the gateway at any moment and start it again: what it said stands, the rest is resolved.
 
+``make torture`` goes on with the same for as long as it is told, and writes down what it did.
+"""
+
+import ast
 import http.client
+import json
+import os
 import signal
-from collections import defaultdict
+import subprocess
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from random import Random  # noqa: TID251 - seeded: the moments of the kills repeat
 from threading import Event
+from time import monotonic
 from typing import Any
 
 from gateway.terms.errors import Unavailable
 
-KILLS = 8
+SEED = int(os.environ.get("TORTURE_SEED", "8583"))
+TORTURE_S = float(os.environ.get("TORTURE_SECONDS", "0"))
+REPORT = os.environ.get("TORTURE_REPORT")
+KILLS = 2  # at random, besides one at each named point
+TIMES_MAX = 4  # a point is come to so often, at most, before the process dies there
+PATIENCE_S = 180.0  # a customer's, while the gateway dies again and again
+LIFE_S = 8.0  # one that does not come to its point so soon is killed all the same
 CLIENTS = 3
 MESSAGES_MAX = 45  # received by both sides between two kills: some five operations
 GONE = (Unavailable, http.client.HTTPException)
@@ -115,10 +131,47 @@ def _link_body(citizen):
     }
 
 
+def _points():
+    """Name the points at which `dying_gateway` can die, without importing it."""
+    source = Path(__file__).with_name("dying_gateway.py").read_text("utf-8")
+    named = (node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
+    return [key.value for node in named for key in node.value.keys]
+
+
+def _ways(chance):
+    """Name how the gateway dies each time: at a named point, or at random (None)."""
+    ways = [*_points(), *[None] * KILLS]
+    chance.shuffle(ways)
+    yield from ways
+    until = monotonic() + TORTURE_S
+    while monotonic() < until:
+        yield chance.choice(ways)
+
+
+def _live_and_die(town, way, chance, eventually):
+    """Let the gateway start, serve and die in one way; tells whether it came to its point."""
+    try:
+        if way is None:
+            town.start_gateway()
+            _after(chance.randrange(1, MESSAGES_MAX), town, eventually)
+            return True
+        town.start_gateway((way, chance.randint(1, TIMES_MAX)))
+        town.gateway.process.wait(LIFE_S)
+    except Unavailable:
+        return True  # it died before it was ready
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        town.gateway.kill()
+    return True
+
+
 def test_gateway_is_killed_at_any_moment(brief_town, newcomer, eventually):
     """Everything acknowledged stands, everything else is resolved, and both sides agree."""
-    town, chance, diary, over = brief_town, Random(8583), Diary(), Event()  # noqa: S311 - no secret
-    mark, said = town.bureau_peer.mark(), len(town.log())
+    town, chance, diary, over = brief_town, Random(SEED), Diary(), Event()  # noqa: S311 - no secret
+    eventually = partial(eventually, seconds=PATIENCE_S)
+    mark, said, begun = town.bureau_peer.mark(), len(town.log()), monotonic()
+    kills: Counter[str] = Counter()
 
     def clients():
         while not over.is_set():
@@ -127,10 +180,11 @@ def test_gateway_is_killed_at_any_moment(brief_town, newcomer, eventually):
     with ThreadPoolExecutor(CLIENTS) as pool:
         running = [pool.submit(clients) for _ in range(CLIENTS)]
         try:
-            for _ in range(KILLS):
-                _after(chance.randrange(1, MESSAGES_MAX), town, eventually)
-                town.gateway.kill()
-                town.start_gateway()
+            town.gateway.kill()
+            for way in _ways(chance):
+                at_point = _live_and_die(town, way, chance, eventually)
+                kills[(way or "at random") if at_point else "not at its point"] += 1
+            town.start_gateway()
         finally:
             over.set()
         for each in running:
@@ -145,6 +199,15 @@ def test_gateway_is_killed_at_any_moment(brief_town, newcomer, eventually):
     _check_pins(town, diary, mark)
     errors = [line for line in town.log()[said:].splitlines() if '"level": "error"' in line]
     assert errors == []
+    _report(diary, kills, round(monotonic() - begun))
+
+
+def _report(diary, kills, seconds):
+    """Write down what was done, where that is asked for."""
+    found = {"kills": sum(kills.values()), "acknowledged": len(diary.entries)}
+    found |= {"customers": len(diary.citizens), "seconds": seconds, "seed": SEED}
+    if REPORT:
+        Path(REPORT).write_text(json.dumps({**found, "by point": dict(kills.most_common())}))
 
 
 def _after(messages, town, eventually):
