@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway.api.business_table import business_markdown
 from gateway.api.refusal_catalogue import catalogue
 from gateway.app.specifications import Specifications
 from gateway.iso8583.message_table import messages_markdown
@@ -21,6 +22,7 @@ def documents(specifications: Specifications) -> Mapping[str, str]:
         dialect = specifications.dialect(spoken)
         pairs.append((specifications.message_set(name, dialect), dialect))
     return {
+        "card-life.md": business_markdown(),
         "messages.md": messages_markdown(pairs),
         "refusals.md": catalogue(),
         "regions.md": _regions(specifications),
