@@ -12,7 +12,7 @@ from gateway.operations.exchange import ExchangeState, Form
 from gateway.operations.facts import AnswerSetAside, Opened, OperationKind, OperationState
 from gateway.operations.notice import Notice
 from gateway.store.journal import Broken, Conflict
-from gateway.store.unit import Unit
+from gateway.store.unit import LetGo, Unit
 from gateway.terms.errors import LocalError, Unavailable
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import Side
@@ -331,6 +331,20 @@ def test_unknown_outcome_holds_the_link_for_a_message_life(stage):
     assert not stage.conductor.is_busy(stage.link)
     assert not stage.conductor.is_held(stage.link)
     assert stage.conductor.running_count == 1
+
+
+def test_an_unknown_outcome_is_let_go_on_disk_before_its_link_is_free(stage):
+    """A restart, or another node, holds the link for as long as this process does."""
+    identity = lose_track(stage)
+    stage.journal.is_held = True
+
+    stage.timers.step(60)
+    before = stage.conductor.is_busy(stage.link)
+    stage.journal.release()
+
+    assert before
+    assert not stage.conductor.is_busy(stage.link)
+    assert stage.journal.units[-1].records == (LetGo(identity),)
 
 
 def test_hold_lets_a_newer_attempt_keep_the_link(stage):

@@ -360,6 +360,25 @@ def test_readiness_is_that_of_the_agencys_link(table):
     assert not table.is_ready(Side.FINANCIAL, qingdao)
 
 
+def test_nothing_is_sent_once_another_node_may_have_taken_over(table, errand_of):
+    """A node that stood still past its lease must not bring up what others gave up."""
+    table.dialogue("xiamen").traces.refill()
+    table._may_send = lambda: False
+
+    table.transmit(errand_of(bureau.CARD_INQUIRY, SEND))
+
+    assert table.dialogue("xiamen").link.sent == []
+
+
+def test_a_repeat_by_another_node_keeps_the_station_of_the_first(dialogue_of, errand_of):
+    """A repeat differs in MTI and MAC only: DE 41 is that of the node that sent the original."""
+    dialogue, errand = dialogue_of("bureau"), errand_of(bureau.CARD_INQUIRY, SEND)
+    trace = replace(errand.exchange.trace, terminal="GATEWAYX")
+    errand = replace(errand, exchange=replace(errand.exchange, trace=trace))
+
+    assert said(dialogue, errand).text(41) == "GATEWAYX"
+
+
 def test_trace_numbers_and_limits_are_those_of_link_and_side(table, stage, errand_of):
     """Each link counts for itself; limits are configured by side."""
     xiamen = AgencyCode("99350201")

@@ -34,6 +34,7 @@ traces = st.builds(
     st.integers(0, 10**7).map(Stan.of),
     st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=12, max_size=12).map(Rrn),
     instants,
+    st.sampled_from(["", "GATEWAY1"]),  # the first release recorded none
 )
 words = st.text(max_size=20)
 moves = st.builds(
