@@ -270,10 +270,13 @@ def _xor(block: bytearray, field: bytes) -> None:
 def _checked_pin(layout: re.Pattern[bytes], field: bytearray | memoryview) -> bytearray:
     if layout.fullmatch(field) is None:
         raise MalformedPinBlock
-    pin = bytearray(_PIN_DIGITS[field[0]])
-    for at in range(len(pin)):
-        byte = field[1 + at // 2]
-        pin[at] = _ZERO + (byte & _LOW_NIBBLE if at % 2 else byte >> 4)
+    length = _PIN_DIGITS[field[0]]
+    pin = bytearray(length + length % 2)
+    for at in range(0, length, 2):
+        pair = field[1 + at // 2]
+        pin[at] = _ZERO + (pair >> 4)
+        pin[at + 1] = _ZERO + (pair & _LOW_NIBBLE)
+    del pin[length:]
     return pin
 
 

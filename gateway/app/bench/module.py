@@ -17,7 +17,7 @@ import sys
 import time
 import warnings
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -97,7 +97,10 @@ def _set_pin(store: Path, plan: Plan) -> list[Figure]:
         alone.append(_rate(points, lambda point: agree(key.private_key, point)))
         # A module of its own for each round has burnt no session yet.
         module = SoftModule(opened, time.time)  # noqa: TID251 - the module's own clock
-        inside.append(plan.calls / len(several) * _rate(several, _asking(module)))
+        told: list[Frame] = []
+        rate = _rate(several, _asking(module, told))
+        inside.append(plan.calls / len(several) * rate)
+        _check(told)
     name = "module: JWE, policy, PIN block, inside the process"
     return [Figure.against(name, "calls/s", inside, alone)]
 
@@ -112,13 +115,17 @@ def _decoded(segment: str) -> bytes:
     return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
 
 
-def _asking(module: SoftModule) -> Callable[[Sequence[Frame]], None]:
+def _asking(module: SoftModule, told: list[Frame]) -> Callable[[Sequence[Frame]], None]:
     def ask(frames: Sequence[Frame]) -> None:
-        for told in answers(module, frames):
-            if not isinstance(pin_protocol.read_pin_answer(told.payload), EncipheredPin):
-                raise LocalError("a PIN to be measured was refused")
+        told.extend(answers(module, frames))
 
     return ask
+
+
+def _check(told: Iterable[Frame]) -> None:
+    for each in told:
+        if not isinstance(pin_protocol.read_pin_answer(each.payload), EncipheredPin):
+            raise LocalError("a PIN to be measured was refused")
 
 
 def _requests(key: EnvelopeKey, number: int) -> list[SetPin]:
