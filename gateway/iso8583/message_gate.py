@@ -59,7 +59,7 @@ class Gate:
             raise RefusedMessage("DE 128", "missing")
 
     def _refuse_presence(self, message: Message) -> None:
-        for de in sorted(self._required - message.fields.keys()):
+        for de in sorted(self._required.difference(message.fields)):
             raise RefusedMessage(f"DE {de}", "missing")
         for de in sorted(message.fields.keys() - self._allowed):
             place = 128 if de in MAC_DATA_ELEMENTS else de

@@ -154,9 +154,9 @@ class MessageConnection(protocol.Protocol):
         except MalformedMessage as error:
             self._tally.malformed += 1
             log.warning("message-malformed", link=self._name, reason=str(error))
-        except MacMismatch as error:
+        except MacMismatch as mismatch:
             self._tally.mac_failures += 1
-            log.warning("message-mac-failure", link=self._name, reason=str(error))
+            log.warning("message-mac-failure", link=self._name, reason=str(mismatch))
         else:
             if frame.envelope:
                 self.answer_envelope = self._framing.answer_envelope(frame.envelope)
