@@ -5,7 +5,6 @@ A 19-field 0200 in ASCII, in BCD and in EBCDIC.
 
 from collections.abc import Callable
 from time import process_time
-from typing import Any
 
 import iso8583
 
@@ -84,11 +83,10 @@ def _with_mac(dialect: Dialect, message: Message) -> dict[str, Work]:
     mac = mac_of(dialect.mac, _TEST_MAC_KEY)
     encoded = codec.encode(message, mac)
 
-    def receive() -> Any:  # noqa: ANN401 - thrown away
-        codec.verify_mac(encoded, mac)
-        return codec.decode(encoded)
-
-    return {"MAC and decode": receive, "encode and MAC": lambda: codec.encode(message, mac)}
+    return {
+        "decode and MAC": lambda: codec.read(encoded, mac),
+        "encode and MAC": lambda: codec.encode(message, mac),
+    }
 
 
 def _per_second(work: Work, seconds: float) -> float:
