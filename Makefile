@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test coverage lint fuzz simulate torture evidence docs lock clean
+.PHONY: demo test coverage lint fuzz simulate torture evidence compiled docs lock clean
 
 demo: .venv/ready
 	$(BIN)/gateway demo
