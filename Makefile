@@ -48,7 +48,7 @@ evidence: .venv/ready
 	    --torture-seconds $(SECONDS)
 
 # Compiles codec, matching and connections, the same source, to C: PYTHONPATH=var/compiled takes it.
-# Needs a C compiler. What pydantic reads from files and what Twisted and zope decorate stays Python.
+# Needs a C compiler. Classes that pydantic reads from files, and links with their plans, stay Python.
 HOT := $(addprefix gateway/iso8583/, bitmap.py codec.py ebcdic.py errors.py field_content.py field_form.py \
          layouts.py matching.py message.py message_gate.py multibyte_text.py packed_digits.py plans.py \
          private_data.py session.py) \
