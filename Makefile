@@ -41,6 +41,7 @@ simulate: .venv/ready
 torture: .venv/ready
 	TORTURE_SECONDS=$(SECONDS) $(BIN)/pytest -n0 \
 	    tests/end_to_end/test_crash.py::test_gateway_is_killed_at_any_moment
+	$(BIN)/python -m gateway.app.bench.drill --seconds $(SECONDS)
 
 # Runs histories, planted mistakes and torture, and writes docs/evidence.md from what came of them.
 evidence: .venv/ready

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from gateway.store.fate import Fate, fate_of
 from gateway.store.node import Node
 from gateway.store.sealing import Sealer
+from gateway.store.tables import counters
 from gateway.store.unit import Batch, Unit
 from gateway.terms.errors import LocalError, Unavailable
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 WAITING_MAX = 4_096  # units; about two seconds of work, beyond which refusing is kinder
 BATCH_MAX = 256  # units a transaction: bounds how long the first of them waits for the last
 PAUSE_S = 0.25  # between attempts while the database has no room or is away
+PROBE_S = 1.0  # between looks whether it has room again, while nobody asks for anything
 
 Done = Callable[[Exception | None], None]
 Chore = Callable[[Connection], T]
@@ -75,7 +77,8 @@ class Journal:
         self._closing = threading.Event()
         self._is_broken = False
         self._cause = ""
-        self.is_stalled = False
+        self.is_stalled = False  # what must not be refused waits
+        self.is_refusing = False  # the last attempt was refused
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
@@ -129,11 +132,11 @@ class Journal:
     def _take(self) -> tuple[list[_Work], bool]:
         """Wait for one unit, then take along whatever else already waits; a chore goes alone.
 
-        Nothing comes when it is time to renew the node's lease.
+        Nothing comes when it is time to renew the node's lease, or to look for room.
         """
         first, self._next = self._next, None
         try:
-            first = first or self._waiting.get(timeout=self._node.renew_every_s)
+            first = first or self._waiting.get(timeout=self._idle_s)
         except queue.Empty:
             return [], False
         if first is None:
@@ -181,11 +184,16 @@ class Journal:
             if fate is Fate.UNCERTAIN:
                 fate = self._look_back()
             self._is_broken = fate is Fate.BROKEN
+            self.is_refusing = fate is Fate.REFUSED
             # The kind of error only: its text may repeat the row.
             self._cause = type(getattr(error, "orig", None) or error).__name__
             return fate
-        self.is_stalled = False
+        self.is_stalled = self.is_refusing = False
         return Fate.DONE
+
+    @property
+    def _idle_s(self) -> float | None:
+        return PROBE_S if self.is_refusing else self._node.renew_every_s
 
     def _execute(self, batch: list[_Work], connection: Connection) -> None:
         rows = Batch(self._sealer, self._node.name)
@@ -195,6 +203,8 @@ class Journal:
             elif work.unit is not None:
                 rows.add(work.unit)
         rows.write(connection)
+        if not batch and self.is_refusing:
+            connection.execute(_PROBE)
 
     def _look_back(self) -> Fate:
         """Find out whether the transaction stands during whose commit the database went away."""
@@ -234,6 +244,10 @@ class Journal:
     def _tell(self, batch: list[_Work], error: Exception | None) -> None:
         if batch:
             self._deliver(lambda: _call(batch, error))
+
+
+# Changes nothing, and needs the room of a change.
+_PROBE = counters.update().values(next=counters.c.next)
 
 
 def _call(batch: list[_Work], error: Exception | None) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.linking.link import LinkChanged, LinkState
 from gateway.social.card import CardReplaced, HolderKept, SsLossKept, SsLossLifted
 from gateway.store import journal as journals
 from gateway.store import tables
+from gateway.store.counters import reserve
 from gateway.store.engine import Database
 from gateway.store.journal import Broken, Conflict, Journal
 from gateway.store.unit import Unit
@@ -373,6 +375,32 @@ def test_what_opens_something_is_refused_while_there_is_no_room(embedded, record
     assert {type(told[number - 2]) for number in refused} == {Unavailable}
     assert stored == {record.link_id(n).value for n in range(1, 60) if n not in refused}
     assert again == [None] * len(refused)
+
+
+def test_room_is_found_again_without_anybody_asking(embedded, record, full, monkeypatch):
+    """Whoever asks for readiness hears that there is none, and that there is some again."""
+    monkeypatch.setattr(journals, "PROBE_S", 0.01)
+    journal, seen, over = embedded.journal, [], threading.Event()
+    embedded.run(partial(reserve, name="stan/bureau", size=10))
+    full(is_full=True)
+
+    def done(error):
+        seen.append((error is not None, journal.is_refusing))
+        if len(seen) == 59:
+            over.set()
+
+    for unit in many(record, range(1, 60), may_be_refused=True):
+        journal.submit(unit, done)
+    assert over.wait(10)
+    full(is_full=False)
+    deadline = time.monotonic() + 10
+    while journal.is_refusing and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert (True, True) in seen
+    assert all(is_refused is is_refusing for is_refused, is_refusing in seen)
+    assert not journal.is_refusing
+    assert embedded.run(partial(reserve, name="stan/bureau", size=10)) == 10
 
 
 def test_what_goes_on_waits_for_room(embedded, record, full, monkeypatch):
