@@ -11,7 +11,7 @@ from gateway.financial.account import FinancialAccount
 from gateway.hsm import pin_protocol
 from gateway.hsm.client import SecurityModule
 from gateway.hsm.pin_protocol import PinRefusal, SetPin, TranslatePin
-from gateway.hsm.protocol import PublicKey
+from gateway.hsm.protocol import Diagnostics, PublicKey
 from gateway.linking.link import PinSession
 from gateway.operations.draft import EncipheredPin
 from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy
@@ -148,7 +148,7 @@ class SecurityModules:
         self._modules = modules
         self._fingerprints = fingerprints
         self._pads = pads
-        self._bound: dict[Side, frozenset[str]] = {}
+        self._said: dict[Side, Diagnostics] = {}
 
     async def kid(self, purpose: PinPurpose) -> str:
         """Give the key under which a PIN is to be encrypted; raises `RequestRefused`."""
@@ -220,10 +220,10 @@ class SecurityModules:
 
         A zone's rule never changes, so what the module said of it once is kept.
         """
-        if side not in self._bound:
-            said = await self._modules[side].diagnostics()
-            self._bound[side] = frozenset(said.binding)
-        return order.number if self._bound[side].intersection(zones) else ""
+        said = self._said.get(side)
+        if said is None or not set(zones).issubset(said.zones):
+            said = self._said[side] = await self._modules[side].diagnostics()
+        return order.number if set(zones).intersection(said.binding) else ""
 
     def _reference(self, order: PinOrder) -> str:
         """Name a card to its module the same whichever link leads to it, but not by its number."""

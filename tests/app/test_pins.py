@@ -34,6 +34,7 @@ class Module:
         self.keys = (PublicKey(purpose, f"{side}-kid", date(2026, 12, 31), JWK),)
         self.requests = []
         self.binding = ("core", "bureau-0", "pads-0")
+        self.zones, self.asked = ("bureau", "pads", "z", *self.binding), 0
         self._answer, self._error = answer, error
 
     async def set_pin(self, request):
@@ -53,7 +54,8 @@ class Module:
     async def diagnostics(self):
         if self._error:
             raise self._error
-        return Diagnostics("", "test", (), self.binding)
+        self.asked += 1
+        return Diagnostics("", "test", self.zones, self.binding)
 
 
 @pytest.fixture
@@ -294,6 +296,22 @@ def test_ss_pin_is_bound_to_the_card_where_the_zone_binds_one(known, session, zo
     asyncio.run(modules.encipher(order))
 
     assert each[Side.SOCIAL].requests[0].account == account
+
+
+def test_module_is_asked_of_its_zones_once_and_again_for_a_new_one(known, session):
+    """A zone's rule never changes, but a zone may be declared while the gateway runs."""
+    card, _ = known
+    modules, each = modules_of(answer=ENCIPHERED)
+    module = each[Side.SOCIAL]
+
+    def accounts(zone):
+        order = PinOrder.for_card(card, zone, POLICY).with_envelope(session, "an.envelope")
+        asyncio.run(modules.encipher(order))
+        return module.requests[-1].account, module.asked
+
+    assert [accounts(zone) for zone in ("bureau", "bureau-0")] == [("", 1), ("T00000001", 1)]
+    module.zones, module.binding = (*module.zones, "new"), (*module.binding, "new")
+    assert accounts("new") == ("T00000001", 2)
 
 
 def test_order_without_a_session_is_refused(stage):

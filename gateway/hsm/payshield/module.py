@@ -173,8 +173,13 @@ class PayShieldModule:
         return await self._host.ask(CheckKey(role, key))
 
     @property
+    def zones(self) -> tuple[str, ...]:
+        """The channels and zones that it has keys of."""
+        return (*self._keys.channels, *self._keys.zones)
+
+    @property
     def binding(self) -> tuple[str, ...]:
-        """The channels and zones that bind PIN blocks to an account."""
+        """Those of them that bind PIN blocks to an account."""
         ends = [channel.zone for channel in self._keys.channels.values()]
         ends += [keys.zone for keys in self._keys.zones.values()]
         return tuple(zone.name for zone in ends if zone.format.binds_account)

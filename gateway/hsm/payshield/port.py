@@ -40,8 +40,9 @@ class PayShieldSecurityModule(SecurityModule):
         """Ask both how they are; raises `Unavailable` when either is down."""
         await self._hsm.diagnostics()
         said = await super().diagnostics()
-        both = dict.fromkeys((*said.binding, *self._hsm.binding))
-        return Diagnostics(said.side, said.stage, said.zones, tuple(both))
+        zones = dict.fromkeys((*said.zones, *self._hsm.zones))
+        binding = dict.fromkeys((*said.binding, *self._hsm.binding))
+        return Diagnostics(said.side, said.stage, tuple(zones), tuple(binding))
 
     def close(self) -> None:
         """Close both connections; calls that wait fail."""
