@@ -198,6 +198,28 @@ def test_message_leaves_with_mac_and_frame(connection, words, transport, tally):
     assert tally.sent == 1
 
 
+def test_what_one_read_brings_about_leaves_in_one_write(
+    connection, listener, words, transport, monkeypatch
+):
+    """Answers to many messages at once leave together and in order, before a hanging up."""
+    writes = []
+    monkeypatch.setattr(transport, "write", writes.append)
+    monkeypatch.setattr(transport, "loseConnection", lambda: writes.append("gone"))
+    said = [words.request(), words.request("echo")]
+
+    def heard(message):
+        connection.send(message)
+        if message.mti == "0800":
+            connection.hang_up()
+
+    monkeypatch.setattr(listener, "heard", heard)
+    connection.dataReceived(b"".join(words.framed(message) for message in said))
+
+    written, gone = writes
+    assert [message.mti for message in words.read(written)] == ["0100", "0800"]
+    assert gone == "gone"
+
+
 def test_disconnecting_before_connecting_is_nothing(words, listener, tally, mac, clock):
     """A connection that never was needs no closing."""
     connection = MessageConnection(
