@@ -17,6 +17,7 @@ module                 holds
 ``card_bodies``        request bodies of the businesses in the life of a card
 ``businesses``         where each business in the life of a card is asked for
 ``business_table``     the businesses as one document
+``vouchers``           the voucher of a business that was done
 ``endpoints``          one function per endpoint
 ``agency_views``       institutions with everything that their region says
 ``contract``           the table of endpoints: what each takes and answers

@@ -22,6 +22,7 @@ from gateway.api.fields import (
     CitizenIdText,
     LinkIdText,
     MobileText,
+    OperationIdText,
     PanText,
     PersonNameText,
     PinSessionIdText,
@@ -143,6 +144,21 @@ class SetPinBody(NewPinBody):
     def command(self) -> SetPinCommand:
         """Give the command this body asks for."""
         return self.new_pin()
+
+
+class VoucherBody(Body):
+    """Ask whether a voucher is genuine."""
+
+    operation: OperationIdText
+    verification_code: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="As printed on the voucher.",
+            examples=["ABCD-EFGH-IJKL-MNOP"],
+        ),
+    ]
 
 
 def _without_repeats(services: list[AddedService]) -> list[AddedService]:

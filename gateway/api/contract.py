@@ -16,9 +16,11 @@ from gateway.api.bodies import (
     LinkBody,
     PinSessionBody,
     SetPinBody,
+    VoucherBody,
 )
 from gateway.api.businesses import RESOURCES, Resource
 from gateway.api.endpoints import (
+    HTML_MEDIA_TYPE,
     JSON_MEDIA_TYPE,
     METRICS_MEDIA_TYPE,
     Agencies,
@@ -29,6 +31,7 @@ from gateway.api.endpoints import (
 )
 from gateway.api.problems import ANSWERS
 from gateway.api.service import LinkView, OperationView, PinSessionView
+from gateway.api.vouchers import VerificationView, VoucherView
 from gateway.operations.facts import OperationKind
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import Side
@@ -313,6 +316,32 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         (_ok("The operation; a failed one has its `refusal` here.", OperationView),),
         for_customer=True,
         own_refusals=(Refusal.NOT_FOUND,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/operations/{operation}/voucher",
+        endpoints.voucher,
+        "Give the voucher of a business that was done",
+        (_ok("The voucher, its numbers masked.", VoucherView),),
+        for_customer=True,
+        own_refusals=(Refusal.NOT_FOUND, Refusal.IN_PROGRESS),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/operations/{operation}/voucher.html",
+        endpoints.voucher_to_print,
+        "Give the voucher as a page to print and to sign",
+        (Success(HTTPStatus.OK, "The page.", None, HTML_MEDIA_TYPE),),
+        for_customer=True,
+        own_refusals=(Refusal.NOT_FOUND, Refusal.IN_PROGRESS),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/voucher-verifications",
+        endpoints.verify_voucher,
+        "Tell whether a voucher is genuine",
+        (_ok("Whether it is.", VerificationView),),
+        body=VoucherBody,
     ),
     Endpoint(
         "GET",

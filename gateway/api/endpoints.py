@@ -13,7 +13,14 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from gateway.api.agency_views import AgencyView
-from gateway.api.bodies import ActivateBody, ApplicationBody, LinkBody, PinSessionBody, SetPinBody
+from gateway.api.bodies import (
+    ActivateBody,
+    ApplicationBody,
+    LinkBody,
+    PinSessionBody,
+    SetPinBody,
+    VoucherBody,
+)
 from gateway.api.businesses import Resource
 from gateway.api.card_bodies import BusinessBody
 from gateway.api.problems import problem, problem_response
@@ -28,6 +35,7 @@ from gateway.api.service import (
     ReadinessCheck,
     Reply,
 )
+from gateway.api.vouchers import VerificationView, VoucherView, voucher_page
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import LinkId, OperationId
@@ -44,6 +52,7 @@ class Handler(Protocol):
 
 
 JSON_MEDIA_TYPE = "application/json"
+HTML_MEDIA_TYPE = "text/html"
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4"
 POLL_SECONDS = 1  # an operation that is under way is over within a second, as a rule
 
@@ -82,6 +91,8 @@ _PUBLIC_KEYS = TypeAdapter(PublicKeys)
 _OPERATION = TypeAdapter(OperationView)
 _LINK = TypeAdapter(LinkView)
 _PIN_SESSION = TypeAdapter(PinSessionView)
+_VOUCHER = TypeAdapter(VoucherView)
+_VERIFICATION = TypeAdapter(VerificationView)
 _READINESS = TypeAdapter(Readiness)
 
 
@@ -183,6 +194,26 @@ async def read_operation(service: GatewayService, call: Call) -> Response:
     """Read an operation, whatever its state."""
     view = await service.read_operation(call.caller, call.path_id("operation", OperationId))
     return _json(_OPERATION.dump_json(view, exclude_none=True))
+
+
+async def voucher(service: GatewayService, call: Call) -> Response:
+    """Give the voucher of a business that was done."""
+    view = await service.voucher(call.caller, call.path_id("operation", OperationId))
+    return _json(_VOUCHER.dump_json(view, exclude_none=True))
+
+
+async def voucher_to_print(service: GatewayService, call: Call) -> Response:
+    """Give the voucher as a page to print."""
+    view = await service.voucher(call.caller, call.path_id("operation", OperationId))
+    headers = {"Content-Security-Policy": "default-src 'none'"}
+    return Response(voucher_page(view), headers=headers, media_type=HTML_MEDIA_TYPE)
+
+
+async def verify_voucher(service: GatewayService, call: Call) -> Response:
+    """Tell whether a voucher is genuine."""
+    body = call.body_as(VoucherBody)
+    genuine = service.is_genuine(body.operation, body.verification_code)
+    return _json(_VERIFICATION.dump_json(VerificationView(genuine)))
 
 
 async def liveness(_service: GatewayService, _call: Call) -> Response:

@@ -27,6 +27,7 @@ from gateway.api.bodies import (
     LinkBody,
     PinSessionBody,
     SetPinBody,
+    VoucherBody,
 )
 from gateway.api.businesses import RESOURCES
 from gateway.api.card_bodies import (
@@ -57,6 +58,7 @@ from gateway.api.service import (
     TimelineEntry,
 )
 from gateway.api.vocabulary import WEAK_PIN_RULES
+from gateway.api.vouchers import VerificationView, VoucherView
 from gateway.financial import exchanges as core
 from gateway.linking.link import LinkState
 from gateway.operations.exchange import Exchange, ExchangeEvent, Recovery
@@ -114,6 +116,7 @@ REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
         "citizen_id": "350299197109070016",
         "mobile": "15400000001",
     },
+    VoucherBody: {"operation": _OPERATION.value, "verification_code": "ABCD-EFGH-IJKL-MNOP"},
     PinSessionBody: {"purpose": "ss-pin"},
     SetPinBody: _PIN,
     NewSsPinBody: {**_PIN, "current_pin": _PROOF},
@@ -335,5 +338,17 @@ _VIEWS: dict[str, object] = {
         kid=_SOCIAL_KEY.kid,
         expires_at=_BEGUN + timedelta(minutes=5),
     ),
+    "voucher": VoucherView(
+        operation=_OPERATION,
+        business=UserMessageView("领取临时卡", "Obtain a temporary card"),
+        institution=_INSTITUTION,
+        link=_LINK,
+        ss_card_number=_CARD,
+        account=_ACCOUNT,
+        done_at=_BEGUN,
+        verification_code="ABCD-EFGH-IJKL-MNOP",
+        result={"order_state": "handed-over", "fee": "free"},
+    ),
+    "verify_voucher": VerificationView(genuine=True),
     "liveness": Liveness(alive=True),
 }

@@ -25,6 +25,7 @@ from gateway.api.fields import (
 )
 from gateway.api.problems import AdviceView, RefusalView, advice_view, refusal_view
 from gateway.api.vocabulary import TIMELINE_WORDS, explained
+from gateway.api.vouchers import VoucherView
 from gateway.linking.link import LinkState
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.regions.vocabulary import Channel, Proof
@@ -348,6 +349,14 @@ class GatewayService(Protocol):
         command: BusinessCommand,
     ) -> Reply:
         """Carry out a business in the life of a card."""
+        ...
+
+    async def voucher(self, caller: Caller, operation: OperationId) -> VoucherView:
+        """Give the voucher of a business that was done; `IN_PROGRESS` while it is not."""
+        ...
+
+    def is_genuine(self, operation: OperationId, verification_code: str) -> bool:
+        """Tell whether a verification code is that of an operation's voucher."""
         ...
 
     async def read_operation(self, caller: Caller, operation: OperationId) -> OperationView:

@@ -1,6 +1,8 @@
 """The businesses in the life of a card: checked, opened and waited for by one rule for all."""
 
-from collections.abc import Mapping
+import hmac
+from base64 import b32encode
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import Any
@@ -8,10 +10,12 @@ from typing import Any
 import structlog
 
 from gateway.api import service as api
+from gateway.api.notices import UserMessageView
 from gateway.api.service import Caller, IdempotencyKey, Reply
+from gateway.api.vouchers import VoucherView
 from gateway.app.cargo import CHANNEL, Cargo
 from gateway.app.pins import AcceptedPin, PinOrder
-from gateway.app.rendering import FEE, WORKING_DAYS
+from gateway.app.rendering import FEE, WORKING_DAYS, result_of
 from gateway.app.service import OnlineBanking, active, customer_of
 from gateway.financial.account import AccountLossKept, FinancialAccount
 from gateway.linking.link import Applicant, Link, LinkState, PinSession, SessionUsed
@@ -26,9 +30,11 @@ from gateway.social.card import SocialCard, SsLossKept, application_reference
 from gateway.store.queries import Linked
 from gateway.terms.errors import RequestRefused, SpecificationError
 from gateway.terms.losses import Loss
-from gateway.terms.numbers import LinkId
+from gateway.terms.numbers import LinkId, OperationId
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
+
+_CODE_BYTES = 10  # 80 bits: not to be guessed by asking, and 16 letters to copy
 
 log = structlog.get_logger()
 
@@ -45,9 +51,16 @@ _NOTHING = api.BusinessCommand()
 class CardLife(OnlineBanking):
     """Adds to linking, PIN setting and activation every business of the table of procedures."""
 
-    def __init__(self, *, working_days: WorkingDays, **wiring: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *,
+        working_days: WorkingDays,
+        sign: Callable[[bytes], bytes],
+        **wiring: Any,  # noqa: ANN401 - as the service takes it
+    ) -> None:
         super().__init__(**wiring)
         self._working_days = working_days
+        self._sign = sign
 
     async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:
         """Ask a far side what nobody changes by asking."""
@@ -114,6 +127,41 @@ class CardLife(OnlineBanking):
         records = (fresh, card, account, self._used(caller, key))
         cargo = Cargo(card, account, said)
         return await self._run(opened, cargo, records, findings={REQUEST: applicant})
+
+    # ------------------------------------------------------------------ vouchers
+
+    async def voucher(self, caller: Caller, operation: OperationId) -> VoucherView:
+        """Draw the voucher of a business that was done from its operation."""
+        found = await self._read(lambda queries: queries.operation(operation))
+        if found is None or found.kind is OperationKind.SS_ACCOUNT:
+            raise RequestRefused(Refusal.NOT_FOUND)
+        linked = await self._own(caller, found.link)
+        if found.state is not OperationState.SUCCEEDED:
+            is_over = found.state.is_final
+            raise RequestRefused(Refusal.NOT_FOUND if is_over else Refusal.IN_PROGRESS)
+        business = _named(found.kind)
+        return VoucherView(
+            found.id,
+            UserMessageView(business.zh, business.en),
+            linked.link.agency,
+            found.link,
+            linked.card.number,
+            linked.account.pan,
+            found.updated_at,
+            self._verification_code(operation),
+            result_of(found),
+        )
+
+    def is_genuine(self, operation: OperationId, verification_code: str) -> bool:
+        """Compare a verification code in constant time."""
+        return hmac.compare_digest(
+            self._verification_code(operation).encode(), verification_code.encode()
+        )
+
+    def _verification_code(self, operation: OperationId) -> str:
+        digest = self._sign(f"voucher {operation.value}".encode())
+        code = b32encode(digest[:_CODE_BYTES]).decode("ascii")
+        return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
 
     # ------------------------------------------------------------------ checks
 
@@ -244,10 +292,20 @@ class CardLife(OnlineBanking):
 
 
 def _business(procedure: Procedure) -> Business:
+    return _named(procedure.kind)
+
+
+def _named(kind: OperationKind) -> Business:
     """Name the business in the words of the profiles: both ways of scanning are one there."""
-    if procedure.kind is OperationKind.ECARD_SCAN:
-        return Business.ECARD_CODE
-    return Business(procedure.kind.value)  # type: ignore[call-arg]  # by its value
+    if kind in _NAMED_OTHERWISE:
+        return _NAMED_OTHERWISE[kind]
+    return Business(kind.value)  # type: ignore[call-arg]  # by its value
+
+
+_NAMED_OTHERWISE = {
+    OperationKind.ECARD_SCAN: Business.ECARD_CODE,
+    OperationKind.SET_SS_PIN: Business.SS_PIN_SET,
+}
 
 
 def _named_loss(procedure: Procedure, linked: Linked, loss: Loss | None) -> Mapping[str, str]:

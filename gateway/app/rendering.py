@@ -50,14 +50,15 @@ def operation_view(
         link=operation.link,
         refusal=operation.refusal,
         response_code=operation.response_code,
-        result=_result(operation),
+        result=result_of(operation),
         one_time_code=_one_time_code(operation),
         ss_account=_ss_account(operation, followed),
         timeline=tuple(_timeline(operation, exchanges)),
     )
 
 
-def _result(operation: Operation) -> Mapping[str, str] | None:
+def result_of(operation: Operation) -> Mapping[str, str] | None:
+    """Give what the far side told of a business, with fee and term by the region."""
     if operation.kind not in BY_KIND:
         return None
     own = {word: operation.details[word] for word in _OWN_WORDS if word in operation.details}

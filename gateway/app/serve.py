@@ -399,6 +399,7 @@ class Gateway:
         self._fingerprint = sealer.financial.fingerprint
         return CoreDesk(
             working_days=self._working_days,
+            sign=sealer.social.fingerprint,
             conductor=conductor,
             read=self._storage.read,
             pins=SecurityModules(

@@ -237,11 +237,11 @@ def test_description_says_what_follows_from_each_outcome(words):
 
 
 def test_paths_stand_in_the_order_of_use():
-    """Institutions and keys come first, then links, PINs, activation, operations, health."""
+    """Institutions and keys come first, then links and what is done, vouchers, health."""
     paths = list(DOCUMENT["paths"])
 
     assert paths[:3] == ["/v1/agencies", "/v1/jwks.json", "/v1/links"]
-    assert paths[-4:] == ["/v1/operations/{operation}", "/livez", "/readyz", "/metrics"]
+    assert paths[-4:] == ["/v1/voucher-verifications", "/livez", "/readyz", "/metrics"]
 
 
 def test_next_actions_are_explained():

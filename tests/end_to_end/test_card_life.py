@@ -160,6 +160,18 @@ def test_a_temporary_card_is_there_at_once(town_of, newcomer):
 
     handed_over = holder.do("card/temporary")
 
+    path = f"/v1/operations/{handed_over.body['operation']}/voucher"
+    voucher = holder.bank.get(path).body
+    code = {"operation": voucher["operation"], "verification_code": voucher["verification_code"]}
+    verify = "/v1/voucher-verifications"
+    genuine = holder.bank.change("POST", verify, code).body["genuine"]
+    forged = holder.bank.change("POST", verify, code | {"verification_code": "AAAA"}).body[
+        "genuine"
+    ]
+
+    assert voucher["business"]["zh"] == "领取临时卡"
+    assert holder.who.card not in str(voucher)
+    assert (genuine, forged) == (True, False)
     today = utc_now().astimezone(LOCAL_ZONE).date().isoformat()
     assert handed_over.body["result"] == {
         "order_state": "handed-over",
