@@ -193,7 +193,7 @@ class CardLife(OnlineBanking):
     ) -> Reply:
         wanted = procedure.with_pins(command.pins)
         sessions = {
-            purpose: await self._session(entry.pin_session, linked.link.id, purpose)
+            purpose: await self._session(entry.pin_session, linked, purpose)
             for purpose, entry in command.pins.items()
         }
         used = (*(SessionUsed(each.id) for each in sessions.values()), self._used(caller, key))

@@ -198,7 +198,7 @@ class OnlineBanking:
         self, caller: Caller, key: IdempotencyKey, link: LinkId, command: api.SetPinCommand
     ) -> Reply:
         """Set the SS PIN without the old one, through an active link of the same customer."""
-        async with self._turns.once(caller, key, link) as (replayed, found):
+        async with self._turns.once(caller, key, link, command.pin_session) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
             linked = active(caller, found)
@@ -214,7 +214,8 @@ class OnlineBanking:
         self, caller: Caller, key: IdempotencyKey, command: api.ActivateCommand
     ) -> Reply:
         """Activate the account of a link under a new financial PIN."""
-        async with self._turns.once(caller, key, command.link) as (replayed, found):
+        session = command.pin.pin_session
+        async with self._turns.once(caller, key, command.link, session) as (replayed, found):
             if replayed is not None:
                 return await self._replay(caller, replayed)
             linked = active(caller, found)
@@ -281,7 +282,7 @@ class OnlineBanking:
         command: api.SetPinCommand,
     ) -> Reply:
         with self._turns.alone(linked.link.id):
-            session = await self._session(command.pin_session, linked.link.id, order.purpose)
+            session = await self._session(command.pin_session, linked, order.purpose)
             self._must_be_ready(order.purpose.side, linked.link.agency)
             filled = order.with_envelope(session, command.encrypted_pin)
             if command.pin_block:
@@ -295,10 +296,12 @@ class OnlineBanking:
             return outcome.beside(await self._run(opened, Cargo.of(linked), records, pins=pins))
 
     async def _session(
-        self, session: PinSessionId, link: LinkId, purpose: PinPurpose
+        self, session: PinSessionId, linked: Linked, purpose: PinPurpose
     ) -> PinSession:
-        found = await self._read(lambda queries: queries.session(session))
-        if found is None or not found.is_usable(link, purpose, self._now()):
+        found = linked.session
+        if found is None or found.id != session:
+            found = await self._read(lambda queries: queries.session(session))
+        if found is None or not found.is_usable(linked.link.id, purpose, self._now()):
             raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE, "/pin_session")
         return found
 

@@ -11,7 +11,7 @@ from gateway.operations.facts import OperationState
 from gateway.store.journal import Conflict
 from gateway.store.queries import Linked, Queries
 from gateway.terms.errors import RequestRefused
-from gateway.terms.numbers import LinkId
+from gateway.terms.numbers import LinkId, PinSessionId
 from gateway.terms.refusals import Refusal
 
 T = TypeVar("T")
@@ -35,11 +35,16 @@ class Turns:
 
     @asynccontextmanager
     async def once(
-        self, caller: Caller, key: IdempotencyKey, link: LinkId | None = None
+        self,
+        caller: Caller,
+        key: IdempotencyKey,
+        link: LinkId | None = None,
+        session: PinSessionId | None = None,
     ) -> AsyncIterator[tuple[str | None, Linked | None]]:
         """Let one request at a time use a key; gives the resource when it was used before.
 
-        Gives also the link that the request names, read on the same trip to the store. Raises
+        Gives also the link that the request names, with the PIN session that it names, read on
+        the same trip to the store. Raises
         `RequestRefused` (IN_PROGRESS) while the first is being answered, and
         (IDEMPOTENCY_KEY_REUSED) when the key stands for another request. What another node did
         in between is told as if it had been done before.
@@ -50,7 +55,10 @@ class Turns:
         self._keys_in_use.add(name)
         try:
             stored, found = await self._read(
-                lambda queries: (queries.key(*name), queries.linked(link) if link else None)
+                lambda queries: (
+                    queries.key(*name),
+                    queries.linked(link, session) if link else None,
+                )
             )
             if stored is not None and not secrets.compare_digest(
                 stored.request_digest, key.fingerprint

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
@@ -29,11 +29,12 @@ ExchangesOf = Callable[[OperationKind], Iterable[Exchange]]
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A link with the halves of both sides."""
+    """A link with the halves of both sides, and a PIN session that was asked for along with it."""
 
     link: Link
     card: SocialCard
     account: FinancialAccount
+    session: PinSession | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,15 @@ class Queries:
         self._sealer = sealer
         self._exchanges_of = exchanges_of
 
-    def linked(self, link: LinkId) -> Linked | None:
-        """Read a link with both halves, or None."""
+    def linked(self, link: LinkId, session: PinSessionId | None = None) -> Linked | None:
+        """Read a link with both halves, or None; a PIN session along with it where one is named."""
         row = _LINK.one(self._connection, link=link.value)
         card = _CARD.one(self._connection, link=link.value)
         account = _ACCOUNT.one(self._connection, link=link.value)
         if row is None or card is None or account is None:
             return None
-        return self._linked(row, card[1], account[1])
+        linked = self._linked(row, card[1], account[1])
+        return linked if session is None else replace(linked, session=self.session(session))
 
     def link_holding(self, number: SsCardNumber) -> LinkId | None:
         """Find the link that holds a card now, or None."""

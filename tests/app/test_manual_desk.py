@@ -30,7 +30,7 @@ class Desk:
         known = {p.operation.id for unit in self.stage.journal.units for p in unit.progress}
         return self.stage.operation(identity) if identity in known else None
 
-    def linked(self, link):
+    def linked(self, link, _session=None):
         now = self.stage.timers.now()
         row = Link(link, AgencyCode("99350201"), "online-bank", LinkState.PENDING, now)
         return Linked(row, self.stage.cargo.card, self.stage.cargo.account)

@@ -61,7 +61,7 @@ class Store:
     def holder(self, _link):
         return self.meanwhile.get("holder")
 
-    def linked(self, link):
+    def linked(self, link, _session=None):
         return self.linked_.get(link)
 
     def link_holding(self, _number):

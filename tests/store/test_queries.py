@@ -57,6 +57,16 @@ def test_a_link_is_read_with_both_halves(store, record):
     assert store.read(lambda queries: queries.linked(record.link_id(2))) is None
 
 
+def test_a_pin_session_is_read_along_with_its_link(store, record):
+    """One trip to the store tells both; a session that there is not is none."""
+    store.keep(record.link(1), record.card(1), record.account(1), record.session(1))
+    named = [record.session(number).id for number in (1, 2)]
+
+    along = [store.read(lambda q, each=each: q.linked(record.link_id(1), each)) for each in named]
+
+    assert [linked.session for linked in along] == [record.session(1), None]
+
+
 def test_what_the_far_sides_told_is_kept_with_each_half(store, record):
     """Holder with the card, owner with the account; the rest of each row stays."""
     store.write(record.linked(1))

@@ -177,10 +177,11 @@ class Disk:
     def close(self):
         """Let go of what it holds: nothing, here."""
 
-    def linked(self, link):
+    def linked(self, link, session=None):
         if link not in self.links:
             return None
-        return Linked(self.links[link], self.cards[link], self.accounts[link])
+        along = self.session(session) if session else None
+        return Linked(self.links[link], self.cards[link], self.accounts[link], along)
 
     def link_holding(self, number):
         return self.holding.get(number.value)
