@@ -7,7 +7,7 @@ from simulation.history import OPERATIONS_MIN, World
 from simulation.run import CHUNK, command_of, explain, outcome_of, tell, trace_of
 from simulation.watch import Violation, Watch
 
-HISTORIES = 400
+HISTORIES = 300
 CHUNKS = range(1, HISTORIES + 1, CHUNK)
 
 
