@@ -43,9 +43,9 @@ INVARIANTS = {
     14: "Separation: no side hears of the other's numbers, no zone of another's PIN block",
     15: "Authorised: each PIN effect has one session of its own customer, link and purpose",
     21: "Liveness: when quiet nothing waits, nothing is in memory, and every card can be served",
-    22: "Bounds: pending, queues and operations in memory stay below their limits",
+    22: "Bounds: when quiet no link awaits anything (the limits themselves: unit tests)",
     23: "Clock-proof: a step of the wall clock makes no message early",
-    24: "Conservation: requests and answers add up",
+    24: "Conservation: each answer that came is matched, late, duplicate, foreign or spoilt",
     25: "Determinism: one seed, one trace",
 }
 SLOW_DISK_S = 15.0  # makes anything later
