@@ -115,7 +115,7 @@ class Story:
             "2015年6月30日:无密码可购药;7月1日起:必须输入密码,交易失败",
             "30 June 2015: sold without a PIN; from 1 July: a PIN is a must, the sale fails",
             (
-                ("no PIN is asked for while optional", optional["answer"] == "not_required"),
+                ("no PIN is asked for while optional", optional["answer"] == "not-asked"),
                 ("without a PIN the sale fails once mandatory", mandatory["answer"] == "refused"),
             ),
         )
@@ -218,9 +218,10 @@ class Story:
         return state
 
     def _sale(self, pin: str | None, on: str) -> Mapping[str, Any]:
-        body = {"card": self._one.card, "on": on} | ({"pin": pin} if pin else {})
+        body = {"scene": "pharmacy", "card": self._one.card, "on": on}
+        body |= {"pin": pin} if pin else {}
         request = urllib.request.Request(  # noqa: S310 - our own simulator on loopback
-            f"{self._ensemble.control(Side.SOCIAL)}/_sim/pharmacy",
+            f"{self._ensemble.control(Side.SOCIAL)}/_sim/terminal",
             data=dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )

@@ -28,7 +28,7 @@ _GUIDE = """\
 The gateway and both simulators are up. Everything is synthetic and goes when this stops.
 
   gateway    {url}           API documents: {url}/docs and {url}/openapi.json
-  bureau     {bureau}/_sim/state   /_sim/journal  /_sim/faults  /_sim/pharmacy
+  bureau     {bureau}/_sim/state   /_sim/journal  /_sim/faults  /_sim/terminal
   core       {core}/_sim/state   /_sim/journal  /_sim/faults
   files      {directory}   (configuration, keys, database, logs)
 

@@ -14,6 +14,7 @@ module          holds
 ``pin_desk``    a bureau's rules for an SS PIN in force: compare, count, lock, reset
 ``loss_desk``   a bureau's rules for a loss: reported, made formal, cancelled
 ``card_desk``   a bureau's rules for cards ordered, handed over and cancelled
+``terminal``    a terminal that a card is used at
 ``ecard_desk``  the e-card platform behind a bureau
 ``bureau``      the rules of a bureau
 ``core``        the rules of a bank core

@@ -6,21 +6,21 @@ asked for, when the SS account follows the financial one. No wire and no clock.
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
-from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
 from gateway.iso8583.message import Message
 from gateway.regions.profile import RegionProfile
 from gateway.regions.rules import Rules
-from gateway.regions.vocabulary import Business, PinDemand, Scene
+from gateway.regions.vocabulary import Business, Scene
 from gateway.simulators import card_desk, ecard_desk, loss_desk
 from gateway.simulators.desk import Outcome, Request, text
 from gateway.simulators.links import Link, Links
 from gateway.simulators.pin import BadPinBlock
-from gateway.simulators.pin_desk import PinDesk, PinTerms, accept, compare
+from gateway.simulators.pin_desk import PinDesk, PinTerms, accept
 from gateway.simulators.population import CardState, Holder, PinState, Population
 from gateway.simulators.records import CardOrder, CardRecord
+from gateway.simulators.terminal import UNUSABLE, Told, at_terminal
 from gateway.terms.response_codes import ResponseCode
 
 CHINA: Final = timezone(timedelta(hours=8), "China")
@@ -44,14 +44,6 @@ _NOT_DONE: Final = ResponseCode.STATE_DOES_NOT_ALLOW
 
 Handler = Callable[[CardRecord, Request, datetime], Outcome]
 _NOT_OFFERED: Final = Outcome.refused(ResponseCode.NOT_SUPPORTED, "NOT_OFFERED")
-
-
-class PharmacyAnswer(StrEnum):
-    """What a pharmacy's terminal is told about the PIN of a card."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    NOT_REQUIRED = "not_required"
 
 
 class Bureau:
@@ -108,7 +100,7 @@ class Bureau:
     def _card_handlers(self) -> dict[str, Handler]:
         return {
             "mobile-bind": self._linked(_bind_mobile),
-            "loss-report": self._through_link(_report_loss),
+            "loss-report": self._through_link(self._report_loss),
             "loss-cancel": self._through_link(self._cancel_loss),
             "card-order": self._through_link(_order_card),
             "card-collect": self._through_link(self._collect_card),
@@ -165,6 +157,11 @@ class Bureau:
         self.links.add(said["LK"], reference)
         return Outcome(_APPROVED, {"CS": card.state, **card_desk.progress(card)})
 
+    def _report_loss(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
+        lasts, said = self._rules(now).loss.temporary_lasts, request.private
+        ends_at = now + lasts if lasts else None
+        return loss_desk.report(card, said["LT"], said["LN"], ends_at)
+
     def _cancel_loss(self, card: CardRecord, request: Request, now: datetime) -> Outcome:
         return loss_desk.cancel(card, request.private.get("LN", ""), self._rules(now).loss)
 
@@ -209,23 +206,39 @@ class Bureau:
                 number, person.at_bureau, person.case.card_state, person.case.pin_state
             )
             self._cards[number] = card
-        if card.follows_at is not None and card.follows_at <= now:
-            card.state, card.follows_at = CardState.NORMAL, None
+        _let_time_pass(card, now)
         return card
 
     def touched(self) -> list[CardRecord]:
         """Give the cards that any message has named."""
         return list(self._cards.values())
 
-    def pharmacy(
-        self, number: str, pin: str | None, on: date, now: datetime
-    ) -> tuple[PharmacyAnswer, str]:
-        """Answer a pharmacy's terminal that sells to a card, with the reason in words."""
+    def change_at_kiosk(self, number: str, pin: str, now: datetime) -> str:
+        """Change the PIN at the bureau's own device; gives the reason of a refusal, or nothing.
+
+        Raises `LookupError` for a card of nobody.
+        """
+        card = self.card(number, now)
+        if card is None:
+            raise LookupError
+        outcome = _unusable(card) or self._take_pin(card, pin, now)
+        return outcome.private.get("RC", "")
+
+    def lose_at_window(self, number: str, now: datetime) -> None:
+        """Report a card lost for now at the bureau's own window; raises `LookupError`."""
+        card = self.card(number, now)
+        if card is None:
+            raise LookupError
+        loss_desk.report(card, "T", "window", None)
+
+    def at_terminal(
+        self, number: str, pin: str | None, scene: Scene, on: date, now: datetime
+    ) -> Told:
+        """Answer a terminal that a card is used at, by the rules of the day `on`."""
         card = self.card(number, now)
         if card is None or card.state is not CardState.NORMAL:
-            return PharmacyAnswer.REFUSED, "the card cannot be used"
-        demand = self._profile.rules(on).pin.demand(Scene.PHARMACY)
-        return _pin_at_terminal(card, pin, demand, self._pin_terms(now))
+            return UNUSABLE
+        return at_terminal(card, pin, scene, self._profile.rules(on).pin, self._pin_terms(now))
 
     def _card_answer(self, card: CardRecord, now: datetime) -> Outcome:
         holder, tries = card.holder, self._pin_terms(now).lock_after - card.wrong_tries
@@ -327,6 +340,15 @@ class Bureau:
         return Outcome(_APPROVED, {"CS": card.state})
 
 
+def _let_time_pass(card: CardRecord, now: datetime) -> None:
+    """Do what was due: the SS account follows, a temporary loss ends, the ordered card is made."""
+    if card.follows_at is not None and card.follows_at <= now:
+        card.state, card.follows_at = CardState.NORMAL, None
+    loss_desk.expire(card, now)
+    if card.order is not None and card.order.due:
+        card.order.is_made |= card.order.due <= f"{_day(now):%Y%m%d}"
+
+
 def _bind_mobile(card: CardRecord, request: Request, _now: datetime) -> Outcome:
     card.contact_mobile = request.private["MB"]
     return Outcome(_APPROVED, {"MB": card.contact_mobile})
@@ -339,26 +361,6 @@ def _order_card(card: CardRecord, request: Request, _now: datetime) -> Outcome:
 
 def _card_progress(card: CardRecord, _request: Request, _now: datetime) -> Outcome:
     return Outcome(_APPROVED, {"CS": card.state, **card_desk.progress(card)})
-
-
-def _report_loss(card: CardRecord, request: Request, _now: datetime) -> Outcome:
-    return loss_desk.report(card, request.private["LT"], request.private["LN"])
-
-
-def _pin_at_terminal(
-    card: CardRecord, pin: str | None, demand: PinDemand, terms: PinTerms
-) -> tuple[PharmacyAnswer, str]:
-    if demand in {PinDemand.NOT_ASKED, PinDemand.SIGNATURE}:
-        return PharmacyAnswer.NOT_REQUIRED, "no PIN is asked for here on that day"
-    if card.pin_state is PinState.LOCKED:
-        return PharmacyAnswer.REFUSED, "the PIN is locked"
-    if card.pin is None and demand is PinDemand.MANDATORY:
-        return PharmacyAnswer.REFUSED, "a PIN is mandatory and none is set"
-    if card.pin is None or card.pin_state is PinState.OPTED_OUT:
-        return PharmacyAnswer.NOT_REQUIRED, "no PIN is in use and none is mandatory on that day"
-    if pin is None or compare(card, pin, terms).code is not _APPROVED:
-        return PharmacyAnswer.REFUSED, "wrong PIN" if pin else "the PIN is asked for"
-    return PharmacyAnswer.ACCEPTED, "the PIN is right"
 
 
 def _unusable(card: CardRecord) -> Outcome | None:

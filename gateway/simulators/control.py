@@ -6,13 +6,17 @@
 ``GET /_sim/state?card=N``      one card of the bureau, ``?account=N`` one account of the core
 ``GET /_sim/journal?after=S``   messages and events behind sequence number S, decoded, masked
 ``GET /_sim/faults``            the faults in force; ``POST`` adds one, ``DELETE`` heals all
+``GET /_sim/clock``             its time; ``POST`` lets time pass: ``{"advance_seconds": 86400}``
 ``POST /_sim/reset``            forget everything that happened
 ``POST /_sim/key-change``       send the gateway a new key: ``{"key": "mac"}`` or ``"pin"``
 ``POST /_sim/cut-over``         tell the gateway the new business day: ``{"day": "1122"}``
 ``POST /_sim/ecard-scan``       bureau: is this code of an e-card good? ``{"card", "code"}``
 ``POST /_sim/ecard-challenge``  bureau: show a code for the app to scan: ``{"card"}``
 ``POST /_sim/card-made``        bureau: the ordered card is made: ``{"card"}``
-``POST /_sim/pharmacy``         bureau: is this PIN accepted? ``{"card", "pin", "on"}``
+``POST /_sim/kiosk``            bureau: change the SS PIN at its own device: ``{"card", "pin"}``
+``POST /_sim/loss``             bureau: lost for now, said at its own window: ``{"card"}``
+``POST /_sim/terminal``         bureau: is a PIN asked for, is this one right?
+                                ``{"scene", "card", "pin", "on"}``
 ==============================  =========================================================
 """
 
@@ -29,10 +33,11 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request as HttpRequest
 from twisted.web.server import Site
 
+from gateway.regions.vocabulary import Scene
 from gateway.simulators.bureau import CHINA, Bureau
 from gateway.simulators.core import Core
 from gateway.simulators.faults import Fault
-from gateway.simulators.host import Host
+from gateway.simulators.host import AHEAD_MAX, Host
 from gateway.simulators.protocol import ConnectionFactory
 from gateway.simulators.views import account_view, card_view
 from gateway.simulators.zone_ring import KeyName
@@ -42,6 +47,7 @@ from gateway.terms.specification import structure
 BODY_BYTES_MAX: Final = 4_096  # the longest body that means anything has some 150
 TOUCHED_SHOWN_MAX: Final = 1_000  # a bench touches 100,000 cards; nobody reads so many
 _Number = Annotated[str, Field(min_length=1, max_length=28)]
+_Pin = Annotated[str, Field(pattern=r"^[0-9]{1,12}$")]
 
 
 class Reply(NamedTuple):
@@ -88,13 +94,33 @@ class _NewDay:
 
 
 @with_config(ConfigDict(extra="forbid"))
-@dataclass(frozen=True, slots=True, repr=False)
-class _Sale:
-    """A pharmacy's question; `on` is a day (today without it)."""
+@dataclass(frozen=True, slots=True)
+class _Advance:
+    advance_seconds: Annotated[int, Field(gt=0, le=AHEAD_MAX.days * 86_400, strict=True)]
 
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, repr=False)
+class _Use:
+    """A terminal's question; `on` is a day (today without it)."""
+
+    scene: Scene
     card: _Number
-    pin: Annotated[str, Field(pattern=r"^[0-9]{1,12}$")] | None = None
+    pin: _Pin | None = None
     on: date | None = None
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, repr=False)
+class _LostCard:
+    card: _Number
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, repr=False)
+class _NewPin:
+    card: _Number
+    pin: _Pin
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -130,6 +156,10 @@ class Side(ABC):
                 "GET": Handler(_Nothing, self._faults),
                 "POST": Handler(Fault, self._add_fault),
                 "DELETE": Handler(_Nothing, self._heal),
+            },
+            "clock": {
+                "GET": Handler(_Nothing, self._clock),
+                "POST": Handler(_Advance, self._advance),
             },
             "reset": {"POST": Handler(_Nothing, self._reset)},
             "key-change": {"POST": Handler(_NewKey, self._change_key)},
@@ -175,6 +205,15 @@ class Side(ABC):
         connection.announce(new.day)
         return {"status": "ok"}
 
+    def _clock(self, _nothing: _Nothing) -> Mapping[str, Any]:
+        host = self.host
+        ahead = int(host.ahead.total_seconds())
+        return {"now": host.now().isoformat(), "ahead_seconds": ahead}
+
+    def _advance(self, wanted: _Advance) -> Mapping[str, Any]:
+        self.host.advance(wanted.advance_seconds)
+        return self._clock(_Nothing())
+
     def _reset(self, _nothing: _Nothing) -> Mapping[str, Any]:
         self.host.reset()
         return {"status": "ok"}
@@ -186,9 +225,11 @@ class BureauSide(Side):
     host: Host[Bureau]
 
     def paths(self) -> dict[str, dict[str, Handler]]:
-        """Add the pharmacy, the maker of cards and what scans e-cards."""
+        """Add terminals and kiosk, the maker of cards and what scans e-cards."""
         return super().paths() | {
-            "pharmacy": {"POST": Handler(_Sale, self._pharmacy)},
+            "kiosk": {"POST": Handler(_NewPin, self._kiosk)},
+            "loss": {"POST": Handler(_LostCard, self._lose)},
+            "terminal": {"POST": Handler(_Use, self._terminal)},
             "ecard-scan": {"POST": Handler(_Scan, self._scan)},
             "ecard-challenge": {"POST": Handler(_OneCard, self._challenge)},
             "card-made": {"POST": Handler(_OneCard, self._card_made)},
@@ -224,11 +265,19 @@ class BureauSide(Side):
             raise LookupError
         return {"status": "ok"}
 
-    def _pharmacy(self, sale: _Sale) -> Mapping[str, Any]:
+    def _kiosk(self, wanted: _NewPin) -> Mapping[str, Any]:
+        refusal = self.host.rules.change_at_kiosk(wanted.card, wanted.pin, self.host.now())
+        return {"answer": "refused" if refusal else "accepted", "reason": refusal}
+
+    def _lose(self, lost: _LostCard) -> Mapping[str, Any]:
+        self.host.rules.lose_at_window(lost.card, self.host.now())
+        return {"status": "ok"}
+
+    def _terminal(self, use: _Use) -> Mapping[str, Any]:
         now = self.host.now()
-        on = sale.on or now.astimezone(CHINA).date()
-        answer, reason = self.host.rules.pharmacy(sale.card, sale.pin, on, now)
-        return {"answer": answer, "reason": reason, "on": on.isoformat()}
+        on = use.on or now.astimezone(CHINA).date()
+        told = self.host.rules.at_terminal(use.card, use.pin, use.scene, on, now)
+        return {**told._asdict(), "scene": use.scene, "on": on.isoformat()}
 
 
 class CoreSide(Side):

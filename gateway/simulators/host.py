@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
@@ -14,11 +14,14 @@ from gateway.simulators.desk import Desk, Rules
 from gateway.simulators.faults import Faults
 from gateway.simulators.journal import Journal
 from gateway.simulators.zone_ring import ZoneRing
+from gateway.terms.errors import SpecificationError
 
 RulesT = TypeVar("RulesT", bound=Rules)
 
 # As the gateway's own: domain.md 4.9 proposes an echo after 60 s of silence, dead after 3 misses.
 ECHO_INTERVAL_SECONDS: Final = 60.0
+# Far beyond any term of a region, and far from the last day that a date can hold.
+AHEAD_MAX: Final = timedelta(days=3_660)
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class Host(Generic[RulesT]):
     desk: Desk = field(init=False)
     faults: Faults = field(init=False)
     journal: Journal = field(init=False)
+    ahead: timedelta = field(init=False)
 
     def __post_init__(self) -> None:
         self.faults = Faults()
@@ -66,7 +70,19 @@ class Host(Generic[RulesT]):
         self.desk = Desk(self.rules)
         self.faults.clear()
         self.journal.clear()
+        self.ahead = timedelta()
 
     def now(self) -> datetime:
-        """Give the time by the far side's own clock."""
-        return datetime.fromtimestamp(self.clock.seconds(), UTC)
+        """Give the time by the far side's own clock, which may have been advanced."""
+        return datetime.fromtimestamp(self.clock.seconds(), UTC) + self.ahead
+
+    def advance(self, seconds: int) -> None:
+        """Let time pass at once; timers of the connections keep the real clock's pace.
+
+        Raises `SpecificationError` beyond 3,660 days ahead.
+        """
+        ahead = self.ahead + timedelta(seconds=seconds)
+        if ahead > AHEAD_MAX:
+            rule = f"at most {AHEAD_MAX.days} days ahead of the real clock"
+            raise SpecificationError("request", "advance_seconds", rule)
+        self.ahead = ahead

@@ -1,5 +1,6 @@
 """A simulated bureau's rules for the loss of an SS account: reported, made formal, cancelled."""
 
+from datetime import datetime
 from typing import Final
 
 from gateway.regions.rules import LossRules
@@ -13,16 +14,26 @@ _NOT_NOW: Final = ResponseCode.STATE_DOES_NOT_ALLOW
 _LOST: Final = {"T": CardState.TEMPORARY_LOSS, "F": CardState.FORMAL_LOSS}
 
 
-def report(card: CardRecord, kind: str, reference: str) -> Outcome:
-    """Take a card out of use; a formal loss stays formal, under the newest report's reference."""
+def report(card: CardRecord, kind: str, reference: str, ends_at: datetime | None) -> Outcome:
+    """Take a card out of use; a formal loss stays formal, under the newest report's reference.
+
+    A temporary one ends by itself at `ends_at`, where the region has it end.
+    """
     if card.state is CardState.CANCELLED:
         return Outcome.refused(ResponseCode.RESTRICTED, "CARD_NOT_USABLE")
     if card.state not in _LOST.values():
         card.before_loss = card.state
     if card.state is not CardState.FORMAL_LOSS:
         card.state = _LOST[kind]
-    card.loss_reference = reference
+    card.loss_reference, card.loss_ends_at = reference, ends_at
     return Outcome(_APPROVED, {"CS": card.state})
+
+
+def expire(card: CardRecord, now: datetime) -> None:
+    """Put a card into use again when its temporary loss has ended by itself."""
+    is_over = card.loss_ends_at is not None and card.loss_ends_at <= now
+    if is_over and card.state is CardState.TEMPORARY_LOSS:
+        card.state, card.loss_reference, card.loss_ends_at = card.before_loss, "", None
 
 
 def cancel(card: CardRecord, reference: str, rules: LossRules) -> Outcome:

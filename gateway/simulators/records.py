@@ -55,6 +55,7 @@ class CardRecord:
     wrong_tries: int = 0
     before_loss: CardState = CardState.NORMAL
     loss_reference: str = ""
+    loss_ends_at: datetime | None = None
     order: CardOrder | None = None
     ecard: Ecard | None = None
     is_application: bool = False

@@ -234,8 +234,8 @@ class Peer:
 
     def accepts(self, who: Person, pin: str) -> bool:
         """Tell whether the bureau's pharmacies accept a PIN."""
-        body = {"card": who.card, "pin": pin}
-        return self._ask("pharmacy", body).body["answer"] == "accepted"
+        body = {"scene": "pharmacy", "card": who.card, "pin": pin}
+        return self._ask("terminal", body).body["answer"] == "accepted"
 
     def _ask(self, path: str, body: object | None = None, method: str | None = None) -> Answer:
         data = None if body is None else json.dumps(body).encode()

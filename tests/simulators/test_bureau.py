@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from gateway.simulators.bureau import PharmacyAnswer
+from gateway.regions.vocabulary import Scene
 from gateway.simulators.population import CardState, PinState, person
+from gateway.simulators.terminal import TerminalAnswer
 from gateway.terms.response_codes import ResponseCode
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
@@ -191,24 +192,24 @@ def test_advice_is_refused_without_a_link_or_a_real_instant(bureau, caller):
 @pytest.mark.parametrize(
     ("on", "pin", "answer"),
     [
-        (date(2014, 6, 30), None, PharmacyAnswer.NOT_REQUIRED),
-        (date(2015, 6, 30), None, PharmacyAnswer.NOT_REQUIRED),
-        (IN_FORCE, None, PharmacyAnswer.REFUSED),
-        (IN_FORCE, "135792", PharmacyAnswer.REFUSED),
+        (date(2014, 6, 30), None, TerminalAnswer.NOT_ASKED),
+        (date(2015, 6, 30), None, TerminalAnswer.NOT_ASKED),
+        (IN_FORCE, None, TerminalAnswer.REFUSED),
+        (IN_FORCE, "135792", TerminalAnswer.REFUSED),
     ],
 )
 def test_pharmacy_before_a_pin_is_set(bureau, on, pin, answer):
     """Without a PIN a card is served until the day the PIN becomes mandatory."""
-    assert bureau.pharmacy(CARD, pin, on, NOW)[0] is answer
+    assert bureau.at_terminal(CARD, pin, Scene.PHARMACY, on, NOW).answer is answer
 
 
 @pytest.mark.parametrize(
     ("on", "pin", "answer"),
     [
-        (date(2015, 6, 30), None, PharmacyAnswer.REFUSED),
-        (IN_FORCE, "135792", PharmacyAnswer.ACCEPTED),
-        (IN_FORCE, "135793", PharmacyAnswer.REFUSED),
-        (IN_FORCE, None, PharmacyAnswer.REFUSED),
+        (date(2015, 6, 30), None, TerminalAnswer.REFUSED),
+        (IN_FORCE, "135792", TerminalAnswer.ACCEPTED),
+        (IN_FORCE, "135793", TerminalAnswer.REFUSED),
+        (IN_FORCE, None, TerminalAnswer.REFUSED),
     ],
 )
 def test_pharmacy_after_a_pin_is_set(bureau, caller, on, pin, answer):
@@ -216,13 +217,29 @@ def test_pharmacy_after_a_pin_is_set(bureau, caller, on, pin, answer):
     _register(bureau, caller)
     _set_pin(bureau, caller, "135792")
 
-    assert bureau.pharmacy(CARD, pin, on, NOW)[0] is answer
+    assert bureau.at_terminal(CARD, pin, Scene.PHARMACY, on, NOW).answer is answer
 
 
 @pytest.mark.parametrize("card", [person(5).card, person(2).card, person(13).card, "T99999999"])
 def test_pharmacy_refuses_an_unusable_card(bureau, card):
     """A lost, fresh, PIN-locked or unknown card buys nothing."""
-    assert bureau.pharmacy(card, "135792", IN_FORCE, NOW)[0] is PharmacyAnswer.REFUSED
+    told = bureau.at_terminal(card, "135792", Scene.PHARMACY, IN_FORCE, NOW)
+
+    assert told.answer is TerminalAnswer.REFUSED
+
+
+def test_an_ordered_card_is_made_on_its_day(bureau, caller):
+    """On the eve there is none to hand over; on the due day, China's, there is."""
+    _register(bureau, caller)
+    order = caller.bureau("card-order", CARD, LK=_link_id(1), OT="R", OR="D", DU="20261201")
+    bureau.carry_out(order, NOW)
+
+    def state(now):
+        request = caller.bureau("card-progress", CARD, LK=_link_id(1))
+        return bureau.carry_out(request, now).private["OS"]
+
+    midnight = datetime(2026, 11, 30, 16, 0, tzinfo=UTC)
+    assert [state(midnight - timedelta(seconds=1)), state(midnight)] == ["P", "W"]
 
 
 @pytest.mark.parametrize(("index", "code"), [(5, "41"), (8, "22")])

@@ -1,4 +1,4 @@
-"""The control port: state, journal, faults, reset, pharmacy; bad input is told what is wrong."""
+"""The control port: state, journal, faults, reset, clock, terminals; bad input is refused."""
 
 import pytest
 
@@ -28,11 +28,13 @@ def test_health_tells_what_it_is_and_its_connections(bureau_simulator, core_simu
 
 def test_pharmacy_shows_the_effect_of_a_pin(bureau_simulator, caller):
     """Refused without a PIN, then the new PIN is accepted and no PIN any more is not."""
-    before = bureau_simulator.control("POST", "pharmacy", {"card": CARD, "on": "2015-07-01"})
+    at_pharmacy = {"scene": "pharmacy", "card": CARD}
+    body = at_pharmacy | {"on": "2015-07-01"}
+    before = bureau_simulator.control("POST", "terminal", body)
     _set_pin(bureau_simulator.gateway(), caller, "135792")
 
     def sell(**more):
-        return bureau_simulator.control("POST", "pharmacy", {"card": CARD, **more})[1]["answer"]
+        return bureau_simulator.control("POST", "terminal", at_pharmacy | more)[1]["answer"]
 
     assert before[1]["answer"] == "refused"
     assert [sell(pin="135792"), sell(pin="135793"), sell()] == ["accepted", "refused", "refused"]
@@ -40,9 +42,42 @@ def test_pharmacy_shows_the_effect_of_a_pin(bureau_simulator, caller):
 
 def test_pharmacy_asks_for_no_pin_before_the_rule(bureau_simulator):
     """On a day before the rule a card without a PIN is served."""
-    body = {"card": CARD, "on": "2015-06-30"}
+    body = {"scene": "pharmacy", "card": CARD, "on": "2015-06-30"}
 
-    assert bureau_simulator.control("POST", "pharmacy", body)[1]["answer"] == "not_required"
+    assert bureau_simulator.control("POST", "terminal", body)[1]["answer"] == "not-asked"
+
+
+def test_a_pin_is_changed_at_a_kiosk_of_the_bureau(bureau_simulator):
+    """A simple one is refused with the reason, another is the PIN from then on."""
+
+    def change(pin):
+        return bureau_simulator.control("POST", "kiosk", {"card": CARD, "pin": pin})[1]["reason"]
+
+    assert [change("123456"), change("135792")] == ["SIMPLE_PIN", ""]
+    body = {"scene": "pharmacy", "card": CARD, "pin": "135792"}
+    assert bureau_simulator.control("POST", "terminal", body)[1]["answer"] == "accepted"
+
+
+def test_a_card_lost_at_the_bureaus_window_is_out_of_use(bureau_simulator):
+    """A terminal refuses it from then on, and a card of nobody is not found."""
+    lost = bureau_simulator.control("POST", "loss", {"card": CARD})
+    nobody = bureau_simulator.control("POST", "loss", {"card": "T99999999"})
+
+    assert (lost[0], nobody[0]) == (200, 404)
+    card = bureau_simulator.control("GET", f"state?card={CARD}")[1]
+    assert card["card_state"] == "temporary_loss"
+
+
+def test_time_passes_when_told(bureau_simulator):
+    """The clock jumps ahead, never too far, and a reset puts it right."""
+    bureau_simulator.control("POST", "clock", {"advance_seconds": 86_400})
+    ahead = bureau_simulator.control("POST", "clock", {"advance_seconds": 60})
+    beyond = bureau_simulator.control("POST", "clock", {"advance_seconds": 3_660 * 86_400})
+    bureau_simulator.control("POST", "reset")
+
+    assert (ahead[0], ahead[1]["ahead_seconds"]) == (200, 86_460)
+    assert (beyond[0], beyond[1]["key"]) == (400, "advance_seconds")
+    assert bureau_simulator.control("GET", "clock")[1]["ahead_seconds"] == 0
 
 
 def test_state_of_one_card_is_masked(bureau_simulator, caller):
@@ -120,8 +155,14 @@ def test_reset_forgets_links_and_duplicates(bureau_simulator):
         ("POST", "faults", b"[1]", 400, ""),
         ("POST", "faults", b"{", 400, ""),
         ("POST", "faults", b"{" + b" " * 5000 + b"}", 400, ""),
-        ("POST", "pharmacy", {"card": CARD, "pin": "13579x"}, 400, "pin"),
-        ("POST", "pharmacy", {"card": CARD, "on": "tomorrow"}, 400, "on"),
+        ("POST", "terminal", {"scene": "pharmacy", "card": CARD, "pin": "13579x"}, 400, "pin"),
+        ("POST", "terminal", {"scene": "pharmacy", "card": CARD, "on": "tomorrow"}, 400, "on"),
+        ("POST", "kiosk", {"card": "T99999999", "pin": "135792"}, 404, None),
+        ("POST", "terminal", {"scene": "moon", "card": CARD}, 400, "scene"),
+        ("POST", "clock", {"advance_seconds": 0}, 400, "advance_seconds"),
+        ("POST", "clock", {"advance_seconds": "60"}, 400, "advance_seconds"),
+        ("POST", "clock", {"advance_seconds": 10**9}, 400, "advance_seconds"),
+        ("POST", "clock", {}, 400, "advance_seconds"),
         ("POST", "reset", {"hard": True}, 400, "hard"),
         ("GET", "journal?after=-1", None, 400, "after"),
         ("GET", "journal?since=1", None, 400, "since"),
@@ -141,9 +182,9 @@ def test_bad_input_is_refused_with_key_and_rule(bureau_simulator, method, path, 
     assert "13579x" not in str(told)
 
 
-def test_core_has_no_pharmacy(core_simulator):
-    """A pharmacy asks the bureau; the core has no such path."""
-    assert core_simulator.control("POST", "pharmacy", {"card": CARD})[0] == 404
+def test_core_has_no_terminal(core_simulator):
+    """A terminal asks the bureau; the core has no such path."""
+    assert core_simulator.control("POST", "terminal", {"scene": "pharmacy", "card": CARD})[0] == 404
 
 
 def test_population_is_known_by_number(bureau_simulator):

@@ -128,8 +128,8 @@ def test_far_side_opens_the_pin_block(speaker):
 
     assert (wrong, right) == ("99", "00")
     if talk.is_bureau:
-        body = {"card": talk.linked.card, "pin": PIN.decode()}
-        assert speaker.control("POST", "pharmacy", body)[1]["answer"] == "accepted"
+        body = {"scene": "pharmacy", "card": talk.linked.card, "pin": PIN.decode()}
+        assert speaker.control("POST", "terminal", body)[1]["answer"] == "accepted"
 
 
 def test_answer_comes_back_in_the_envelope_of_its_request(speaker):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.regions.vocabulary import Scene
 from gateway.simulators.population import PinState, person
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
@@ -42,7 +43,7 @@ def test_a_right_pin_begins_the_count_anew(say, bureau):
     for _ in range(5):
         say("pin-verify", WRONG)
     right = say("pin-verify", RIGHT)
-    bureau.pharmacy(CARD, WRONG, NOW.date(), NOW)
+    bureau.at_terminal(CARD, WRONG, Scene.PHARMACY, NOW.date(), NOW)
 
     assert (right.code, right.private["TL"]) == ("00", "6")
     assert bureau.card(CARD, NOW).wrong_tries == 1
