@@ -16,7 +16,8 @@ from gateway.api.service import Caller, IdempotencyKey
 from gateway.app.core_desk import CoreDesk, Order, Outcome, Reversed
 from gateway.iso8583 import private_data
 from gateway.iso8583.duplicates import DuplicateKey, body_hash, duplicate_key, original_key
-from gateway.iso8583.message import Message
+from gateway.iso8583.errors import MalformedMessage
+from gateway.iso8583.message import Message, without_repeat
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.original_data import OriginalData
 from gateway.linking.procedures import BY_KIND
@@ -30,7 +31,7 @@ from gateway.terms.response_codes import ResponseCode
 
 log = structlog.get_logger()
 
-IN_FLIGHT_MAX = 512  # requests of a listener that wait for their outcome: a second of full load
+IN_FLIGHT_MAX = 512  # messages of a listener that wait for an answer: a second of full load
 
 KINDS: Mapping[str, OperationKind] = {
     "ss-pin-set": OperationKind.SET_SS_PIN,
@@ -117,6 +118,7 @@ class CoreChannel:
         self._desk = desk
         self._fingerprint = fingerprint
         self._running: dict[DuplicateKey, tuple[bytes, asyncio.Task[_Told]]] = {}
+        self._waiting = 0  # messages that are not answered yet, repeats among them
 
     def handle(self, request: Message, reply: Callable[[Message], None]) -> None:
         """Take a request; a repeat of one that is being carried out gets the same answer."""
@@ -125,9 +127,10 @@ class CoreChannel:
         if known is not None and known[0] != digest:
             reply(self._answer(request, _refused(Refusal.IDEMPOTENCY_KEY_REUSED)))
             return
-        if known is None and len(self._running) >= IN_FLIGHT_MAX:
+        if self._waiting >= IN_FLIGHT_MAX:
             reply(self._answer(request, _refused(Refusal.OVERLOADED)))
             return
+        self._waiting += 1
         if known is None:
             task = asyncio.ensure_future(self._told(request, key, digest))
             self._running[key] = (digest, task)
@@ -146,6 +149,7 @@ class CoreChannel:
     def _reply(
         self, request: Message, done: "asyncio.Task[_Told]", reply: Callable[[Message], None]
     ) -> None:
+        self._waiting -= 1
         if not done.cancelled():
             reply(self._answer(request, done.result()))
 
@@ -189,6 +193,9 @@ class CoreChannel:
 
     async def _reverse(self, request: Message, caller: Caller, key: IdempotencyKey) -> _Told:
         named = original_key(request, OriginalData.parse(request.text(90)))
+        if named[0] == without_repeat(request.mti):
+            # It could name itself, and would wait for its own end.
+            raise MalformedMessage("DE 90", 0, "the MTI of a request, not of a reversal")
         running = self._running.get(named)
         if running is not None:
             await asyncio.wait([running[1]])

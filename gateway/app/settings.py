@@ -356,10 +356,14 @@ class Settings(_Strict):
     def _names_once(
         cls, listeners: dict[str, ListenerSettings], info: ValidationInfo
     ) -> dict[str, ListenerSettings]:
-        # Keys and metrics know links and listeners by their names alone.
-        twice = sorted(info.data.get("links", {}).keys() & listeners.keys())
+        # Keys and metrics know links and listeners by their names alone; idempotency keys and PIN
+        # pads know channels and listeners so.
+        http: HttpSettings | None = info.data.get("http")
+        taken = {*info.data.get("links", {}), *(http.channels if http else ())}
+        twice = sorted(taken & listeners.keys())
         if twice:
-            raise ValueError(f"names differ from those of links, and {', '.join(twice)} is one")
+            names = ", ".join(twice)
+            raise ValueError(f"names differ from those of links and channels, and {names} is one")
         return listeners
 
     @model_validator(mode="after")

@@ -47,8 +47,8 @@ class AttemptFile:
         """Read what was counted; raises `SpecificationError` for a file that is not right."""
         if not self._file.exists():
             return Attempts(0.0, {}, {})
-        # What stands after the last line feed is of a process that died while it wrote.
-        first, *lines = read_private(self._file).split("\n")[:-1] or [""]
+        *whole, unfinished = read_private(self._file).split("\n")
+        first, *lines = whole or [""]
         ends = _ENDS.fullmatch(first)
         before: dict[str, int] = {}
         now: Counter[str] = Counter()
@@ -63,6 +63,9 @@ class AttemptFile:
             rule = "is not a file of attempts; without it, all cards begin anew"
             raise SpecificationError(str(self._file), "", rule)
         self._open()
+        # Of a machine that died while it wrote: what is added next would run on from it.
+        length = os.fstat(self._descriptor).st_size - len(unfinished.encode())
+        os.ftruncate(self._descriptor, length)
         return Attempts(float(ends[1]), before, dict(now))
 
     def begin(self, ends: float, before: Mapping[str, int]) -> None:

@@ -257,6 +257,7 @@ def test_tokens_stay_on_loopback_unless_said_otherwise(load, listen, is_taken):
         ('zone = "bureau"', 'zone = "bureau"\nweights = [0]', "links.bureau.weights.0"),
         ("[social]", LISTENER.replace("10.0.0.0/8", "10.0.0.300"), "listeners.core-in.peers.0"),
         ("[social]", LISTENER.replace("core-in", "core"), "listeners"),
+        ("[social]", LISTENER.replace("core-in", "online-bank"), "listeners"),
         ("[social]", LISTENER.replace('["10.0.0.0/8"]', "[]"), "listeners.core-in.peers"),
         ('zone = "bureau"', 'zone = "bureau"\nin_flight_max = 0', "links.bureau.in_flight_max"),
         ('"99000001"', '"9900"', "station.acquirer"),

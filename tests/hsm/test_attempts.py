@@ -64,6 +64,16 @@ def test_line_that_was_not_finished_counts_nothing(tmp_path):
     assert limit(tmp_path).allows("card", BEGUN + 1)
 
 
+def test_what_is_added_after_half_a_line_is_counted_whole(tmp_path):
+    """The half line is cut off, so that it takes no later refusal with it."""
+    refuse(limit(tmp_path), "card", BEGUN, 2)
+    with (tmp_path / ATTEMPTS_FILE).open("a") as file:
+        file.write("ca")
+    refuse(limit(tmp_path), "card", BEGUN)
+
+    assert not limit(tmp_path).allows("card", BEGUN + 1)
+
+
 @pytest.mark.parametrize("text", ["", "card\n", "ends soon\n", "ends 1\na card\n"])
 def test_file_that_is_not_right_is_named(tmp_path, text):
     """Nothing is counted on a guess: the module does not start, and says what to do."""

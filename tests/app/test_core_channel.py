@@ -1,0 +1,87 @@
+"""What the core's channel does by itself, before anything is asked of a desk."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from gateway.app.core_channel import IN_FLIGHT_MAX, CoreChannel, CorePlace
+from gateway.app.specifications import Specifications, shipped_directory
+from gateway.iso8583.original_data import OriginalData
+from gateway.iso8583.private_data import unpack
+
+INSTITUTION = "99000002"
+LINK = "lnk_" + "0" * 26
+SECONDS_MAX = 5
+
+
+@pytest.fixture(scope="module", name="messages")
+def _messages():
+    specifications = Specifications(shipped_directory())
+    return specifications.message_set("core-channel", specifications.dialect("core"))
+
+
+class SlowDesk:
+    """Answers no question before it may."""
+
+    def __init__(self):
+        self.may_answer = asyncio.Event()
+
+    async def query(self, *_):
+        """Wait, and be of no use."""
+        await self.may_answer.wait()
+        raise ValueError
+
+
+def channel_of(messages, desk=None):
+    """Give the channel of one core."""
+    place = CorePlace("core-in", INSTITUTION)
+    return CoreChannel(place, messages, desk, lambda data: hashlib.sha256(data).digest())
+
+
+def word(messages, name, **more):
+    """Word a request; all have the same trace."""
+    fields = {2: "6200000000000000018", 7: "1122003000", 11: "000001", 12: "083000", 13: "1122"}
+    fields |= {32: INSTITUTION, 33: INSTITUTION, 37: "632600000001", 41: "COUNTER1"}
+    return messages.kind(name).build(fields | more.get("fields", {}), {"LK": LINK, "PF": "IC"})
+
+
+def test_reversal_that_names_itself_is_answered(messages):
+    """DE 90 is its own trace: a format error, and no wait for an end that never comes."""
+    own = OriginalData("0420", "000001", "1122003000", INSTITUTION, INSTITUTION)
+    reversal = word(messages, "reversal", fields={90: own.build()})
+
+    async def answer():
+        answered = asyncio.get_running_loop().create_future()
+        channel_of(messages).handle(reversal, answered.set_result)
+        async with asyncio.timeout(SECONDS_MAX):
+            return await answered
+
+    assert asyncio.run(answer()).text(39) == "30"
+
+
+def test_repeats_are_messages_that_wait_like_any_other(messages):
+    """However often a core repeats what is under way, only so many messages are kept."""
+    request = word(messages, "query-link")
+
+    async def answers():
+        desk, given, last = SlowDesk(), [], asyncio.Event()
+
+        def reply(answer):
+            given.append(answer)
+            if len(given) > IN_FLIGHT_MAX:
+                last.set()
+
+        channel = channel_of(messages, desk)
+        for _ in range(IN_FLIGHT_MAX + 1):
+            channel.handle(request, reply)
+        at_once = len(given)
+        desk.may_answer.set()
+        async with asyncio.timeout(SECONDS_MAX):
+            await last.wait()
+        return given[:at_once], given[at_once:]
+
+    at_once, later = asyncio.run(answers())
+
+    assert [unpack(answer.text(48)) for answer in at_once] == [{"RC": "OVERLOADED"}]
+    assert {answer.text(39) for answer in later} == {"96"}
