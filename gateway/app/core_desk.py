@@ -133,7 +133,7 @@ class CoreDesk(CardLife):
         """Give the same answer to every repeat, unless asking again may help."""
         if not refusal.retryable:
             used = self._used(caller, key, REFUSED + refusal.value)
-            await self._outcomes.keep(Unit(records=(used,)))
+            await self._outcomes.keep(Unit(records=(used,), may_be_refused=True))
 
     # ------------------------------------------------------------------ the businesses
 
@@ -234,7 +234,11 @@ class CoreDesk(CardLife):
             tombstone = KeyUsed(
                 caller.channel, original.key, original.fingerprint, TOMBSTONE, self._now()
             )
-            await self._outcomes.keep(Unit(records=(tombstone,)))
+            try:
+                await self._outcomes.keep(Unit(records=(tombstone,), may_be_refused=True))
+            except Conflict:
+                # The original came meanwhile: asked again, its outcome is looked at.
+                raise RequestRefused(Refusal.IN_PROGRESS) from None
             raise RequestRefused(Refusal.NOT_FOUND)
         if stored.resource == TOMBSTONE:
             raise RequestRefused(Refusal.NOT_FOUND)

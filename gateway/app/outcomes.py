@@ -103,7 +103,8 @@ class Outcomes:
 
         def done(outcome: Operation | Exception) -> None:
             if isinstance(outcome, Exception):
-                settled.set_exception(outcome)
+                if not settled.done():
+                    settled.set_exception(outcome)
                 return
             self.conductor.watch(operation.id, progressed)
             progressed(outcome)

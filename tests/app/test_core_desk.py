@@ -1,0 +1,76 @@
+"""What a bank core may have done, where another node or nobody else is faster."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.service import Caller, IdempotencyKey
+from gateway.app import core_desk as module
+from gateway.app.core_desk import CoreDesk
+from gateway.app.identifiers import Identifiers
+from gateway.app.service import Readiness
+from gateway.regions.vocabulary import Channel
+from gateway.regions.working_days import WorkingDays
+from gateway.store.journal import Conflict
+from gateway.store.tables import idempotency_keys
+from gateway.terms.errors import RequestRefused
+from gateway.terms.refusals import Refusal
+
+CORE = Caller("core-in", None, "", Channel.COUNTER)
+REVERSAL, ORIGINAL = (IdempotencyKey(name, bytes(32)) for name in ("0420/1", "0300/1"))
+
+
+class Nothing:
+    """A store in which nothing stands."""
+
+    def key(self, _channel, _key):
+        return None
+
+
+@pytest.fixture
+def desk(stage):
+    """Give a desk over a stage's conductor and an empty store."""
+
+    async def read(query):
+        return query(Nothing())
+
+    return CoreDesk(
+        working_days=WorkingDays(),
+        sign=bytes,
+        conductor=stage.conductor,
+        read=read,
+        pins=None,
+        catalogue=None,
+        identifiers=Identifiers(stage.timers.now),
+        is_ready=stage.dialogues.is_ready,
+        zone=None,
+        now=stage.timers.now,
+        answer_wait_s=1.0,
+        session_life=timedelta(seconds=300),
+        readiness=Readiness(dict, bytes),
+    )
+
+
+@pytest.mark.parametrize(
+    ("failing", "refusal"),
+    [({}, Refusal.NOT_FOUND), ({1: Conflict("held")}, Refusal.IN_PROGRESS)],
+)
+def test_reversal_that_meets_its_original_is_to_be_asked_again(stage, desk, failing, refusal):
+    """Both write the same key; only who bars the original may say that it is not there."""
+    stage.journal.failing = failing
+
+    with pytest.raises(RequestRefused) as caught:
+        asyncio.run(desk.undo(CORE, REVERSAL, ORIGINAL))
+
+    assert caught.value.refusal is refusal
+
+
+def test_every_refusal_that_is_kept_fits_its_column():
+    """A longer one would be an error of PostgreSQL, at which the node stops."""
+    # The HTTP room alone refuses for a key that is missing, and keeps nothing under none.
+    kept = {each for each in Refusal if not each.retryable} - {Refusal.IDEMPOTENCY_KEY_MISSING}
+
+    longest = max(len(module.REFUSED + each.value) for each in kept)
+
+    assert longest <= idempotency_keys.c.resource.type.length
