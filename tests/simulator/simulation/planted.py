@@ -424,14 +424,13 @@ def _drop_late():
 
 @mistake("do not record an answer that decides nothing")
 def _forget_aside():
-    right = life._take_answer
+    right = life._Deciding._take_answer
 
-    def take_answer(decision, event, now):
-        taken = right(decision, event, now)
-        aside = any(isinstance(fact, life.AnswerSetAside) for fact in taken.facts)
-        return decision if aside else taken
+    def take_answer(self, event):
+        if life._reading(self.operation.exchanges[event.exchange], event) is not None:
+            right(self, event)
 
-    return [(life, "_take_answer", take_answer)]
+    return [(life._Deciding, "_take_answer", take_answer)]
 
 
 @mistake("let a late approval override a reversal")
