@@ -32,7 +32,7 @@ module            holds
 ``ensemble``      gateway and simulators as processes, for `run` and `demo`
 ``online_bank``   plays an online-banking backend and its customer's browser
 ``guide``         what `run` prints
-``demo``          plays the Xiamen flow and prints it as a sequence
+``stories``       each region's story, played and printed as a sequence
 ``bench``         measures
 ``documents``     the pages of ``docs/`` that are generated
 ``message_tools`` describes, encodes, sends and dissects single messages and captures

@@ -32,6 +32,16 @@ class SimulatorName(StrEnum):
     CORE = "core"
 
 
+class StoryName(StrEnum):
+    """A region with a story, in the order of the seeds."""
+
+    XIAMEN = "xiamen"
+    FANGCHENGGANG = "fangchenggang"
+    SHIJIAZHUANG = "shijiazhuang"
+    KUNMING = "kunming"
+    QINGDAO = "qingdao"
+
+
 class BenchName(StrEnum):
     """Something that `gateway bench` measures."""
 
@@ -150,15 +160,26 @@ def simulate(  # noqa: PLR0913 - a command has the options it has
 
 
 @app.command()
-def demo() -> None:
-    """Play the Xiamen flow against gateway, bureau and core, and print every message."""
+def demo(
+    region: Annotated[
+        StoryName | None, typer.Option(help="One region's story, every message in full.")
+    ] = None,
+) -> None:
+    """Play the regions' stories, each against gateway, bureau and core of its own.
+
+    Without a region: Xiamen's with every message in full, then the other four in short.
+    """
     from rich.console import Console  # noqa: PLC0415
 
-    from gateway.app.demo import Story  # noqa: PLC0415
+    from gateway.app.stories.playbill import STORIES  # noqa: PLC0415
 
-    with _errors(), _ensemble() as ensemble:
-        console = Console(width=_SCREEN_COLUMNS, highlight=False)
-        Story(ensemble, console).play()
+    console = Console(width=_SCREEN_COLUMNS, highlight=False)
+    with _errors():
+        for each in [region] if region else StoryName:
+            in_short = region is None and each is not StoryName.XIAMEN
+            console.print(f"[bold magenta]{each.value.capitalize()}\n")
+            with _ensemble(each) as ensemble:
+                STORIES[each](ensemble, console, in_short=in_short).play()
         console.print("Every step came out as it should. 全部步骤符合预期。", style="bold green")
 
 
@@ -216,14 +237,14 @@ def main() -> None:
 
 
 @contextmanager
-def _ensemble() -> Iterator["Ensemble"]:
+def _ensemble(region: str = "xiamen") -> Iterator["Ensemble"]:
     """Run an ensemble in a directory that goes with it; SIGTERM is as good as Ctrl-C."""
     from gateway.app.ensemble import Ensemble  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         TemporaryDirectory(prefix="sscard-gateway-") as directory,
-        Ensemble(Path(directory)) as ensemble,
+        Ensemble(Path(directory), region=region) as ensemble,
     ):
         yield ensemble
 

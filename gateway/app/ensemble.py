@@ -33,6 +33,7 @@ STOP_SECONDS_MAX = 60.0  # above the gateway's own drain time
 _LOOK_SECONDS = 1.0
 TEST_KEY_LIFE = timedelta(days=30)
 CHANNEL = "online-bank"
+CHANNELS = (CHANNEL, "app", "counter")  # each of the kind that it is named after
 
 # The SS card number is no PAN, so the SS PIN is bound to none; the financial PIN is bound to its
 # account, as bank cores have it (ISO 9564-1 formats 1 and 0).
@@ -104,7 +105,7 @@ class Ensemble:
         region: str = "xiamen",
     ) -> None:
         self.directory = directory
-        self.token = secrets.token_urlsafe(32)
+        self.tokens = {channel: secrets.token_urlsafe(32) for channel in CHANNELS}
         self.gateway: Child | None = None
         self.bureau: Child | None = None
         self.core: Child | None = None
@@ -124,6 +125,11 @@ class Ensemble:
 
     def __exit__(self, *_exception: object) -> None:
         self.stop()
+
+    @property
+    def token(self) -> str:
+        """The token of online banking."""
+        return self.tokens[CHANNEL]
 
     @property
     def url(self) -> str:
@@ -189,8 +195,9 @@ class Ensemble:
         self.configuration.write_text(
             _CONFIGURATION.format(
                 http=_lines(self._http),
-                channel=CHANNEL,
-                digest=sha256(self.token.encode()).hexdigest(),
+                channels="\n".join(
+                    _CHANNEL.format(name, _digest(self.tokens[name])) for name in CHANNELS
+                ),
                 bureau=_said(self.bureau, "iso8583"),
                 core=_said(self.core, "iso8583"),
                 far_sides=self.far_sides,
@@ -262,9 +269,19 @@ def _said(child: Child | None, name: str) -> str:
     return child.said[name]
 
 
+def _digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
 def _lines(values: Mapping[str, Any]) -> str:
     return "\n".join(f"{name} = {value}" for name, value in values.items())
 
+
+_CHANNEL = """\
+[http.channels.{0}]
+kind = "{0}"
+token_sha256 = "{1}"
+"""
 
 _YEAR = """\
 [years.{year}]
@@ -283,9 +300,7 @@ calendar = {calendar}
 listen = "127.0.0.1:0"
 {http}
 
-[http.channels.{channel}]
-token_sha256 = "{digest}"
-
+{channels}
 [store]
 path = "gateway.db"
 

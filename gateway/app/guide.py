@@ -1,6 +1,5 @@
 """What `gateway run` prints: where everything is, and how to try it."""
 
-from gateway.app.demo import INSTITUTION
 from gateway.app.ensemble import Ensemble
 from gateway.simulators.population import Population, person, table
 from gateway.terms.sides import Side
@@ -16,7 +15,7 @@ def guide(ensemble: Ensemble) -> str:
         directory=ensemble.directory,
         token=ensemble.token,
         customer=who.customer,
-        institution=INSTITUTION,
+        institution=ensemble.institution.code,
         card=who.card,
         account=who.pan,
         mobile=who.at_bank.mobile,

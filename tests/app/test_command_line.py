@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from gateway.app import command_line, demo, ensemble, guide
+from gateway.app import command_line, ensemble, guide
 from gateway.app import serve as serving
 from gateway.app.command_line import app
+from gateway.app.stories import story
 from gateway.hsm import module
 from gateway.simulators import process
 from gateway.terms.errors import Unavailable
@@ -29,8 +30,8 @@ def run(monkeypatch):
 class Ensemble:
     """An ensemble without processes."""
 
-    def __init__(self, directory):
-        self.directory = directory
+    def __init__(self, directory, *, region):
+        self.directory, self.region = directory, region
 
     def __enter__(self):
         return self
@@ -149,7 +150,7 @@ def test_run_stays_up_until_it_is_interrupted(run, monkeypatch):
 
 
 @pytest.mark.usefixtures("no_processes")
-@pytest.mark.parametrize("error", [None, demo.StepFailed("step 3"), Unavailable("bureau")])
+@pytest.mark.parametrize("error", [None, story.StepFailed("step 3"), Unavailable("bureau")])
 def test_demo_succeeds_only_when_every_step_did(run, monkeypatch, error):
     """Exit status 0 means that each step came out as it should."""
 
@@ -157,7 +158,7 @@ def test_demo_succeeds_only_when_every_step_did(run, monkeypatch, error):
         if error:
             raise error
 
-    monkeypatch.setattr(demo.Story, "play", play)
+    monkeypatch.setattr(story.Story, "play", play)
 
     result = run("demo")
 

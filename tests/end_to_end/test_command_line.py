@@ -59,7 +59,7 @@ def short_path():
 
 def test_demo_prints_every_step_and_succeeds(short_path):
     """Exit 0, every claim ticked, both sides' messages decoded, nothing in full but test texts."""
-    with gateway("demo", directory=short_path) as process:
+    with gateway("demo", "--region", "xiamen", directory=short_path) as process:
         out, err = process.communicate(timeout=SECONDS_MAX)
 
     assert (process.returncode, err) == (0, "")

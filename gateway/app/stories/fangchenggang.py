@@ -1,0 +1,90 @@
+"""Fangchenggang: six wrong tries lock the PIN; the SS account follows after 24 hours."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from gateway.app.clock import utc_now
+from gateway.app.stories.story import (
+    FINANCIAL_PIN,
+    NEW_PIN,
+    OK,
+    OTHER_PIN,
+    Act,
+    Customer,
+    Seen,
+    Story,
+)
+
+WRONG_TRIES: Final = 6  # seeds/001: 连续6次输错密码后自动锁卡的
+DELAY: Final = timedelta(hours=24)  # seeds/001: 金融账户激活后,社保账户将在24小时后自动激活
+
+SLACK: Final = timedelta(minutes=1)  # since the core activated the account
+
+
+class FangchenggangStory(Story):
+    """At the bank's counter: one customer forgets the PIN, another one has a fresh card."""
+
+    def steps(self) -> tuple[tuple[str, Act], ...]:
+        """Name the steps."""
+        one = self.customer(1, "counter", "citizen-id, card-present")
+        two = self.customer(2, "counter", "citizen-id, card-present")
+        return (
+            ("柜面关联社保卡 · Link the card at the counter", lambda: self.linked(one)),
+            ("连续6次输错密码后锁定 · Six wrong tries in a row lock", lambda: self._lock(one)),
+            ("柜面解锁,密码不变 · Unlocked at the counter", lambda: self._unlock(one)),
+            ("另一位客户的新卡 · Another customer's fresh card", lambda: self.linked(two)),
+            (
+                "激活金融账户,社保账户24小时后激活 · The SS account follows in 24 hours",
+                lambda: self._activate(two),
+            ),
+        )
+
+    def _lock(self, customer: Customer) -> Seen:
+        was_set = customer.set_pin(NEW_PIN)
+        sales = [self.use(customer, "pharmacy", OTHER_PIN) for _ in range(WRONG_TRIES)]
+        right = self.use(customer, "pharmacy", NEW_PIN)
+        state = customer.ask("ss-pin").body.get("result", {})
+        return Seen(
+            "密码已锁定,请持身份证和社会保障卡办理解锁或重置",
+            "The PIN is locked: have it unlocked or reset, with id and card",
+            (
+                ("the PIN was set", was_set.status == OK),
+                ("each wrong one is refused", sales == ["refused"] * WRONG_TRIES),
+                ("then the right one is refused too", right == "refused"),
+                ("the bureau tells that it is locked", state.get("pin_state") == "locked"),
+                ("no try is left", state.get("tries_left") == "0"),
+            ),
+        )
+
+    def _unlock(self, customer: Customer) -> Seen:
+        answer = customer.do("ss-pin/unlock")
+        sale = self.use(customer, "pharmacy", NEW_PIN)
+        return Seen(
+            "密码已解锁",
+            "The PIN is unlocked and stays as it was",
+            (
+                ("the gateway answers 200", answer.status == OK),
+                ("the pharmacy accepts the same PIN", sale == "accepted"),
+            ),
+        )
+
+    def _activate(self, customer: Customer) -> Seen:
+        answer = customer.activate(FINANCIAL_PIN)
+        due_at = answer.body.get("ss_account", {}).get("due_at", utc_now().isoformat())
+        delay = datetime.fromisoformat(due_at) - utc_now()
+        account, card = self.account(customer), self.card(customer)
+        return Seen(
+            f"金融账户已激活,社保账户将于24小时后自动激活({due_at})",
+            f"Your account is active; the SS account follows in 24 hours, at {due_at}",
+            (
+                ("the gateway answers 200", answer.status == OK),
+                ("the core has the account active", account["account_state"] == "active"),
+                ("the SS account is due 24 hours later", DELAY - SLACK < delay <= DELAY),
+                ("until then the bureau has it not activated", _waits(card)),
+            ),
+        )
+
+
+def _waits(card: Mapping[str, Any]) -> bool:
+    return bool(card["card_state"] == "not_activated")

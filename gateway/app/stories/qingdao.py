@@ -1,0 +1,109 @@
+"""Qingdao: the holder chooses whether a PIN is used; what is refused is told in one notice."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from gateway.app.clock import LOCAL_ZONE, utc_now
+from gateway.app.stories.story import NEW_PIN, OK, Act, Customer, Seen, Story
+
+_FORBIDDEN = 403
+
+
+class QingdaoStory(Story):
+    """At the bank's counter, from the PIN to a new card."""
+
+    def steps(self) -> tuple[tuple[str, Act], ...]:
+        """Name the steps."""
+        one = self.customer(1, "counter", "citizen-id, card-present")
+        return (
+            ("柜面关联社保卡 · Link the card at the counter", lambda: self.linked(one)),
+            ("药店须输密码,医院只签字 · Asked at pharmacies only", lambda: self._scenes(one)),
+            ("自主选择是否使用密码 · The holder's own choice", lambda: self._choice(one)),
+            ("材料不全:一次性告知单 · The one-time notice", lambda: self._notice(one)),
+            ("正式挂失后补卡 · Formal loss, then a new card", lambda: self._replacement(one)),
+            ("7个工作日内领卡 · Seven working days later", lambda: self._collection(one)),
+        )
+
+    def _scenes(self, customer: Customer) -> Seen:
+        was_set = customer.set_pin(NEW_PIN)
+        asked = {self.use(customer, scene, NEW_PIN) for scene in _ASKED_IN}
+        without = {self.use(customer, scene) for scene in _ASKED_IN}
+        return Seen(
+            "门诊、社区和药店须输入密码;定点医院核实本人并签字",
+            "Out-patient, community and pharmacy ask for the PIN; a hospital has the holder sign",
+            (
+                ("the PIN is set", was_set.status == OK),
+                ("it is asked for and accepted", asked == {"accepted"}),
+                ("without it the sale fails", without == {"refused"}),
+                ("a hospital asks for none", self.use(customer, "hospital") == "signature"),
+            ),
+        )
+
+    def _choice(self, customer: Customer) -> Seen:
+        out = customer.do("ss-pin/opt-out", {})
+        without = self.use(customer, "pharmacy")
+        back = customer.do("ss-pin/enable", {})
+        asked = self.use(customer, "pharmacy", NEW_PIN)
+        return Seen(
+            "已停用密码;已恢复使用,密码不变",
+            "The PIN is used no more; then it is again, unchanged",
+            (
+                ("the holder may do without", out.status == OK),
+                ("the pharmacy asks for none", without == "not-asked"),
+                ("and may use it again", back.status == OK),
+                ("the same PIN is accepted", asked == "accepted"),
+            ),
+        )
+
+    def _notice(self, customer: Customer) -> Seen:
+        cardless = replace(customer, bank=replace(customer.bank, proofs="citizen-id"))
+        refused = cardless.do("ss-pin/opt-out", {})
+        notice = refused.body.get("not_granted", {})
+        message = refused.body.get("user_message", {})
+        return Seen(
+            message.get("zh", ""),
+            message.get("en", ""),
+            (
+                ("the gateway answers 403", refused.status == _FORBIDDEN),
+                ("the notice says what is missing", "card-present" in str(notice)),
+            ),
+        )
+
+    def _replacement(self, customer: Customer) -> Seen:
+        early = customer.do("card/replacement", {"reason": "lost"})
+        lost = customer.do("losses/formal", {})
+        use = self.use(customer, "pharmacy", NEW_PIN)
+        ordered = customer.do("card/replacement", {"reason": "lost"})
+        told = ordered.body.get("result", {})
+        return Seen(
+            f"已正式挂失;免费补卡,{told.get('due_on')}前领卡",
+            f"Reported lost; the new card is free and due on {told.get('due_on')}",
+            (
+                ("without a loss there is no new card", early.body.get("code") == _NOT_FORMAL),
+                ("the loss is reported", lost.status == OK),
+                ("the lost card buys nothing", use == "refused"),
+                ("the new one is due in 7 working days", told.get("working_days") == "7"),
+                ("and free", told.get("fee") == "free"),
+            ),
+        )
+
+    def _collection(self, customer: Customer) -> Seen:
+        before = customer.ask("card").body.get("result", {})
+        today = utc_now().astimezone(LOCAL_ZONE).date()
+        wait = date.fromisoformat(before.get("due_on", today.isoformat())) - today
+        self.let_pass(round(max(wait, timedelta(days=1)).total_seconds()))
+        collected = customer.do("card/collection")
+        carried = collected.body.get("result", {}).get("carried_over", "")
+        return Seen(
+            "新卡已领取,社保密码、关联和手机号均保留",
+            "The new card is here; PIN, link and mobile number came along",
+            (
+                ("it was in production", before.get("order_state") == "in-production"),
+                ("it is handed over", collected.status == OK),
+                ("what was there came along", carried == "ss-pin link mobile"),
+            ),
+        )
+
+
+_ASKED_IN = ("out-patient", "community", "pharmacy")
+_NOT_FORMAL = "LOSS_NOT_FORMAL"
