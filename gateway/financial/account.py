@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from gateway.terms.losses import Loss, lifted
+from gateway.terms.losses import Loss, lifted, refused, reported
 from gateway.terms.numbers import (
     CitizenId,
     CustomerNumber,
@@ -83,10 +83,14 @@ class AccountLossKept:
 
 @dataclass(frozen=True, slots=True)
 class AccountLossLifted:
-    """Record: the loss of this reference is no more; a newer one stands."""
+    """Record: the loss of this reference is no more; a newer one stands.
+
+    Where its report was refused the one before it stands again; a cancellation ends both.
+    """
 
     link: LinkId
     reference: OperationId
+    was_refused: bool = False
 
 
 AccountRecord = OwnerKept | AccountLossKept | AccountLossLifted
@@ -98,8 +102,9 @@ def keep(account: FinancialAccount, record: AccountRecord) -> FinancialAccount:
         case OwnerKept():
             return replace(account, owner=record.owner)
         case AccountLossKept():
-            return replace(account, loss=record.loss)
+            return replace(account, loss=reported(record.loss, account.loss))
         case AccountLossLifted():
-            return replace(account, loss=lifted(account.loss, record.reference))
+            end = refused if record.was_refused else lifted
+            return replace(account, loss=end(account.loss, record.reference))
         case _:
             assert_never(record)

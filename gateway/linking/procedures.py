@@ -48,9 +48,22 @@ def _nothing(_operation: Operation, _now: datetime) -> tuple[object, ...]:
 
 
 def _ss_found(operation: Operation, _now: datetime) -> tuple[object, ...]:
-    """Lift the loss that the operation names: its own that was refused, or the one cancelled."""
+    """Lift the loss that the operation names and cancels."""
     reference = operation.details.get("LN")
     return (SsLossLifted(operation.link, OperationId(reference)),) if reference else ()
+
+
+def _ss_refused(operation: Operation, _now: datetime) -> tuple[object, ...]:
+    """Take back the operation's own loss; one that stood before it stands again."""
+    reference = operation.details.get("LN")
+    own = OperationId(reference) if reference else None
+    return (SsLossLifted(operation.link, own, was_refused=True),) if own else ()
+
+
+def _account_refused(operation: Operation, _now: datetime) -> tuple[object, ...]:
+    reference = operation.details.get("LN")
+    own = OperationId(reference) if reference else None
+    return (AccountLossLifted(operation.link, own, was_refused=True),) if own else ()
 
 
 def _account_found(operation: Operation, _now: datetime) -> tuple[object, ...]:
@@ -236,19 +249,19 @@ PROCEDURES: tuple[Procedure, ...] = (
         _K.CHANGE_MOBILE, (bureau.VERIFY_PIN, bureau.BIND_MOBILE), _PROOF, kept=_mobile_bound
     ),
     Procedure(_K.FINANCIAL_PIN_RESET, (core.RESET_PIN,), {core.RESET_PIN.name: _P.FINANCIAL_PIN}),
-    Procedure(_K.SS_LOSS_TEMPORARY, _LOST, _PROOF, undone=_ss_found, loses=LossKind.TEMPORARY),
-    Procedure(_K.SS_LOSS_FORMAL, _LOST, _PROOF, undone=_ss_found, loses=LossKind.FORMAL),
+    Procedure(_K.SS_LOSS_TEMPORARY, _LOST, _PROOF, undone=_ss_refused, loses=LossKind.TEMPORARY),
+    Procedure(_K.SS_LOSS_FORMAL, _LOST, _PROOF, undone=_ss_refused, loses=LossKind.FORMAL),
     Procedure(_K.SS_LOSS_CANCEL, (bureau.VERIFY_PIN, bureau.CANCEL_LOSS), _PROOF, kept=_ss_found),
     Procedure(
         _K.FINANCIAL_LOSS_TEMPORARY,
         (core.REPORT_LOSS,),
-        undone=_account_found,
+        undone=_account_refused,
         loses=LossKind.TEMPORARY,
     ),
     Procedure(
         _K.FINANCIAL_LOSS_FORMAL,
         (core.REPORT_LOSS,),
-        undone=_account_found,
+        undone=_account_refused,
         loses=LossKind.FORMAL,
     ),
     Procedure(_K.FINANCIAL_LOSS_CANCEL, (core.CANCEL_LOSS,), kept=_account_found),

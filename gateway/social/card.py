@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
-from gateway.terms.losses import Loss, lifted
+from gateway.terms.losses import Loss, lifted, refused, reported
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
@@ -96,10 +96,14 @@ class SsLossKept:
 
 @dataclass(frozen=True, slots=True)
 class SsLossLifted:
-    """Record: the loss of this reference is no more; a newer one stands."""
+    """Record: the loss of this reference is no more; a newer one stands.
+
+    Where its report was refused the one before it stands again; a cancellation ends both.
+    """
 
     link: LinkId
     reference: OperationId
+    was_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +171,10 @@ def keep(card: SocialCard, record: CardRecord) -> SocialCard:
         case HolderKept():
             changes = {"holder": record.holder}
         case SsLossKept():
-            changes = {"loss": record.loss}
+            changes = {"loss": reported(record.loss, card.loss)}
         case SsLossLifted():
-            changes = {"loss": lifted(card.loss, record.reference)}
+            end = refused if record.was_refused else lifted
+            changes = {"loss": end(card.loss, record.reference)}
         case MobileBound():
             changes = {"mobile": record.mobile}
         case ReplacementBegun():

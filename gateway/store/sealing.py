@@ -128,16 +128,20 @@ def _person(members: dict[str, str]) -> tuple[PersonName, CitizenId, Mobile | No
 
 
 def _loss_members(loss: Loss | None) -> dict[str, object]:
-    if loss is None:
-        return {}
-    return {"loss": [loss.kind.value, loss.reference.value, loss.reported_at.isoformat()]}
+    return {"loss": _stored_loss(loss)} if loss else {}
+
+
+def _stored_loss(loss: Loss) -> list[str]:
+    stored = [loss.kind.value, loss.reference.value, loss.reported_at.isoformat()]
+    return stored + _stored_loss(loss.earlier) if loss.earlier else stored
 
 
 def _loss(stored: list[str] | None) -> Loss | None:
-    if stored is None:
+    if not stored:
         return None
-    kind, reference, reported_at = stored
-    return Loss(LossKind(kind), OperationId(reference), datetime.fromisoformat(reported_at))
+    kind, reference, reported_at, *earlier = stored
+    at = datetime.fromisoformat(reported_at)
+    return Loss(LossKind(kind), OperationId(reference), at, _loss(earlier))
 
 
 def _dump(members: dict[str, object]) -> bytes:

@@ -151,7 +151,7 @@ def test_a_loss_that_the_far_side_will_not_have_is_lifted_here(kind, name, lift,
     play = script(kind, details={"LN": MINE, UNPROVED: "yes"}).begin().answer(name, "14")
 
     assert play.state is O.FAILED
-    assert play.records == [lift(play.operation.link, OperationId(MINE))]
+    assert play.records == [lift(play.operation.link, OperationId(MINE), was_refused=True)]
 
 
 def test_a_loss_report_is_made_with_the_link_down_and_never_given_up(script):

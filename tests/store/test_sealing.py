@@ -2,13 +2,19 @@
 
 import secrets
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from gateway.hsm.data_key import DataKey
 from gateway.store.sealing import Sealer
 from gateway.terms.errors import LocalError
-from gateway.terms.numbers import SsCardNumber
+from gateway.terms.losses import Loss, LossKind, reported
+from gateway.terms.numbers import OperationId, SsCardNumber
+
+AT = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+BEFORE = Loss(LossKind.TEMPORARY, OperationId("op_" + "1" * 26), AT)
+LOSS = Loss(LossKind.FORMAL, OperationId("op_" + "2" * 26), AT)
 
 
 @pytest.fixture
@@ -23,8 +29,14 @@ def test_a_card_and_an_account_come_out_as_they_went_in(sealer, record):
         record.card(1),
         record.card(1, address=record.address, holder=record.holder),
         record.card(1, holder=known),
+        record.card(1, loss=BEFORE),
+        record.card(1, loss=reported(LOSS, BEFORE)),
     ]
-    accounts = [record.account(1), record.account(1, owner=record.owner)]
+    accounts = [
+        record.account(1),
+        record.account(1, owner=record.owner),
+        record.account(1, loss=reported(LOSS, BEFORE)),
+    ]
 
     for card in cards:
         assert sealer.open_card(card.link, sealer.seal_card(card)) == card

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from gateway.terms.losses import Loss, LossKind, lifted
+from gateway.terms.losses import Loss, LossKind, lifted, refused, reported
 from gateway.terms.numbers import OperationId
 
 OLDER, NEWER = OperationId("op_" + "1" * 26), OperationId("op_" + "2" * 26)
@@ -14,6 +14,18 @@ def test_a_loss_is_lifted_by_its_own_reference_only():
     assert lifted(LOSS, NEWER) is None
     assert lifted(LOSS, OLDER) is LOSS
     assert lifted(None, NEWER) is None
+
+
+def test_a_refused_report_brings_back_what_stood_before_it():
+    """A card that is lost for now stays so when a formal report is refused."""
+    before = Loss(LossKind.TEMPORARY, OLDER, LOSS.reported_at)
+    formal = reported(Loss(LossKind.FORMAL, NEWER, LOSS.reported_at), before)
+
+    assert refused(formal, NEWER) == before
+    assert refused(refused(formal, OLDER), NEWER) is None
+    assert lifted(formal, NEWER) is None
+    assert refused(LOSS, OLDER) is LOSS
+    assert refused(None, NEWER) is None
 
 
 def test_a_report_names_kind_and_reference():
