@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from gateway.app.ports import Cancel
+if TYPE_CHECKING:  # security modules read the clock too, and load nothing of the database
+    from gateway.app.ports import Cancel
 
 LOCAL_ZONE = ZoneInfo("Asia/Shanghai")  # data elements 12 and 13 are local to the acquirer
 
@@ -25,6 +27,6 @@ class LoopTimers:
         """Give the present instant in UTC."""
         return utc_now()
 
-    def call_later(self, delay_s: float, call: Callable[[], None]) -> Cancel:
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> "Cancel":
         """Call once after a delay; gives the means to cancel it."""
         return self._loop.call_later(delay_s, call).cancel
