@@ -8,7 +8,7 @@ demo: .venv/ready
 	$(BIN)/gateway demo
 
 test: .venv/ready lint
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 3
 
 # Branch coverage of the same tests, child processes included; it takes several times as long.
 coverage: .venv/ready

@@ -189,8 +189,8 @@ def run() -> None:
     from gateway.app.guide import guide  # noqa: PLC0415
 
     with _errors(), _ensemble() as ensemble:
-        typer.echo(guide(ensemble))
         with suppress(KeyboardInterrupt):
+            typer.echo(guide(ensemble))
             ensemble.wait()
         typer.echo("Stopping.")
 

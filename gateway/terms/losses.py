@@ -41,10 +41,16 @@ def refused(loss: Loss | None, reference: OperationId) -> Loss | None:
     """Take back the report of this reference, which a far side will not have; no other one."""
     if loss is None or loss.reference == reference:
         return loss and loss.earlier
-    is_earlier = loss.earlier is not None and loss.earlier.reference == reference
-    return replace(loss, earlier=None) if is_earlier else loss
+    return _without_earlier(loss, reference)
 
 
 def lifted(loss: Loss | None, reference: OperationId) -> Loss | None:
     """Lift the loss of this reference; a newer one stands, whatever came late about the older."""
-    return None if loss is not None and loss.reference == reference else loss
+    if loss is None or loss.reference == reference:
+        return None
+    return _without_earlier(loss, reference)
+
+
+def _without_earlier(loss: Loss, reference: OperationId) -> Loss:
+    is_earlier = loss.earlier is not None and loss.earlier.reference == reference
+    return replace(loss, earlier=None) if is_earlier else loss

@@ -24,6 +24,7 @@ def test_a_refused_report_brings_back_what_stood_before_it():
     assert refused(formal, NEWER) == before
     assert refused(refused(formal, OLDER), NEWER) is None
     assert lifted(formal, NEWER) is None
+    assert refused(lifted(formal, OLDER), NEWER) is None
     assert refused(LOSS, OLDER) is LOSS
     assert refused(None, NEWER) is None
 
