@@ -22,6 +22,9 @@ from gateway.hsm.private_files import read_private, replace_private
 from gateway.terms.errors import LocalError, SpecificationError
 
 ATTEMPTS_FILE = "attempts.log"
+# A span counts 100,000 cards and ten refusals of each (soft_module), in lines of 65 bytes, beside
+# the counts of the span before: 73 MB. What the module may write it must be able to read.
+ATTEMPTS_BYTES_MAX = 96 << 20
 
 _ENDS = re.compile(r"ends ([0-9]{1,12})")
 _BEFORE = re.compile(r"before ([0-9]{1,3}) ([0-9A-Za-z_.:-]{1,128})")
@@ -47,7 +50,7 @@ class AttemptFile:
         """Read what was counted; raises `SpecificationError` for a file that is not right."""
         if not self._file.exists():
             return Attempts(0.0, {}, {})
-        *whole, unfinished = read_private(self._file).split("\n")
+        *whole, unfinished = read_private(self._file, ATTEMPTS_BYTES_MAX).split("\n")
         first, *lines = whole or [""]
         ends = _ENDS.fullmatch(first)
         before: dict[str, int] = {}

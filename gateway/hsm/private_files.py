@@ -21,14 +21,14 @@ _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _CREDENTIAL_OTHERS = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO
 
 
-def read_private(file: Path) -> str:
+def read_private(file: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
     """Read a text file that is ours alone; raises `SpecificationError` with the remedy."""
-    return _read(file, is_credential=False)
+    return _read(file, bytes_max, is_credential=False)
 
 
 def read_credential(file: Path) -> str:
     """Read a systemd credential (systemd.exec(5), `LoadCredential=`); raises as `read_private`."""
-    return _read(file, is_credential=True)
+    return _read(file, FILE_BYTES_MAX, is_credential=True)
 
 
 def write_private(file: Path, text: str) -> None:
@@ -69,7 +69,7 @@ def locked(directory: Path, *, for_writing: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _read(file: Path, *, is_credential: bool) -> str:
+def _read(file: Path, bytes_max: int, *, is_credential: bool) -> str:
     try:
         # Without O_NONBLOCK a named pipe in the file's place would hold us here.
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -85,11 +85,11 @@ def _read(file: Path, *, is_credential: bool) -> str:
         else:
             _check_owner(status, file, "600")
         with os.fdopen(descriptor, "rb", closefd=False) as opened:
-            data = opened.read(FILE_BYTES_MAX + 1)
+            data = opened.read(bytes_max + 1)
     finally:
         os.close(descriptor)
-    if len(data) > FILE_BYTES_MAX:
-        raise SpecificationError(str(file), "", f"is larger than {FILE_BYTES_MAX} bytes")
+    if len(data) > bytes_max:
+        raise SpecificationError(str(file), "", f"is larger than {bytes_max} bytes")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.hsm.attempts import ATTEMPTS_FILE, AttemptFile
 from gateway.hsm.limits import RefusedAttempts
+from gateway.hsm.private_files import FILE_BYTES_MAX
 from gateway.terms.errors import SpecificationError
 
 HOUR = 3600.0
@@ -72,6 +73,16 @@ def test_what_is_added_after_half_a_line_is_counted_whole(tmp_path):
     refuse(limit(tmp_path), "card", BEGUN)
 
     assert not limit(tmp_path).allows("card", BEGUN + 1)
+
+
+def test_more_refusals_than_other_files_may_be_long_are_read(tmp_path):
+    """A module that was attacked for an hour can be started again, and has forgotten nothing."""
+    card = "f" * 64
+    refuse(limit(tmp_path), "card", BEGUN)
+    with (tmp_path / ATTEMPTS_FILE).open("a") as file:
+        file.write(f"{card}\n" * (1 + FILE_BYTES_MAX // len(card)))
+
+    assert not limit(tmp_path).allows(card, BEGUN + 1)
 
 
 @pytest.mark.parametrize("text", ["", "card\n", "ends soon\n", "ends 1\na card\n"])

@@ -127,13 +127,12 @@ def test_text_is_added_at_the_end_of_a_file_that_is_there(tmp_path):
     assert read_private(tmp_path / "log") == "one\ntwo\n"
 
 
-def test_file_beyond_the_limit_is_refused(tmp_path, monkeypatch):
+def test_file_beyond_the_limit_is_refused(tmp_path):
     """Nothing is read in part: what is too large is refused."""
-    monkeypatch.setattr("gateway.hsm.private_files.FILE_BYTES_MAX", 3)
     write_private(tmp_path / "log", "four")
 
     with pytest.raises(SpecificationError, match="larger than 3 bytes"):
-        read_private(tmp_path / "log")
+        read_private(tmp_path / "log", 3)
 
 
 def test_writer_keeps_everybody_else_out(tmp_path):
