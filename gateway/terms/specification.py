@@ -8,6 +8,9 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+# pydantic loads it with the first type: too late in a process that has become a user who may not
+# read the program's files.
+import pydantic.dataclasses  # noqa: F401 - see above
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.terms.errors import SpecificationError
