@@ -5,7 +5,8 @@ procedures; a new business needs a message in ``specs/messages/core-channel.toml
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -179,17 +180,21 @@ class CoreChannel:
             return _Told(_C.NOT_PERMITTED_TO_TERMINAL, {"RC": "INSTITUTION"})
         if name == "transfer":
             return _refused(Refusal.MONEY_NEVER_MOVES)
-        private = private_data.unpack(request.text(48))
-        caller = self._caller(private)
+        with _reading():
+            private = private_data.unpack(request.text(48))
+            caller = self._caller(private)
         if name == "reversal":
             return await self._reverse(request, caller, key)
-        link, account = LinkId(private["LK"]), Pan(request.text(2))
+        with _reading():
+            link, account = LinkId(private["LK"]), Pan(request.text(2))
         if name == "query-link":
             state = await self._desk.query(caller, link, account)
             return _Told(_C.APPROVED, {"LS": state.value[0].upper()})
         if name not in KINDS:
             return _refused(Refusal.NOT_OFFERED)
-        return _outcome(await self._desk.do(caller, key, self._order(name, request, private)))
+        with _reading():
+            order = self._order(name, request, private)
+        return _outcome(await self._desk.do(caller, key, order))
 
     async def _reverse(self, request: Message, caller: Caller, key: IdempotencyKey) -> _Told:
         named = original_key(request, OriginalData.parse(request.text(90)))
@@ -230,6 +235,15 @@ class CoreChannel:
             block.hex() if isinstance(block, bytes) else "",
             datetime.strptime(at, "%Y%m%d%H%M%S").replace(tzinfo=UTC) if at else None,
         )
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Take what cannot be read for the core's mistake, not for ours; its value is not repeated."""
+    try:
+        yield
+    except (KeyError, ValueError):
+        raise MalformedMessage("DE 2 or DE 48", 0, "a number or a letter of no meaning") from None
 
 
 def _refused(refusal: Refusal) -> _Told:

@@ -43,7 +43,9 @@ def word(messages, name, **more):
     """Word a request; all have the same trace."""
     fields = {2: "6200000000000000018", 7: "1122003000", 11: "000001", 12: "083000", 13: "1122"}
     fields |= {32: INSTITUTION, 33: INSTITUTION, 37: "632600000001", 41: "COUNTER1"}
-    return messages.kind(name).build(fields | more.get("fields", {}), {"LK": LINK, "PF": "IC"})
+    return messages.kind(name).build(
+        fields | more.get("fields", {}), more.get("private", {"LK": LINK, "PF": "IC"})
+    )
 
 
 def test_reversal_that_names_itself_is_answered(messages):
@@ -54,6 +56,24 @@ def test_reversal_that_names_itself_is_answered(messages):
     async def answer():
         answered = asyncio.get_running_loop().create_future()
         channel_of(messages).handle(reversal, answered.set_result)
+        async with asyncio.timeout(SECONDS_MAX):
+            return await answered
+
+    assert asyncio.run(answer()).text(39) == "30"
+
+
+@pytest.mark.parametrize(
+    "private",
+    [{"LK": LINK, "PF": "Z"}, {"LK": "lnk_" + "!" * 26, "PF": "I"}],
+    ids=["a proof of no meaning", "no link"],
+)
+def test_what_cannot_be_read_is_the_cores_mistake(messages, private):
+    """A format error, and not a malfunction of ours; nobody is asked."""
+    request = word(messages, "query-link", private=private)
+
+    async def answer():
+        answered = asyncio.get_running_loop().create_future()
+        channel_of(messages).handle(request, answered.set_result)
         async with asyncio.timeout(SECONDS_MAX):
             return await answered
 

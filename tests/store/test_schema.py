@@ -116,8 +116,11 @@ def test_nodes_that_start_together_make_the_schema_once(postgresql):
     with ThreadPoolExecutor(4) as pool:
         opening = [pool.submit(SharedDatabase, postgresql.url("together")) for _ in range(4)]
 
+    with opening[0].result().engine.connect() as connection:
+        revisions = connection.execute(text("SELECT count(*) FROM alembic_version")).scalar()
     for each in opening:
         each.result().close()
+    assert revisions == 1
 
 
 def test_what_ran_at_the_upgrade_goes_on_holding_its_link(stored, opened, record):
