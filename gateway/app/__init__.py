@@ -38,12 +38,9 @@ module            holds
 ``message_tools`` describes, encodes, sends and dissects single messages and captures
 ``control``       the running gateway's own socket, for its operator
 ``manual_desk``   operations that wait for a person, at that socket
-``operations_command``  the command for them
 ``key_changes``   a far side's new key, from its link to the security module
-``keys_command``  what a key store's custodians do: `gateway keys`
-``links_command``  ``gateway links``: what an operator says to a far side
-``regions_command``  checks, explains and compares region profiles: `gateway regions`
 ``ceremony``      components of keys, from their custodians or a file
-``command_line``  the commands
+``command_line``  what there is to call, by name
+``commands``      each command, imported when it is called
 ================  ===============================================================
 """

@@ -5,21 +5,22 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from gateway.app import command_line, ensemble, guide
-from gateway.app import serve as serving
+from gateway.app import settings
 from gateway.app.command_line import app
+from gateway.app.commands import run as running
+from gateway.app.commands import security_module, serve, simulate, store
 from gateway.app.stories import story
-from gateway.hsm import module
-from gateway.simulators import process
+from gateway.store import schema
 from gateway.terms.errors import Unavailable
 
 
 @pytest.fixture
 def run(monkeypatch):
     """Give a runner of one command."""
-    monkeypatch.setattr(command_line.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(running.signal, "signal", lambda *_: None)
 
     def run(*arguments):
         return CliRunner().invoke(app, list(map(str, arguments)))
@@ -46,15 +47,33 @@ class Ensemble:
 @pytest.fixture
 def no_processes(monkeypatch):
     """Put an ensemble without processes in the place of the real one."""
-    monkeypatch.setattr(ensemble, "Ensemble", Ensemble)
+    monkeypatch.setattr(running, "Ensemble", Ensemble)
+
+
+COMMANDS = get_command(app).commands
 
 
 def test_help_names_every_command(run):
     """What can be done is found without the manual."""
     shown = run("--help").output
 
-    for name in ("serve", "simulate", "security-module", "demo", "run", "bench"):
-        assert name in shown
+    assert {name for name in COMMANDS if name not in shown} == {"documents"}  # for those at work
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_of_a_command_what_the_command_says_of_itself(run, name):
+    """Two places, one sentence; and each command is where the table says."""
+    said, _, _ = COMMANDS[name].help.partition(": ")
+
+    assert said in " ".join(run(name, "--help").output.split())
+
+
+def test_command_that_is_not_there_is_refused_with_the_nearest(run):
+    """A slip of the finger needs no manual."""
+    result = run("serv")
+
+    assert result.exit_code == 2
+    assert "'serve'" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -82,7 +101,7 @@ def test_defect_keeps_its_traceback(run, monkeypatch, tmp_path):
     def defect(*_arguments, **_more):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(module, "run", defect)
+    monkeypatch.setattr(security_module, "run", defect)
 
     result = run(
         "security-module", "--side", "social", "--key-store", tmp_path, "--socket", tmp_path / "s"
@@ -94,12 +113,10 @@ def test_defect_keeps_its_traceback(run, monkeypatch, tmp_path):
 @pytest.mark.parametrize("status", [0, 3])
 def test_serve_ends_with_the_gateways_status(run, monkeypatch, tmp_path, status):
     """Whoever started the gateway hears how it ended."""
-    from gateway.app import settings
-
     given = []
-    monkeypatch.setattr(settings, "load_settings", lambda file: f"settings of {file.name}")
+    monkeypatch.setattr(serve, "load_settings", lambda file: f"settings of {file.name}")
     monkeypatch.setattr(
-        serving, "serve", lambda what, *, embedded: given.append((what, embedded)) or status
+        serve, "run", lambda what, *, embedded: given.append((what, embedded)) or status
     )
 
     result = run("serve", "--config", tmp_path / "gateway.toml", "--embedded")
@@ -110,11 +127,8 @@ def test_serve_ends_with_the_gateways_status(run, monkeypatch, tmp_path, status)
 
 def test_store_upgrade_tells_the_revisions(run, monkeypatch, tmp_path):
     """From which to which, and a repeated command changes nothing."""
-    from gateway.app import settings
-    from gateway.store import schema
-
-    store = settings.StoreSettings(path=tmp_path / "gateway.db")
-    monkeypatch.setattr(settings, "load_settings", lambda _file: SimpleNamespace(store=store))
+    database = settings.StoreSettings(path=tmp_path / "gateway.db")
+    monkeypatch.setattr(store, "load_settings", lambda _file: SimpleNamespace(store=database))
 
     outputs = [run("store", "upgrade", "--config", "gateway.toml").output for _ in range(2)]
 
@@ -128,7 +142,7 @@ def test_store_upgrade_tells_the_revisions(run, monkeypatch, tmp_path):
 def test_simulator_gets_the_files_of_its_side(run, monkeypatch, tmp_path, name, has_region):
     """A bureau is of a region, a core is not; both speak their own message set."""
     given = []
-    monkeypatch.setattr(process, "run_simulator", given.append)
+    monkeypatch.setattr(simulate, "run_simulator", given.append)
 
     result = run("simulate", name, "--keys", tmp_path / "keys.toml", "--port", 8583)
 
@@ -142,7 +156,7 @@ def test_simulator_gets_the_files_of_its_side(run, monkeypatch, tmp_path, name, 
 @pytest.mark.usefixtures("no_processes")
 def test_run_stays_up_until_it_is_interrupted(run, monkeypatch):
     """The guide is printed first, and an interrupt is the right way to end it."""
-    monkeypatch.setattr(guide, "guide", lambda _ensemble: "the guide")
+    monkeypatch.setattr(running, "guide", lambda _ensemble: "the guide")
 
     result = run("run")
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.app.clock import utc_now
-from gateway.app.keys_command import app, listing
+from gateway.app.commands.keys import app, listing
 from gateway.hsm.ciphers import tdes
 from gateway.hsm.key_block import Header, KeyUse, check_value, unwrap, wrap
 from gateway.hsm.key_material import combine, fresh_key
@@ -230,7 +230,7 @@ def test_ceremony_on_a_terminal_echoes_nothing(tmp_path):
         *("--store", str(tmp_path / "store"), "--side", "social", "--operator", "测试丁"),
         *("create", "--expected", MASTER_VALUE, "--custodian", "甲", "--custodian", "乙"),
     ]
-    code = f"from gateway.app.keys_command import app; app({json.dumps(arguments)})"
+    code = f"from gateway.app.commands.keys import app; app({json.dumps(arguments)})"
     answers = {
         b"Component: ": [part.hex().encode() for part in PARTS],
         b"paper: ": [check_value(Algorithm.AES, part).encode() for part in PARTS],
@@ -299,7 +299,7 @@ def test_approval_comes_within_a_day(keys, monkeypatch):
     keys("generate", *PIN)
     keys.once("rotate", *PIN)
     later = utc_now() + timedelta(days=1, seconds=1)
-    monkeypatch.setattr("gateway.app.keys_command.utc_now", lambda: later)
+    monkeypatch.setattr("gateway.app.commands.keys.utc_now", lambda: later)
 
     assert keys.once("rotate", *PIN, operator="测试丙").startswith("proposed: ")
     assert "version 1 current" in keys.once("rotate", *PIN)

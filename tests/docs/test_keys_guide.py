@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from gateway.app.keys_command import app
+from gateway.app.commands.keys import app
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text("utf-8")
 FILE = re.compile(r"```toml\n# (\S+)\n(.*?)```", re.DOTALL)

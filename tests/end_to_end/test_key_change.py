@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from gateway.app.clock import utc_now
 from gateway.app.command_line import app as gateway
-from gateway.app.keys_command import app
+from gateway.app.commands.keys import app
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.hsm.audit import Actor
 from gateway.hsm.key_custody import custody

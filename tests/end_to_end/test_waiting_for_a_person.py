@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from typer.testing import CliRunner
 
-from gateway.app.operations_command import app
+from gateway.app.commands.operations import app
 
 
 @pytest.fixture(scope="module", name="hasty_town")

@@ -17,6 +17,9 @@ import typer
 
 from gateway.app.ceremony import NO_CEREMONY, Components, Terminal
 from gateway.app.clock import utc_now
+from gateway.app.commands.refusals import in_one_line
+from gateway.app.control import ask, ask_for_key
+from gateway.app.settings import load_settings
 from gateway.hsm.audit import Actor, read_audit
 from gateway.hsm.key_block import check_value
 from gateway.hsm.key_custody import KEY_LIFE, Custody, NewKey, custody
@@ -28,10 +31,11 @@ from gateway.hsm.key_store import open_store
 from gateway.hsm.master_key import MASTER_KEY_BYTES
 from gateway.hsm.private_files import locked, write_private
 from gateway.pinblock.zone import Algorithm, parse_zone
-from gateway.terms.errors import GatewayError, LocalError
+from gateway.terms.errors import LocalError
 from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
 
+_NAME = "gateway keys"
 app = typer.Typer(help="Keys of one side: ceremony, rotation, audit.", no_args_is_help=True)
 
 
@@ -107,7 +111,7 @@ def component(
     length: Annotated[int, typer.Option("--bytes", help="Length of the key.")],
 ) -> None:
     """Draw a component and write it to a file, for its custodian to put on paper."""
-    with _errors():
+    with in_one_line(_NAME):
         part = fresh_key(algorithm, length)
         write_private(file, part.hex().upper() + "\n")
         typer.echo(f"check value {check_value(algorithm, part)}")
@@ -125,7 +129,7 @@ def create(
     ] = None,
 ) -> None:
     """Create a store: its master key is put together from the custodians' components."""
-    with _errors():
+    with in_one_line(_NAME):
         at = _desk(context)
         actor = at.actor
         given = _components(custodian, components, Algorithm.AES)
@@ -154,7 +158,7 @@ def zone(
         "account": account,
         "security_control": security_control,
     }
-    with _errors(), _desk(context).open() as held:
+    with in_one_line(_NAME), _desk(context).open() as held:
         held.declare(parse_zone(values, "zone"))
         typer.echo(f"declared {name}")
 
@@ -174,7 +178,7 @@ def generate(  # noqa: PLR0913 - its options; nobody calls it by position
     exportable: Annotated[bool, typer.Option(help="It may leave until it is activated.")] = False,
 ) -> None:
     """Draw a key, pending."""
-    with _errors(), _desk(context).open() as held:
+    with in_one_line(_NAME), _desk(context).open() as held:
         slot = Slot(zone, purpose)
         _tell(
             held.generate(
@@ -198,7 +202,7 @@ def import_key(  # noqa: PLR0913, PLR0917 - its options; nobody calls it by posi
 ) -> None:
     """Put a key together from the custodians' components, pending."""
     slot = Slot(zone, purpose)
-    with _errors(), _desk(context).open() as held:
+    with in_one_line(_NAME), _desk(context).open() as held:
         algorithm = algorithm or algorithms_of(purpose, held.ledger.zone(zone))[0]
         given = _components(custodian, components, algorithm)
         key = given.key(algorithm, expected)
@@ -216,7 +220,7 @@ def import_block(
     due: _Due = None,
 ) -> None:
     """Take in a key block that the far side made under the zone's KBPK, pending."""
-    with _errors(), _desk(context).open() as held:
+    with in_one_line(_NAME), _desk(context).open() as held:
         block = _text(file)
         _tell(held.take_block(Slot(zone, purpose), block, _due(due), expected))
 
@@ -231,7 +235,7 @@ def import_enciphered(
     due: _Due = None,
 ) -> None:
     """Take in a key that the far side enciphered under the zone's KEK, pending."""
-    with _errors(), _desk(context).open() as held:
+    with in_one_line(_NAME), _desk(context).open() as held:
         try:
             cryptogram = bytes.fromhex(_text(file))
         except ValueError:
@@ -242,7 +246,7 @@ def import_enciphered(
 @app.command(name="export")
 def export_key(context: typer.Context, zone: _Zone, purpose: _Purpose) -> None:
     """Print a pending exportable key as a key block under the zone's KBPK."""
-    with _errors(), _desk(context).open() as held:
+    with in_one_line(_NAME), _desk(context).open() as held:
         typer.echo(held.export_block(Slot(zone, purpose)))
 
 
@@ -252,7 +256,7 @@ def export_key(context: typer.Context, zone: _Zone, purpose: _Purpose) -> None:
 @app.command()
 def rotate(context: typer.Context, zone: _Zone, purpose: _Purpose, config: _Running = None) -> None:
     """Make the pending key current, and have the running gateway take it up."""
-    with _errors():
+    with in_one_line(_NAME):
         with _desk(context).open() as held:
             slot = Slot(zone, purpose)
             pending = held.ledger.find(slot, KeyState.PENDING)
@@ -269,10 +273,7 @@ def change(
     key: Annotated[ChangeableKey, typer.Option(help="Which key of the link's zone.")],
 ) -> None:
     """Have the running gateway ask a far side for a new key, which comes by 0800."""
-    from gateway.app.control import ask_for_key  # noqa: PLC0415 - it brings a reactor along
-    from gateway.app.settings import load_settings  # noqa: PLC0415
-
-    with _errors():
+    with in_one_line(_NAME):
         code = ask_for_key(load_settings(config).beside, link, key)
         typer.echo(f"{link} answered {code}")
         if code != ResponseCode.APPROVED:
@@ -282,7 +283,7 @@ def change(
 @app.command()
 def retire(context: typer.Context, zone: _Zone, purpose: _Purpose, version: _Version) -> None:
     """Destroy a pending or previous key that is not needed any more."""
-    with _errors(), _desk(context).open() as held:
+    with in_one_line(_NAME), _desk(context).open() as held:
         slot = Slot(zone, purpose)
         if _is_agreed(held, slot, version, KeyState.RETIRED):
             held.end(slot, version, KeyState.RETIRED)
@@ -299,7 +300,7 @@ def revoke(
     config: _Running = None,
 ) -> None:
     """Destroy a compromised key at once, in the store and in the running gateway."""
-    with _errors():
+    with in_one_line(_NAME):
         with _desk(context).open() as held:
             slot = Slot(zone, purpose)
             if not _is_agreed(held, slot, version, KeyState.REVOKED):
@@ -312,7 +313,7 @@ def revoke(
 @app.command(name="list")
 def list_keys(context: typer.Context) -> None:
     """List every key that the store has or had."""
-    with _errors():
+    with in_one_line(_NAME):
         at = _desk(context)
         ledger = open_store(at.store, at.side).ledger
         typer.echo("\n".join(listing(ledger, utc_now().date())))
@@ -321,7 +322,7 @@ def list_keys(context: typer.Context) -> None:
 @app.command()
 def audit(context: typer.Context) -> None:
     """Check the audit's chain and print it; keep its last hash outside of this machine."""
-    with _errors():
+    with in_one_line(_NAME):
         at = _desk(context)
         open_store(at.store, at.side)  # an audit that lost its end is found out by the store
         with locked(at.store, for_writing=False):
@@ -420,9 +421,6 @@ def _take_up(config: Path | None) -> None:
     """Have the running gateway take up what was changed, and print what it says."""
     if config is None:
         return  # it is told by SIGHUP
-    from gateway.app.control import ask  # noqa: PLC0415 - it brings a reactor along
-    from gateway.app.settings import load_settings  # noqa: PLC0415
-
     typer.echo("\n".join(ask(load_settings(config).beside, "keys", {})["said"]))
 
 
@@ -431,13 +429,3 @@ def _tell(record: KeyRecord) -> None:
         f"{record.slot} version {record.version} {record.state}, check value {record.check_value}, "
         f"next change {record.change_due}"
     )
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Print an error on purpose as one line; anything else is a defect and keeps its traceback."""
-    try:
-        yield
-    except GatewayError as error:
-        typer.echo(f"gateway keys: {error}", err=True)
-        raise typer.Exit(2) from None

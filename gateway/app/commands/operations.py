@@ -1,15 +1,17 @@
 """The command `gateway operations`: what waits for a person, and how two persons resolve it."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.terms.errors import GatewayError
+from gateway.app.commands.refusals import in_one_line
+from gateway.app.control import ask
+from gateway.app.settings import load_settings
 
+_NAME = "gateway operations"
 app = typer.Typer(help="Operations that wait for a person.", no_args_is_help=True)
 
 
@@ -40,7 +42,7 @@ def list_operations(
 ) -> None:
     """List what waits for a person, oldest first, each with its history."""
     del state  # the only one there is to list
-    with _errors():
+    with in_one_line(_NAME):
         found = _ask(config, {"do": "list", "after": after})["operations"]
         for operation in found:
             _tell(operation)
@@ -56,7 +58,7 @@ def resolve(
     reason: Annotated[str, typer.Option(help="How you know: the far side's letter, no numbers.")],
 ) -> None:
     """Propose what became of an operation; nothing happens before another person approves."""
-    with _errors():
+    with in_one_line(_NAME):
         said = {"operation": operation, "as": outcome.value, "by": by, "reason": reason}
         _tell(_ask(config, {"do": "propose", **said}))
         typer.echo("proposed; another person approves it: gateway operations approve")
@@ -65,15 +67,12 @@ def resolve(
 @app.command()
 def approve(config: _Config, operation: _Operation, outcome: _As, by: _By) -> None:
     """Approve what another person proposed; the operation then goes on from there."""
-    with _errors():
+    with in_one_line(_NAME):
         said = {"operation": operation, "as": outcome.value, "by": by}
         _tell(_ask(config, {"do": "approve", **said}))
 
 
 def _ask(config: Path, question: Mapping[str, str]) -> dict[str, Any]:
-    from gateway.app.control import ask  # noqa: PLC0415 - it brings a reactor along
-    from gateway.app.settings import load_settings  # noqa: PLC0415
-
     return ask(load_settings(config).beside, "manual", question)
 
 
@@ -83,13 +82,3 @@ def _tell(operation: Mapping[str, Any]) -> None:
         rest = {name: value for name, value in fact.items() if name not in {"at", "fact", "trace"}}
         said = " ".join(f"{name}={value}" for name, value in rest.items())
         typer.echo(f"  {fact['at']} {fact['fact']} {said}".rstrip())
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Print an error on purpose as one line; anything else is a defect and keeps its traceback."""
-    try:
-        yield
-    except GatewayError as error:
-        typer.echo(f"gateway operations: {error}", err=True)
-        raise typer.Exit(2) from None

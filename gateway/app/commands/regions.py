@@ -1,7 +1,5 @@
 """`gateway regions`: check a profile, explain one, compare two, count the PINs they refuse."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +9,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gateway.app.clock import LOCAL_ZONE, utc_now
+from gateway.app.commands.refusals import in_one_line
 from gateway.app.specifications import Specifications, read_text, shipped_directory
 from gateway.regions.explanation import Granting, differences, grantings, settings
 from gateway.regions.profile import RegionProfile, parse_profile
 from gateway.regions.vocabulary import Business
-from gateway.terms.errors import GatewayError
 
 _SCREEN_COLUMNS = 160  # a phrase of a seed beside its value
 
@@ -30,7 +28,7 @@ _Directory = Annotated[Path | None, typer.Option("--specifications", help="Your 
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="A region profile, TOML.")]) -> None:
     """Check a profile: every value dated and with its source, no two rules at odds."""
-    with _errors():
+    with in_one_line():
         profile = parse_profile(read_text(file), str(file))
     sources = [each.source for each in settings(profile, profile.days[-1])]
     sources += [grant.source for grant in profile.file.grants]
@@ -49,7 +47,7 @@ def explain(
 ) -> None:
     """Print what a region's profile says on a day, each value with its source."""
     day = _day(on)
-    with _errors():
+    with in_one_line():
         profile = _profile(region, specifications)
     console = _console()
     name = profile.file.name
@@ -69,7 +67,7 @@ def diff(
 ) -> None:
     """Print in what two profiles differ on a day; ends with 1 if they do, as `diff` does."""
     day = _day(on)
-    with _errors():
+    with in_one_line():
         ours, theirs = _profile(one, specifications), _profile(other, specifications)
     table = _table("", ours.region, theirs.region)
     for each in differences(ours, theirs, day):
@@ -88,7 +86,7 @@ def pins(
     from gateway.pinblock.policy import PinHolder, PinList  # noqa: PLC0415
     from gateway.pinblock.share import share  # noqa: PLC0415
 
-    with _errors():
+    with in_one_line():
         operators = read_pin_list(pin_list) if pin_list else PinList()
         catalogue = Specifications(shipped_directory()).catalogue(regions or ())
     profiles = {each.profile.region: each.profile for each in catalogue.agencies.values()}
@@ -148,12 +146,3 @@ def _days(profile: RegionProfile) -> str:
 
 def _date(day: date | None) -> str:
     return f"{day:%Y-%m-%d}" if day else ""
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except GatewayError as error:
-        typer.echo(f"gateway: {error}", err=True)
-        raise typer.Exit(2) from None

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.terms.errors import GatewayError
+from gateway.app.commands.refusals import in_one_line
+from gateway.app.control import announce_day
+from gateway.app.settings import load_settings
 from gateway.terms.response_codes import ResponseCode
 
 app = typer.Typer(help="Links of the running gateway.", no_args_is_help=True)
@@ -24,13 +26,7 @@ def cut_over(
     day: Annotated[str, typer.Option(help="The new business day, MMDD.")],
 ) -> None:
     """Tell a far side that the business day changes (0800, DE 70 = 201)."""
-    from gateway.app.control import announce_day  # noqa: PLC0415 - it brings a reactor along
-    from gateway.app.settings import load_settings  # noqa: PLC0415
-
-    try:
+    with in_one_line("gateway links"):
         code = announce_day(load_settings(config).beside, link, day)
-    except GatewayError as error:
-        typer.echo(f"gateway links: {error}", err=True)
-        raise typer.Exit(2) from None
     typer.echo(f"{link} answered {code}")
     raise typer.Exit(0 if code == ResponseCode.APPROVED else 1)

@@ -1,0 +1,45 @@
+"""`gateway bench`: what costs how much on this machine."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.app.bench import codec, links, module, operations, store
+from gateway.app.bench.figures import Figure, to_json, to_markdown
+from gateway.app.commands.refusals import in_one_line
+
+
+class BenchName(StrEnum):
+    """Something that `gateway bench` measures."""
+
+    CODEC = "codec"
+    LINKS = "links"
+    MODULE = "module"
+    OPERATIONS = "operations"
+    STORE = "store"
+
+
+app = typer.Typer()
+
+
+@app.command()
+def bench(
+    names: Annotated[list[BenchName] | None, typer.Argument(help="What to measure; all.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures there as JSON too.")] = None,
+) -> None:
+    """Measure on this machine, in about two minutes, and print a Markdown table."""
+    measures: Mapping[BenchName, Callable[[], list[Figure]]] = {
+        BenchName.CODEC: codec.measure,
+        BenchName.LINKS: links.measure,
+        BenchName.MODULE: module.measure,
+        BenchName.OPERATIONS: operations.measure,
+        BenchName.STORE: store.measure,
+    }
+    with in_one_line():
+        figures = [figure for name in names or BenchName for figure in measures[name]()]
+        typer.echo(to_markdown(figures))
+        if json is not None:
+            json.write_text(to_json(figures), encoding="utf-8")
