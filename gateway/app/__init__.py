@@ -11,6 +11,7 @@ module            holds
 ``dialogue``      drafts to messages and answers to events, in a link's message set
 ``ports``         what the conductor needs of others
 ``cargo``         what an operation's messages are written from
+``futures``       what calls back settles a future, unless nobody waits
 ``conductor``     decide, record, act: the one place that carries decisions out
 ``outcomes``      opens operations and waits for them as long as is decent
 ``service``       what the HTTP room asks of the gateway

@@ -22,6 +22,7 @@ from pathlib import Path
 import httpx
 import structlog
 
+from gateway.app.futures import resolve
 from gateway.app.ports import Recorder
 from gateway.app.settings import CallbackSettings, ChannelSettings
 from gateway.app.turns import Reader
@@ -205,16 +206,7 @@ class Courier:
 
     async def _make_durable(self, record: NoticeRecord) -> None:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def done(error: Exception | None) -> None:
-            if written.done():
-                return
-            if error is None:
-                written.set_result(None)
-            else:
-                written.set_exception(error)
-
-        self._journal.submit(Unit(records=(record,)), done)
+        self._journal.submit(Unit(records=(record,)), resolve(written))
         await written
 
     def _count(self, outcome: Outcome, notice: Notice, why: str) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.app.futures import resolve
 from gateway.iso8583.key_change import ChangedKey
 from gateway.terms.errors import LocalError, PeerError, SpecificationError, Unavailable
 
@@ -114,7 +115,7 @@ def cut_over_desk(links: Mapping[str, ManagedLink]) -> Desk:
 
 async def _heard(say: Callable[[Callable[[str], None]], None]) -> Answer:
     heard: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    say(heard.set_result)
+    say(resolve(heard))
     code = await heard
     if not code:
         raise Unavailable("the far side did not answer, or the link is down")

@@ -7,7 +7,7 @@ from datetime import datetime
 from gateway.app.cargo import Cargo
 from gateway.app.conductor import Conductor
 from gateway.app.control import Answer, Question
-from gateway.app.outcomes import resolve
+from gateway.app.futures import resolve
 from gateway.app.ports import Recorder
 from gateway.app.turns import Reader
 from gateway.linking.kinds import PLANS

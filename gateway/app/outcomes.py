@@ -1,12 +1,12 @@
 """Opens operations and waits for their outcomes as long as is decent, whoever asked for them."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from gateway.app.cargo import Cargo
 from gateway.app.conductor import Conductor
+from gateway.app.futures import resolve
 from gateway.app.identifiers import Identifiers
 from gateway.app.turns import Reader
 from gateway.operations import life
@@ -17,8 +17,6 @@ from gateway.store.unit import KeyUsed, Unit
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import OperationId
 from gateway.terms.refusals import Refusal
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +145,6 @@ class Outcomes:
         if known is None:
             raise RequestRefused(Refusal.OVERLOADED)
         return known
-
-
-def resolve(future: asyncio.Future[T]) -> Callable[[T | Exception], None]:
-    """Make the call that settles a future with a result or an error, unless nobody waits."""
-
-    def settle(outcome: T | Exception) -> None:
-        if future.done():
-            return
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
-
-    return settle
 
 
 def _for_operation(records: tuple[object, ...], operation: OperationId) -> tuple[object, ...]:

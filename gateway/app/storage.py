@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 import structlog
 
+from gateway.app.futures import resolve
 from gateway.app.settings import NodeSettings, RetentionSettings, Settings, StoreSettings
 from gateway.app.traces import TraceNumbers
 from gateway.linking.kinds import EXCHANGES
@@ -78,12 +79,9 @@ class Storage:
 
     async def run(self, chore: Chore[T]) -> T:
         """Give what a chore gives; raises as `Journal.run` and what it tells do."""
-        ran: asyncio.Future[T | Exception] = self._loop.create_future()
-        self.journal.run(chore, ran.set_result)
-        outcome = await ran
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        ran: asyncio.Future[T] = self._loop.create_future()
+        self.journal.run(chore, resolve(ran))
+        return await ran
 
     async def traces(self, link: str, terminal: str) -> TraceNumbers:
         """Give a link's trace numbers with their first block reserved."""
@@ -92,11 +90,9 @@ class Storage:
             self.journal.run(partial(reserve, name=name, size=size), done)
 
         traces = TraceNumbers(f"stan/{link}", reserved, terminal)
-        filled: asyncio.Future[Exception | None] = self._loop.create_future()
-        traces.refill(filled.set_result)
-        error = await filled
-        if error is not None:
-            raise error
+        filled: asyncio.Future[None] = self._loop.create_future()
+        traces.refill(resolve(filled))
+        await filled
         return traces
 
     async def resume_own(self, resume: Resume) -> int:

@@ -39,7 +39,9 @@ _POSTGRESQL_REFUSALS = (
     "40",  # serialization failure, deadlock
     "53",  # disk full, out of memory, too many connections
     "55P03",  # lock not available
+    "57014",  # canceled: a statement's time was over, or an administrator ended it
     "57P03",  # cannot connect now
+    "58030",  # the server's disk failed a read or a write; after a sync that failed it ends itself
 )
 
 

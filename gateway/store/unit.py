@@ -213,7 +213,9 @@ class Batch:
         table = tables.cards if isinstance(kept, CardRecord) else tables.accounts
         where = table.c.link == kept.link.value
         found = connection.execute(select(table.c.sealed).where(where).with_for_update())
-        sealed = found.scalar_one()
+        sealed = found.scalar_one_or_none()
+        if sealed is None:
+            raise Changed("what both sides kept of the link is gone")
         values: dict[str, bytes] = {}
         if isinstance(kept, CardRecord):
             card = social.keep(self._sealer.open_card(kept.link, sealed), kept)

@@ -1,6 +1,7 @@
 """The store as the event loop sees it: old rows go, dead nodes are followed, failures are told."""
 
 import asyncio
+import threading
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -97,6 +98,26 @@ def test_what_need_not_be_kept_any_more_goes_by_itself(embedded, monkeypatch):
         return await storage.read(lambda queries: queries.key("online-bank", "young"))
 
     assert in_loop(main) is not None
+
+
+@pytest.mark.parametrize("kind", ["chore", "trace numbers"])
+def test_whoever_stopped_waiting_for_the_journal_is_not_told(embedded, kind):
+    """A task that was cancelled while the journal was at work leaves no error behind."""
+    may_go_on, errors = threading.Event(), []
+
+    async def main(open_):
+        storage = open_(embedded)
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: errors.append(what))
+        storage.journal.run(lambda _: may_go_on.wait(10), lambda _: None)
+        work = storage.run(lambda _: 1) if kind == "chore" else storage.traces("core", "TERM0001")
+        waiting = asyncio.create_task(work)
+        await asyncio.sleep(0)  # it has asked
+        waiting.cancel()
+        may_go_on.set()
+        return await storage.run(lambda _: 2)
+
+    assert in_loop(main) == 2
+    assert errors == []
 
 
 def test_a_dead_node_is_followed_by_another(shared, monkeypatch):

@@ -30,6 +30,8 @@ FATES = {
     "damaged": (sqlite_error("SQLITE_CORRUPT"), Fate.BROKEN),
     "server full": (postgresql_error("53100"), Fate.REFUSED),
     "read-only": (postgresql_error("25006"), Fate.REFUSED),
+    "took too long": (postgresql_error("57014"), Fate.REFUSED),
+    "server's disk fails": (postgresql_error("58030"), Fate.REFUSED),
     "deadlock": (postgresql_error("40P01"), Fate.REFUSED),
     "lost": (postgresql_error("57P01", invalidated=True), Fate.UNCERTAIN),
     "no such table": (postgresql_error("42P01"), Fate.BROKEN),

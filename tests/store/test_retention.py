@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from gateway.linking.link import LinkChanged, LinkState
 from gateway.operations.facts import OperationKind, OperationState, Settled
+from gateway.operations.notice import Notice, NoticeGivenUp
 from gateway.operations.operation import evolve
 from gateway.store import tables
 from gateway.store.retention import STEP_MAX, Horizon, purge
@@ -114,6 +115,23 @@ def test_an_ended_link_stays_while_one_of_its_operations_does(store, record, hor
     purge_all(store, horizon)
 
     assert count(store, tables.links) == 1
+
+
+@pytest.mark.parametrize("is_given_up", [True, False])
+def test_a_notice_goes_with_the_operations_of_its_time(store, record, horizon, is_given_up):
+    """Given up, or of a channel that is told no more, so that nobody gives it up."""
+    operation = record.operation(1)
+    old, young = (
+        Notice(f"msg_{days}", "online-bank", operation.id, "{}", at, at)
+        for days, at in ((0, record.now), (2, record.now + OLD))
+    )
+    store.keep(old, young)
+    if is_given_up:
+        store.keep(NoticeGivenUp(old.id, 9), NoticeGivenUp(young.id, 9))
+
+    purge_all(store, horizon)
+
+    assert count(store, tables.notices) == 1
 
 
 def test_each_step_is_bounded(store, record, horizon):

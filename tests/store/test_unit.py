@@ -132,3 +132,16 @@ def test_a_pin_session_is_spent_once(store, record, is_one_batch):
     outcomes = [error for batch in batches for error in store.write(*batch)]
 
     assert [type(error) for error in outcomes] == [type(None), Conflict]
+
+
+@pytest.mark.parametrize("kept", ["holder", "owner"])
+def test_what_is_learnt_of_a_link_that_is_gone_stands_nowhere(store, record, kept):
+    """It fails alone, and the journal goes on with what else there is."""
+    link = record.link_id(1)
+    learnt = {"holder": HolderKept(link, record.holder), "owner": OwnerKept(link, record.owner)}
+    other = record.operation(2)
+
+    told = store.write(Unit(records=(learnt[kept],)), Unit((Progress(other, 0),)))
+
+    assert [type(error) for error in told] == [Conflict, type(None)]
+    assert store.read(lambda queries: queries.operation(other.id)) == other
