@@ -10,28 +10,40 @@ from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher,
 from cryptography.hazmat.primitives.ciphers.algorithms import AES, SM4
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
+from gateway.pinblock.formats import Octets
 from gateway.pinblock.zone import Algorithm
 
 _DES_KEY_BYTES = 8
 
 
 class KeptCipher:
-    """One key in ECB mode; `encrypt` and `decrypt` take whole blocks of `block_bytes`."""
+    """One key in ECB mode; `encrypt` and `decrypt` take whole blocks of `block_bytes`.
 
-    __slots__ = ("_decryptor", "_encryptor", "block_bytes")
+    `encrypt_block` and `decrypt_block_into` take just one, and leave it to the caller that it is.
+    """
+
+    __slots__ = (
+        "_decryptor",
+        "_encryptor",
+        "block_bytes",
+        "decrypt_block_into",
+        "encrypt_block",
+    )
 
     def __init__(self, algorithm: CipherAlgorithm, block_bytes: int) -> None:
         cipher = Cipher(algorithm, ECB())  # noqa: S305 - PIN blocks and check values are ECB
         self._encryptor = cipher.encryptor()
         self._decryptor = cipher.decryptor()
+        self.encrypt_block = self._encryptor.update
+        self.decrypt_block_into = self._decryptor.update_into
         self.block_bytes = block_bytes
 
-    def encrypt(self, block: bytes | bytearray) -> bytes:
+    def encrypt(self, block: Octets) -> bytes:
         """Encipher whole blocks; raises `ValueError` otherwise."""
         self._check(block)
         return self._encryptor.update(block)
 
-    def decrypt(self, block: bytes | bytearray) -> bytearray:
+    def decrypt(self, block: Octets) -> bytearray:
         """Decipher whole blocks into a buffer of the caller's; raises `ValueError` otherwise."""
         self._check(block)
         # The library asks for room for one block more, less a byte, whatever the mode.
@@ -40,7 +52,7 @@ class KeptCipher:
         del clear[len(block) :]
         return clear
 
-    def _check(self, block: bytes | bytearray) -> None:
+    def _check(self, block: Octets) -> None:
         # A part of a block would stay in the kept context and spoil every later call.
         if len(block) % self.block_bytes:
             raise ValueError(f"data must be whole blocks of {self.block_bytes} bytes")

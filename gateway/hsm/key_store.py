@@ -39,6 +39,7 @@ from gateway.hsm.key_purpose import (
 )
 from gateway.hsm.master_key import read_master_key
 from gateway.hsm.private_files import locked, read_private
+from gateway.pinblock.translator import Translate, translator
 from gateway.pinblock.zone import Algorithm, Zone
 from gateway.terms.errors import LocalError, SpecificationError
 from gateway.terms.sides import PinPurpose, Side
@@ -125,6 +126,7 @@ class KeyStore:
             for held in self._in(KeyState.CURRENT)
             if held.record.purpose in {KeyPurpose.PIN, KeyPurpose.CHANNEL_PIN}
         }
+        self._translators: dict[tuple[str, str], Translate] = {}  # as many as pairs of zones
         opening = [held for held in keys if held.record.purpose is KeyPurpose.ENVELOPE]
         # The current one of a purpose before its predecessors; a pending one opens nothing yet.
         opening.sort(key=lambda held: held.record.version, reverse=True)
@@ -181,6 +183,15 @@ class KeyStore:
     def channel_cipher(self, zone_name: str) -> tuple[Zone, KeptCipher]:
         """Give a zone and the key of its channel's PIN pads; raises as `pin_cipher`."""
         return self._pin(Slot(zone_name, KeyPurpose.CHANNEL_PIN))
+
+    def translator(self, channel_name: str, zone_name: str) -> Translate:
+        """Give what makes a channel's PIN blocks a zone's; raises as `translator`, `pin_cipher`."""
+        source, target = self.channel_cipher(channel_name), self.pin_cipher(zone_name)
+        found = self._translators.get((channel_name, zone_name))
+        if found is None:
+            found = translator(*source, *target)
+            self._translators[channel_name, zone_name] = found
+        return found
 
     def mac_key(self, zone_name: str) -> HeldKey:
         """Give a zone's MAC key; raises `LocalError` for a zone without one."""

@@ -40,6 +40,7 @@ REFUSALS_MAX = 10
 REFUSALS_SECONDS = 3_600.0
 REFUSED_CARDS_MAX = 100_000
 
+_CANNOT_BIND = "security module: the zone cannot bind this account"
 _NO_LIST = PinList()
 _REFUSALS = {
     PinVerdict.FORMAT: PinRefusal.FORMAT,
@@ -97,8 +98,8 @@ class SoftModule:
         """
         if attempt.refusal is not None:
             return attempt.refusal
-        request = attempt.request
-        return self._attempt(request, attempt.now, lambda: _opened(attempt))
+        card, now = attempt.request.card, attempt.now
+        return self._attempt(card, now, lambda: self._judged_and_enciphered(attempt))
 
     def translate_pin(self, request: TranslatePin) -> EncipheredPin | PinRefusal:
         """Decipher a PIN pad's block, judge the PIN and encipher it for the zone, or refuse it.
@@ -106,7 +107,7 @@ class SoftModule:
         A block is tried for one card, zone and holder only, else answers would tell its PIN bit
         by bit. Raises `LocalError` as `set_pin`, and `ForbiddenTranslation`.
         """
-        channel, cipher = self._store.channel_cipher(request.channel)
+        channel, _ = self._store.channel_cipher(request.channel)
         zone, _ = self._store.pin_cipher(request.zone)
         ends = (_bound(channel, request), _bound(zone, request))
         check_translation(*ends)
@@ -118,8 +119,7 @@ class SoftModule:
             return PinRefusal.SESSION
         if not self._tried.allows(request.block, _circumstances(request), now):
             return PinRefusal.SESSION
-        account = _bound(channel, request).account
-        return self._attempt(request, now, lambda: channel.decipher(cipher, request.block, account))
+        return self._attempt(request.card, now, lambda: self._judged_and_translated(request))
 
     def mac_key(self, zone_name: str) -> SessionMacKey:
         """Give a zone's MAC key; raises `LocalError` for an unknown zone."""
@@ -170,21 +170,22 @@ class SoftModule:
         return self._burnt.burn(f"session {session}", now)
 
     def _attempt(
-        self, request: SetPin | TranslatePin, now: float, clear_pin: Callable[[], bytearray]
+        self, card: str, now: float, work: Callable[[], EncipheredPin | PinRefusal]
     ) -> EncipheredPin | PinRefusal:
-        if not self._refused.allows(request.card, now):
+        if not self._refused.allows(card, now):
             return PinRefusal.RATE_LIMITED
-        answer = self._judged_and_enciphered(request, clear_pin)
+        answer = work()
         if isinstance(answer, PinRefusal):
-            self._refused.count(request.card)
+            self._refused.count(card)
         return answer
 
-    def _judged_and_enciphered(
-        self, request: SetPin | TranslatePin, clear_pin: Callable[[], bytearray]
-    ) -> EncipheredPin | PinRefusal:
+    def _judged_and_enciphered(self, attempt: "PinAttempt") -> EncipheredPin | PinRefusal:
+        request = attempt.request
+        if attempt.sealed is None:
+            return PinRefusal.ENVELOPE
         try:
-            pin = clear_pin()
-        except (EnvelopeRefused, MalformedPinBlock):
+            pin = open_payload(attempt.sealed, request.nonce)
+        except EnvelopeRefused:
             return PinRefusal.ENVELOPE
         try:
             judgement = judge(pin, request.policy, request.holder, self._operators)
@@ -194,6 +195,26 @@ class SoftModule:
         finally:
             wipe(pin)
 
+    def _judged_and_translated(self, request: TranslatePin) -> EncipheredPin | PinRefusal:
+        zone, _ = self._store.pin_cipher(request.zone)
+        translate = self._store.translator(request.channel, request.zone)
+        judgement = Judgement(PinVerdict.FORMAT)
+
+        def accepts(pin: bytearray) -> bool:
+            nonlocal judgement
+            judgement = judge(pin, request.policy, request.holder, self._operators)
+            return judgement.verdict is PinVerdict.ACCEPTED
+
+        try:
+            block = translate(request.block, request.account, os.urandom(FILL_BYTES), accepts)
+        except MalformedPinBlock:
+            return PinRefusal.ENVELOPE
+        except ValueError:
+            raise BadRequest(_CANNOT_BIND) from None
+        if block is None:
+            return _REFUSALS[judgement.verdict]
+        return EncipheredPin(block, zone.security_control_information, judgement.advice)
+
     def _agreed(self, request: SetPin, now: float) -> SealedPayload:
         key = self._store.envelope_key(request.purpose, request.kid)
         # A purpose without a key here is a PIN of the other side.
@@ -201,17 +222,12 @@ class SoftModule:
             raise EnvelopeRefused
         return agree_on(request.envelope, key)
 
-    def _encipher(
-        self, request: SetPin | TranslatePin, pin: bytearray, judgement: Judgement
-    ) -> EncipheredPin:
+    def _encipher(self, request: SetPin, pin: bytearray, judgement: Judgement) -> EncipheredPin:
         zone, cipher = self._store.pin_cipher(request.zone)
-        account = request.account
-        if isinstance(request, TranslatePin):
-            account = _bound(zone, request).account
         try:
-            block = zone.encipher(cipher, pin, account, os.urandom(FILL_BYTES))
+            block = zone.encipher(cipher, pin, request.account, os.urandom(FILL_BYTES))
         except ValueError:
-            raise BadRequest("security module: the zone cannot bind this account") from None
+            raise BadRequest(_CANNOT_BIND) from None
         return EncipheredPin(block, zone.security_control_information, judgement.advice)
 
 
@@ -222,12 +238,6 @@ class PinAttempt(NamedTuple):
     now: float
     sealed: SealedPayload | None
     refusal: PinRefusal | None
-
-
-def _opened(attempt: PinAttempt) -> bytearray:
-    if attempt.sealed is None:
-        raise EnvelopeRefused
-    return open_payload(attempt.sealed, attempt.request.nonce)
 
 
 def _is_in_time(request: SetPin | TranslatePin, now: float) -> bool:

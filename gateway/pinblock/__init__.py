@@ -8,6 +8,7 @@ module           holds
 ``policy``       which PINs a region refuses, and whether as trivial or as personal
 ``share``        how many of all PINs a policy refuses
 ``translation``  which blocks may become which
+``translator``   blocks of one zone made into blocks of another
 ===============  ========================================================================
 
 A clear PIN is a `bytearray` of ASCII digits, so that its owner can overwrite it (`formats.wipe`).

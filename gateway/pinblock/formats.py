@@ -9,7 +9,7 @@ because an answer that says which check failed is an oracle on the PIN.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,6 +21,7 @@ PIN_DIGITS_MAX = 12
 ACCOUNT_DIGITS_MIN = 13  # formats 0 and 3: twelve digits and the check digit after them
 ACCOUNT_DIGITS_MAX = 19  # ISO/IEC 7812-1
 FILL_BYTES = 8  # of chance that any format takes at most
+LETTER_NIBBLES = range(0xA, 0x10)  # what format 3 fills up with
 
 _ZERO = ord("0")
 _LOW_NIBBLE = 0x0F
@@ -61,11 +62,19 @@ class BlockCipher(Protocol):
     def block_bytes(self) -> int:
         """Size of a block in bytes."""
 
-    def encrypt(self, block: bytes | bytearray) -> bytes:
+    def encrypt(self, block: Octets) -> bytes:
         """Encipher whole blocks."""
 
     def decrypt(self, block: bytes | bytearray) -> bytearray:
         """Decipher whole blocks into a buffer that is the caller's to overwrite."""
+
+    @property
+    def encrypt_block(self) -> Callable[[Octets | memoryview], bytes]:
+        """Encipher just one block; that it is one is for the caller to know."""
+
+    @property
+    def decrypt_block_into(self) -> Callable[[Octets, bytearray], int]:
+        """Decipher just one block into a buffer of two blocks less a byte; else as above."""
 
 
 class MalformedPinBlock(PeerError):
@@ -118,11 +127,11 @@ def build(format_: PinBlockFormat, pin: Octets, account: str, fill: bytes) -> by
     """Build the clear block of every format but 4, which never exists in clear as a whole."""
     match format_:
         case PinBlockFormat.ISO_0:
-            return _bound(_pin_field(0, pin, bytearray(_ALL_F * 8)), account)
+            return _bound(_pin_field(0, pin, fill_field(format_, fill)), account)
         case PinBlockFormat.ISO_1:
-            return _pin_field(1, pin, bytearray(fill[:8]))
+            return _pin_field(1, pin, fill_field(format_, fill))
         case PinBlockFormat.ISO_3:
-            return _bound(_pin_field(3, pin, _letters(fill)), account)
+            return _bound(_pin_field(3, pin, fill_field(format_, fill)), account)
         case PinBlockFormat.SM4_PAN:
             return _bound(_sm4_pin_field(pin), account)
         case PinBlockFormat.SM4_NO_PAN:
@@ -149,6 +158,19 @@ def parse(format_: PinBlockFormat, clear: bytearray, account: str) -> bytearray:
             return _checked_pin(_FIELD_SM4, clear)
         case PinBlockFormat.ISO_4:
             raise ValueError("format 4 has no clear block (ISO 9564-1, 9.4.2)")
+
+
+def fill_field(format_: PinBlockFormat, fill: bytes) -> bytearray:
+    """Give the 8 bytes that a PIN of format 0, 1 or 3 is written over; `fill` is chance."""
+    match format_:
+        case PinBlockFormat.ISO_0:
+            return bytearray(_ALL_F * 8)
+        case PinBlockFormat.ISO_1:
+            return bytearray(fill[:8])
+        case PinBlockFormat.ISO_3:
+            return _letters(fill)
+        case _:
+            raise ValueError("only formats 0, 1 and 3 are written over eight bytes")
 
 
 def account_field(account: str) -> bytes:
@@ -208,8 +230,8 @@ def _check_pin(pin: Octets) -> None:
 
 
 def _check_account(account: str, digits_min: int) -> None:
-    right_length = digits_min <= len(account) <= ACCOUNT_DIGITS_MAX
-    if not (right_length and account.isascii() and account.isdigit()):
+    digits = len(account) if account.isascii() and account.isdigit() else 0
+    if not digits_min <= digits <= ACCOUNT_DIGITS_MAX:
         raise ValueError(f"account must be {digits_min} to {ACCOUNT_DIGITS_MAX} decimal digits")
 
 
@@ -283,7 +305,7 @@ def _checked_pin(layout: re.Pattern[bytes], field: bytearray | memoryview) -> by
 # ---------------------------------------------------------------- layouts
 
 
-_LETTER_PAIRS = bytes(high << 4 | low for high in range(0xA, 0x10) for low in range(0xA, 0x10))
+_LETTER_PAIRS = bytes(high << 4 | low for high in LETTER_NIBBLES for low in LETTER_NIBBLES)
 _DIGIT_PAIRS = bytes(high << 4 | low for high in range(10) for low in range(10))
 _LENGTHS = range(PIN_DIGITS_MIN, PIN_DIGITS_MAX + 1)
 # Number of digits by the first byte of a PIN field that has the right form.
@@ -321,7 +343,7 @@ def _heads(control: int) -> tuple[int, ...]:
 
 _FIELD_0 = _layout(_heads(0), 8, (0xF,))
 _FIELD_1 = _layout(_heads(1), 8, range(16))
-_FIELD_3 = _layout(_heads(3), 8, range(0xA, 0x10))
+_FIELD_3 = _layout(_heads(3), 8, LETTER_NIBBLES)
 _FIELD_SM4 = _layout((*range(4, 10), 0x10, 0x11, 0x12), 16, (0xF,))
 # The random half of format 4 is not looked at.
 _FIELD_4 = _layout(_heads(4), 8, (0xA,))

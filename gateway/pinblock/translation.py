@@ -33,11 +33,16 @@ def check_translation(source: BoundFormat, target: BoundFormat) -> None:
     for end in (source, target):
         if end.format.binds_account is not bool(end.account):
             raise ForbiddenTranslation("an account must be given exactly when the format binds one")
-    if source.format is PinBlockFormat.SM4_NO_PAN:
+    check_formats(source.format, target.format)
+    if source.account and source.account != target.account:
+        raise ForbiddenTranslation("the account that a block is bound to does not change")
+
+
+def check_formats(source: PinBlockFormat, target: PinBlockFormat) -> None:
+    """Raise `ForbiddenTranslation` unless blocks may be translated for one account."""
+    if source is PinBlockFormat.SM4_NO_PAN:
         # Neither account nor chance is in it, as in format 2: a block seen once can stand in for
         # another. The table, older than this form, permits nothing from format 2.
         raise ForbiddenTranslation("a block without account and chance is not translated")
-    if source.format.binds_account and not target.format.binds_account:
+    if source.binds_account and not target.binds_account:
         raise ForbiddenTranslation("a block that binds an account stays bound to it")
-    if source.account and source.account != target.account:
-        raise ForbiddenTranslation("the account that a block is bound to does not change")

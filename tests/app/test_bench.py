@@ -221,5 +221,6 @@ def test_module_is_measured_in_the_process_and_through_its_socket():
         ("µs/call", False),
         ("MACs/s", True),
         ("blocks/s", True),
+        ("blocks/s", True),
     ]
     assert all(figure.value > 0 for figure in figures if figure.unit != "µs/call")

@@ -17,7 +17,7 @@ from gateway.hsm.pin_protocol import (
 )
 from gateway.hsm.protocol import BadRequest
 from gateway.hsm.soft_module import REFUSALS_MAX, SESSION_SECONDS_MAX, SoftModule
-from gateway.pinblock.policy import PinHolder, PinPolicy
+from gateway.pinblock.policy import PinHolder, PinPolicy, judge
 from gateway.pinblock.translation import ForbiddenTranslation
 from gateway.terms.errors import LocalError
 from gateway.terms.sides import Side
@@ -182,16 +182,12 @@ def test_card_is_limited_over_both_ways_in(module, from_pad):
 def test_pin_is_wiped_whatever_came_of_it(module, from_pad, monkeypatch, pin):
     """The buffer in which the PIN was clear holds zeros when the call is over."""
     request, buffers = from_pad(pin=pin), []
-    attempt = module._attempt
 
-    def watched(request, now, clear_pin):
-        def clear():
-            buffers.append(clear_pin())
-            return buffers[-1]
+    def watched(clear, *others):
+        buffers.append(clear)
+        return judge(clear, *others)
 
-        return attempt(request, now, clear)
-
-    monkeypatch.setattr(SoftModule, "_attempt", staticmethod(watched))
+    monkeypatch.setattr("gateway.hsm.soft_module.judge", watched)
 
     module.translate_pin(request)
 
