@@ -119,7 +119,7 @@ async def link(service: GatewayService, call: Call) -> Response:
 async def apply(service: GatewayService, call: Call) -> Response:
     """Apply for a first card."""
     command = call.body_as(ApplicationBody).command()
-    return _reply(await service.apply(call.caller, call.idempotency_key, command), call)
+    return _reply(await service.card_life.apply(call.caller, call.idempotency_key, command), call)
 
 
 async def read_link(service: GatewayService, call: Call) -> Response:
@@ -162,7 +162,7 @@ def asking(resource: Resource) -> Handler:
 
     async def ask(service: GatewayService, call: Call) -> Response:
         link_id = call.path_id("link", LinkId)
-        return _reply(await service.ask(call.caller, link_id, resource.kind), call)
+        return _reply(await service.card_life.ask(call.caller, link_id, resource.kind), call)
 
     return _named(ask, resource)
 
@@ -175,7 +175,9 @@ def carrying_out(resource: Resource) -> Handler:
         plain = BusinessCommand(words=resource.words)
         command = call.body.command() if isinstance(call.body, BusinessBody) else plain
         kind = resource.kind
-        return _reply(await service.carry_out(call.caller, key, link_id, kind, command), call)
+        return _reply(
+            await service.card_life.carry_out(call.caller, key, link_id, kind, command), call
+        )
 
     return _named(carry_out, resource)
 
@@ -198,13 +200,13 @@ async def read_operation(service: GatewayService, call: Call) -> Response:
 
 async def voucher(service: GatewayService, call: Call) -> Response:
     """Give the voucher of a business that was done."""
-    view = await service.voucher(call.caller, call.path_id("operation", OperationId))
+    view = await service.card_life.voucher(call.caller, call.path_id("operation", OperationId))
     return _json(_VOUCHER.dump_json(view, exclude_none=True))
 
 
 async def voucher_to_print(service: GatewayService, call: Call) -> Response:
     """Give the voucher as a page to print."""
-    view = await service.voucher(call.caller, call.path_id("operation", OperationId))
+    view = await service.card_life.voucher(call.caller, call.path_id("operation", OperationId))
     headers = {"Content-Security-Policy": "default-src 'none'"}
     return Response(voucher_page(view), headers=headers, media_type=HTML_MEDIA_TYPE)
 
@@ -212,7 +214,7 @@ async def voucher_to_print(service: GatewayService, call: Call) -> Response:
 async def verify_voucher(service: GatewayService, call: Call) -> Response:
     """Tell whether a voucher is genuine."""
     body = call.body_as(VoucherBody)
-    genuine = service.is_genuine(body.operation, body.verification_code)
+    genuine = service.card_life.is_genuine(body.operation, body.verification_code)
     return _json(_VERIFICATION.dump_json(VerificationView(genuine)))
 
 

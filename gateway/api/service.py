@@ -285,6 +285,37 @@ class PublicKey:
     not_after: Annotated[datetime, Field(description="Do not use the key after this instant.")]
 
 
+class CardLifeService(Protocol):
+    """What HTTP asks of the life of a card; it raises as `GatewayService` does."""
+
+    async def apply(self, caller: Caller, key: IdempotencyKey, command: ApplyCommand) -> Reply:
+        """Apply for a first card; the link that the answer names is that of the application."""
+        ...
+
+    async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:
+        """Ask a far side about a card or an account; nothing is changed by it."""
+        ...
+
+    async def carry_out(
+        self,
+        caller: Caller,
+        key: IdempotencyKey,
+        link: LinkId,
+        kind: OperationKind,
+        command: BusinessCommand,
+    ) -> Reply:
+        """Carry out a business in the life of a card."""
+        ...
+
+    async def voucher(self, caller: Caller, operation: OperationId) -> VoucherView:
+        """Give the voucher of a business that was done; `IN_PROGRESS` while it is not."""
+        ...
+
+    def is_genuine(self, operation: OperationId, verification_code: str) -> bool:
+        """Tell whether a verification code is that of an operation's voucher."""
+        ...
+
+
 class GatewayService(Protocol):
     """What HTTP asks of the gateway.
 
@@ -293,6 +324,11 @@ class GatewayService(Protocol):
     raise it with `IDEMPOTENCY_KEY_REUSED`, `IN_PROGRESS`, `OVERLOADED`. `Unavailable` says that
     nothing was changed and is answered as `OVERLOADED`.
     """
+
+    @property
+    def card_life(self) -> CardLifeService:
+        """The businesses in the life of a card."""
+        ...
 
     def agencies(self) -> tuple[AgencyView, ...]:
         """List the institutions served."""
@@ -330,33 +366,6 @@ class GatewayService(Protocol):
         self, caller: Caller, key: IdempotencyKey, command: ActivateCommand
     ) -> Reply:
         """Activate the account of a link."""
-        ...
-
-    async def apply(self, caller: Caller, key: IdempotencyKey, command: ApplyCommand) -> Reply:
-        """Apply for a first card; the link that the answer names is that of the application."""
-        ...
-
-    async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:
-        """Ask a far side about a card or an account; nothing is changed by it."""
-        ...
-
-    async def carry_out(
-        self,
-        caller: Caller,
-        key: IdempotencyKey,
-        link: LinkId,
-        kind: OperationKind,
-        command: BusinessCommand,
-    ) -> Reply:
-        """Carry out a business in the life of a card."""
-        ...
-
-    async def voucher(self, caller: Caller, operation: OperationId) -> VoucherView:
-        """Give the voucher of a business that was done; `IN_PROGRESS` while it is not."""
-        ...
-
-    def is_genuine(self, operation: OperationId, verification_code: str) -> bool:
-        """Tell whether a verification code is that of an operation's voucher."""
         ...
 
     async def read_operation(self, caller: Caller, operation: OperationId) -> OperationView:

@@ -14,6 +14,7 @@ module            holds
 ``futures``       what calls back settles a future, unless nobody waits
 ``conductor``     decide, record, act: the one place that carries decisions out
 ``outcomes``      opens operations and waits for them as long as is decent
+``intake``        what every request passes: whose link, what is granted, once per key
 ``service``       what the HTTP room asks of the gateway
 ``card_life``     the businesses in the life of a card, by one rule for all
 ``certificates``  the files of a listener's TLS

@@ -2,10 +2,10 @@
 
 import hmac
 from base64 import b32encode
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import structlog
 
@@ -14,11 +14,11 @@ from gateway.api.notices import UserMessageView
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.api.vouchers import VoucherView
 from gateway.app.cargo import CHANNEL, Cargo
-from gateway.app.pins import AcceptedPin, PinOrder
+from gateway.app.intake import Intake, active, customer_of
+from gateway.app.pins import AcceptedPin
 from gateway.app.rendering import FEE, WORKING_DAYS, result_of
-from gateway.app.service import OnlineBanking, active, customer_of
 from gateway.financial.account import AccountLossKept, FinancialAccount
-from gateway.linking.link import Applicant, Link, LinkState, PinSession, SessionUsed
+from gateway.linking.link import Applicant, Link, LinkState, SessionUsed
 from gateway.linking.plans import REQUEST
 from gateway.linking.procedures import BY_KIND, LINKS_AT_REPLACEMENT, UNPROVED, Procedure
 from gateway.linking.refusals import unavailable
@@ -44,32 +44,41 @@ _FEES = {
     Business.CARD_REPLACE: FeeItem.REPLACEMENT,
     Business.CARD_TEMPORARY: FeeItem.TEMPORARY_CARD,
 }
-_OF_ECARD = {PinPurpose.ECARD_PIN, PinPurpose.ECARD_PIN_PROOF}
 _NOTHING = api.BusinessCommand()
 
 
-class CardLife(OnlineBanking):
-    """Adds to linking, PIN setting and activation every business of the table of procedures."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """PINs by the exchange that carries each, or why one is refused; `records` are used up."""
+
+    pins: Mapping[str, AcceptedPin] | Refusal
+    records: tuple[object, ...] = ()
+
+
+class CardLife:
+    """Implements `gateway.api.service.CardLifeService`: every business of the table of procedures.
+
+    `sign` is a keyed hash, from which verification codes are cut.
+    """
 
     def __init__(
         self,
-        *,
+        intake: Intake,
         working_days: WorkingDays,
         sign: Callable[[bytes], bytes],
-        **wiring: Any,  # noqa: ANN401 - as the service takes it
     ) -> None:
-        super().__init__(**wiring)
+        self._intake = intake
         self._working_days = working_days
         self._sign = sign
 
     async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:
         """Ask a far side what nobody changes by asking."""
         procedure = BY_KIND[kind]
-        linked = active(caller, await self._read(lambda queries: queries.linked(link)))
+        linked = active(caller, await self._intake.read(lambda queries: queries.linked(link)))
         self._must_be_granted_to(caller, linked, procedure, _NOTHING)
         self._must_have_links(procedure, linked)
-        opened = Opened(kind, link, self._now())
-        reply = await self._run(opened, Cargo.of(linked), ())
+        opened = Opened(kind, link, self._intake.now())
+        reply = await self._intake.run(opened, Cargo.of(linked), ())
         if reply.operation.state is OperationState.PENDING:
             raise RequestRefused(unavailable(procedure.exchanges[-1].side))
         return reply
@@ -84,29 +93,45 @@ class CardLife(OnlineBanking):
     ) -> Reply:
         """Carry out a business through an active link of the caller's customer."""
         procedure = BY_KIND[kind]
-        async with self._turns.once(caller, key, link) as (replayed, found):
+        async with self._intake.turns.once(caller, key, link) as (replayed, found):
             if replayed is not None:
-                return await self._replay(caller, replayed)
-            linked = active(caller, found)
-            self._must_be_granted_to(caller, linked, procedure, command)
-            with self._turn(procedure, link):
-                # A loss is reported whether or not anybody can be reached, but for its proof.
-                self._must_have_links(procedure.with_pins(command.pins), linked)
-                return await self._begin(caller, key, linked, procedure, command)
+                return await self._intake.replay(caller, replayed)
+
+            async def judge(linked: Linked) -> Judged:
+                return await self._open_envelopes(linked, procedure, command)
+
+            return await self.do(caller, key, active(caller, found), procedure, command, judge)
+
+    async def do(
+        self,
+        caller: Caller,
+        key: IdempotencyKey,
+        linked: Linked,
+        procedure: Procedure,
+        command: api.BusinessCommand,
+        judge: Callable[[Linked], Awaitable[Judged]],
+    ) -> Reply:
+        """Carry out a business through a link, once its PINs are judged."""
+        self._must_be_granted_to(caller, linked, procedure, command)
+        with self._turn(procedure, linked.link.id):
+            # A loss is reported whether or not anybody can be reached, but for its proof.
+            self._must_have_links(procedure.with_pins(command.pins), linked)
+            judged = await judge(linked)
+            used = (*judged.records, self._intake.used(caller, key))
+            return await self._open(linked, procedure, command, judged.pins, used, caller.channel)
 
     async def apply(self, caller: Caller, key: IdempotencyKey, command: api.ApplyCommand) -> Reply:
         """Apply for a first card; the core says whose account it is, the bureau hears the rest."""
-        async with self._turns.once(caller, key) as (replayed, _):
+        async with self._intake.turns.once(caller, key) as (replayed, _):
             if replayed is not None:
-                return await self._replay(caller, replayed)
-            agency = self._catalogue.agency(command.institution)
-            self._must_be_granted(caller, agency, Business.CARD_APPLY)
+                return await self._intake.replay(caller, replayed)
+            self._intake.must_be_granted(caller, command.institution, Business.CARD_APPLY)
             for side in Side:
-                self._must_be_ready(side, command.institution)
+                self._intake.must_be_ready(side, command.institution)
             return await self._apply(caller, key, command)
 
     async def _apply(self, caller: Caller, key: IdempotencyKey, command: api.ApplyCommand) -> Reply:
-        link, now = self._identifiers.link(), self._now()
+        link, now = self._intake.identifiers.link(), self._intake.now()
         fresh = Link(link, command.institution, caller.channel, LinkState.PENDING, now)
         card = SocialCard(
             link,
@@ -124,18 +149,18 @@ class CardLife(OnlineBanking):
         said |= {"MB": command.mobile.value}
         if command.contact_address is not None:
             said["AD"] = command.contact_address.value
-        records = (fresh, card, account, self._used(caller, key))
+        records = (fresh, card, account, self._intake.used(caller, key))
         cargo = Cargo(card, account, said)
-        return await self._run(opened, cargo, records, findings={REQUEST: applicant})
+        return await self._intake.run(opened, cargo, records, findings={REQUEST: applicant})
 
     # ------------------------------------------------------------------ vouchers
 
     async def voucher(self, caller: Caller, operation: OperationId) -> VoucherView:
         """Draw the voucher of a business that was done from its operation."""
-        found = await self._read(lambda queries: queries.operation(operation))
+        found = await self._intake.read(lambda queries: queries.operation(operation))
         if found is None or found.kind is OperationKind.SS_ACCOUNT:
             raise RequestRefused(Refusal.NOT_FOUND)
-        linked = await self._own(caller, found.link)
+        linked = await self._intake.own(caller, found.link)
         if found.state is not OperationState.SUCCEEDED:
             is_over = found.state.is_final
             raise RequestRefused(Refusal.NOT_FOUND if is_over else Refusal.IN_PROGRESS)
@@ -171,47 +196,30 @@ class CardLife(OnlineBanking):
         """Ask the region; a PIN that is shown counts as proved, for the bureau compares it."""
         business = _business(procedure)
         shown = frozenset(_PROVED[each] for each in command.pins if each in _PROVED)
-        self._must_be_allowed(caller, linked, business, shown)
+        self._intake.must_be_allowed(caller, linked, business, shown)
 
     def _must_have_links(self, procedure: Procedure, linked: Linked) -> None:
         for exchange in procedure.exchanges:
             if not exchange.recovery.needs_no_link:
-                self._must_be_ready(exchange.side, linked.link.agency)
+                self._intake.must_be_ready(exchange.side, linked.link.agency)
 
     def _turn(self, procedure: Procedure, link: LinkId) -> AbstractContextManager[None]:
-        return nullcontext() if procedure.is_beside_others else self._turns.alone(link)
+        return nullcontext() if procedure.is_beside_others else self._intake.turns.alone(link)
 
     # ------------------------------------------------------------------ opening
-
-    async def _begin(
-        self,
-        caller: Caller,
-        key: IdempotencyKey,
-        linked: Linked,
-        procedure: Procedure,
-        command: api.BusinessCommand,
-    ) -> Reply:
-        wanted = procedure.with_pins(command.pins)
-        sessions = {
-            purpose: await self._session(entry.pin_session, linked, purpose)
-            for purpose, entry in command.pins.items()
-        }
-        used = (*(SessionUsed(each.id) for each in sessions.values()), self._used(caller, key))
-        accepted = await self._encipher(linked, wanted.pins, sessions, command)
-        return await self._open(linked, procedure, command, accepted, used, caller.channel)
 
     async def _open(
         self,
         linked: Linked,
         procedure: Procedure,
         command: api.BusinessCommand,
-        accepted: dict[str, AcceptedPin] | Refusal,
+        accepted: Mapping[str, AcceptedPin] | Refusal,
         used: tuple[object, ...],
         channel: str,
     ) -> Reply:
         """Open a business whose PINs have been judged, in the transaction that spends its key."""
         has_proof = procedure.with_pins(command.pins).has_proof
-        operation, now = self._identifiers.operation(), self._now()
+        operation, now = self._intake.identifiers.operation(), self._intake.now()
         loss = Loss(procedure.loses, operation, now) if procedure.loses else None
         details = {
             **command.words,
@@ -224,22 +232,22 @@ class CardLife(OnlineBanking):
             details[CHANNEL] = channel
         opened = Opened(procedure.kind, linked.link.id, now, details=details)
         if isinstance(accepted, Refusal):
-            return await self._refuse(opened, accepted, used)
+            return await self._intake.refuse(opened, accepted, used)
         cargo = Cargo.of(linked, command.private, channel)
         pins: Mapping[str, EncipheredPin] = {
             name: each.enciphered for name, each in accepted.items()
         }
         records = (*used, *_blocks(procedure, linked, loss))
         said: dict[str, object] = {REQUEST: procedure.kind}
-        reply = await self._run(
+        reply = await self._intake.run(
             opened, cargo, records, findings=said, pins=pins, operation=operation
         )
         return next((each.beside(reply) for each in accepted.values() if each.advice), reply)
 
     def _terms(self, procedure: Procedure, card: SocialCard) -> Mapping[str, str]:
         """Say until when by the region's term, at which fee, and what becomes of the link."""
-        today = self._today()
-        rules = self._catalogue.agency(card.agency).profile.rules(today)
+        today = self._intake.today()
+        rules = self._intake.rules(card.agency)
         business = _business(procedure)
         terms: dict[str, str] = {}
         if business in rules.working_days:
@@ -262,33 +270,25 @@ class CardLife(OnlineBanking):
             log.error("no-due-date", rule=error.rule)  # noqa: TRY400 - the text is all there is
             return term
 
-    async def _encipher(
-        self,
-        linked: Linked,
-        pins: Mapping[str, PinPurpose],
-        sessions: Mapping[PinPurpose, PinSession],
-        command: api.BusinessCommand,
-    ) -> dict[str, AcceptedPin] | Refusal:
+    async def _open_envelopes(
+        self, linked: Linked, procedure: Procedure, command: api.BusinessCommand
+    ) -> Judged:
         """Have each PIN made into a block; the first that is refused refuses the whole."""
+        sessions = {
+            purpose: await self._intake.session(entry.pin_session, linked, purpose)
+            for purpose, entry in command.pins.items()
+        }
+        spent = tuple(SessionUsed(each.id) for each in sessions.values())
         accepted: dict[str, AcceptedPin] = {}
-        for name, purpose in pins.items():
+        for name, purpose in procedure.with_pins(command.pins).pins.items():
             envelope = command.pins[purpose].encrypted_pin
-            order = self._order(linked, purpose).with_envelope(sessions[purpose], envelope)
-            outcome = await self._pins.encipher(order)
+            order = self._intake.pin_order(linked, purpose)
+            filled = order.with_envelope(sessions[purpose], envelope)
+            outcome = await self._intake.pins.encipher(filled)
             if isinstance(outcome, Refusal):
-                return outcome
+                return Judged(outcome, spent)
             accepted[name] = outcome
-        return accepted
-
-    def _order(self, linked: Linked, purpose: PinPurpose) -> PinOrder:
-        rules = self._catalogue.agency(linked.link.agency).profile.rules(self._today())
-        zone = self._zone(purpose.side, linked.link.agency)
-        if purpose.side is Side.FINANCIAL:
-            return PinOrder.for_account(linked.account, zone)
-        order = PinOrder.for_card(linked.card, zone, rules.pin.policy)
-        if purpose in _OF_ECARD and rules.ecard is not None:
-            order = PinOrder.for_ecard(linked.card, zone, rules.ecard.pin_policy)
-        return order.as_proof() if purpose.is_proof else order
+        return Judged(accepted, spent)
 
 
 def _business(procedure: Procedure) -> Business:

@@ -7,9 +7,10 @@ from typing import Self
 
 from gateway.api import service as api
 from gateway.api.service import Caller, IdempotencyKey
-from gateway.app.card_life import CardLife
+from gateway.app.card_life import CardLife, Judged
 from gateway.app.cargo import CHANNEL, Cargo
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
+from gateway.app.intake import Intake
 from gateway.app.pins import AcceptedPin, PinOrder, PinOutcome
 from gateway.linking.link import LinkChanged, LinkState, PinSession
 from gateway.linking.procedures import BY_KIND, Procedure
@@ -72,14 +73,17 @@ class Reversed(Exception):
     """The request was reversed before it came: nothing of it is done."""
 
 
-class CoreDesk(CardLife):
+class CoreDesk:
     """Carries out what a core asks for, once for each key, over restarts too."""
+
+    def __init__(self, intake: Intake, card_life: CardLife) -> None:
+        self._intake = intake
+        self._card_life = card_life
 
     async def query(self, caller: Caller, link: LinkId, account: Pan) -> LinkState:
         """Tell the state of a link; an account that is not the link's is refused like none."""
-        linked = _of(account, await self._read(lambda queries: queries.linked(link)))
-        agency = self._catalogue.agency(linked.link.agency)
-        self._must_be_granted(caller, agency, Business.QUERY_LINK)
+        linked = _of(account, await self._intake.read(lambda queries: queries.linked(link)))
+        self._intake.must_be_granted(caller, linked.link.agency, Business.QUERY_LINK)
         return linked.link.state
 
     async def do(self, caller: Caller, key: IdempotencyKey, order: Order) -> Outcome:
@@ -97,7 +101,7 @@ class CoreDesk(CardLife):
         Raises `RequestRefused`: NOT_FOUND once the original is barred, NOT_OFFERED for what is
         never taken back, ALREADY_SO when nothing of it stands.
         """
-        async with self._turns.once(caller, key) as (stored, _):
+        async with self._intake.turns.once(caller, key) as (stored, _):
             if stored is not None:
                 return await self._stored(stored)
             try:
@@ -109,7 +113,7 @@ class CoreDesk(CardLife):
     # ------------------------------------------------------------------ once
 
     async def _do_once(self, caller: Caller, key: IdempotencyKey, order: Order) -> Outcome:
-        async with self._turns.once(caller, key, order.link) as (stored, found):
+        async with self._intake.turns.once(caller, key, order.link) as (stored, found):
             if stored is not None:
                 return await self._stored(stored)
             try:
@@ -120,20 +124,20 @@ class CoreDesk(CardLife):
                 raise
 
     async def _must_not_be_reversed(self, caller: Caller, key: IdempotencyKey) -> None:
-        stored = await self._read(lambda queries: queries.key(caller.channel, key.key))
+        stored = await self._intake.read(lambda queries: queries.key(caller.channel, key.key))
         if stored is not None and stored.resource == TOMBSTONE:
             raise Reversed
 
     async def _stored(self, resource: str) -> Outcome:
         if resource.startswith(REFUSED):
             raise RequestRefused(Refusal(resource.removeprefix(REFUSED)))
-        return Outcome.of(await self._outcomes.follow(OperationId(resource)))
+        return Outcome.of(await self._intake.outcomes.follow(OperationId(resource)))
 
     async def _keep_refusal(self, caller: Caller, key: IdempotencyKey, refusal: Refusal) -> None:
         """Give the same answer to every repeat, unless asking again may help."""
         if not refusal.retryable:
-            used = self._used(caller, key, REFUSED + refusal.value)
-            await self._outcomes.keep(Unit(records=(used,), may_be_refused=True))
+            used = self._intake.used(caller, key, REFUSED + refusal.value)
+            await self._intake.outcomes.keep(Unit(records=(used,), may_be_refused=True))
 
     # ------------------------------------------------------------------ the businesses
 
@@ -148,12 +152,11 @@ class CoreDesk(CardLife):
             return await self._set_pin(caller, key, linked, order)
         command = api.BusinessCommand({}, order.words, order.private)
         procedure = BY_KIND[order.kind]
-        self._must_be_granted_to(caller, linked, procedure, command)
-        with self._turn(procedure, linked.link.id):
-            self._must_have_links(procedure, linked)
-            accepted = await self._translate(linked, procedure, order, caller.channel)
-            used = (self._used(caller, key),)
-            reply = await self._open(linked, procedure, command, accepted, used, caller.channel)
+
+        async def judge(linked: Linked) -> Judged:
+            return Judged(await self._translate(linked, procedure, order, caller.channel))
+
+        reply = await self._card_life.do(caller, key, linked, procedure, command, judge)
         view = reply.operation
         told = view.result or {}
         return Outcome(procedure.kind, view.state, view.refusal, view.response_code, told)
@@ -161,22 +164,22 @@ class CoreDesk(CardLife):
     async def _set_pin(
         self, caller: Caller, key: IdempotencyKey, linked: Linked, order: Order
     ) -> Outcome:
-        self._must_be_allowed(caller, linked, Business.SS_PIN_SET)
-        with self._turns.alone(linked.link.id):
-            self._must_be_ready(Side.SOCIAL, linked.link.agency)
+        self._intake.must_be_allowed(caller, linked, Business.SS_PIN_SET)
+        with self._intake.turns.alone(linked.link.id):
+            self._intake.must_be_ready(Side.SOCIAL, linked.link.agency)
             accepted = await self._translate(linked, _SET_PIN, order, caller.channel)
             details = {CHANNEL: caller.channel}
-            opened = Opened(order.kind, linked.link.id, self._now(), details=details)
-            used = (self._used(caller, key),)
+            opened = Opened(order.kind, linked.link.id, self._intake.now(), details=details)
+            used = (self._intake.used(caller, key),)
             if isinstance(accepted, Refusal):
-                return Outcome.of(await self._outcomes.refuse(opened, accepted, used))
+                return Outcome.of(await self._intake.outcomes.refuse(opened, accepted, used))
             pins = {name: each.enciphered for name, each in accepted.items()}
             cargo = Cargo.of(linked, None, caller.channel)
-            return Outcome.of(await self._outcomes.run(opened, cargo, used, pins=pins))
+            return Outcome.of(await self._intake.outcomes.run(opened, cargo, used, pins=pins))
 
     async def _enciphered(self, order: PinOrder) -> PinOutcome:
         try:
-            return await self._pins.encipher(order)
+            return await self._intake.pins.encipher(order)
         except LocalError:
             # Formats that may not become each other (PCI PIN 3.1, 3-3): a question of settings.
             raise RequestRefused(Refusal.NOT_OFFERED) from None
@@ -186,10 +189,12 @@ class CoreDesk(CardLife):
     ) -> dict[str, AcceptedPin] | Refusal:
         accepted: dict[str, AcceptedPin] = {}
         for name, purpose in procedure.with_pins(()).pins.items():
-            until = (self._now() + PAD_PIN_LIFE).replace(microsecond=0)
-            identity = self._identifiers.pin_session()
+            until = (self._intake.now() + PAD_PIN_LIFE).replace(microsecond=0)
+            identity = self._intake.identifiers.pin_session()
             session = PinSession(identity, linked.link.id, purpose, "", "", until)
-            wanted = self._order(linked, purpose).with_block(session, channel, order.block)
+            wanted = self._intake.pin_order(linked, purpose).with_block(
+                session, channel, order.block
+            )
             outcome = await self._enciphered(wanted)
             if isinstance(outcome, Refusal):
                 return outcome
@@ -197,23 +202,27 @@ class CoreDesk(CardLife):
         return accepted
 
     async def _unlink(self, caller: Caller, key: IdempotencyKey, linked: Linked) -> Outcome:
-        self._must_be_allowed(caller, linked, Business.UNLINK)
+        self._intake.must_be_allowed(caller, linked, Business.UNLINK)
         for side in Side:
-            self._must_be_ready(side, linked.link.agency)
-        with self._turns.alone(linked.link.id):
+            self._intake.must_be_ready(side, linked.link.agency)
+        with self._intake.turns.alone(linked.link.id):
             details = {CHANNEL: caller.channel}
-            opened = Opened(OperationKind.UNLINK, linked.link.id, self._now(), details=details)
+            opened = Opened(
+                OperationKind.UNLINK, linked.link.id, self._intake.now(), details=details
+            )
             cargo = Cargo.of(linked, None, caller.channel)
-            used = (self._used(caller, key),)
-            return Outcome.of(await self._outcomes.run(opened, cargo, used))
+            used = (self._intake.used(caller, key),)
+            return Outcome.of(await self._intake.outcomes.run(opened, cargo, used))
 
     async def _follow(
         self, caller: Caller, key: IdempotencyKey, linked: Linked, order: Order
     ) -> Outcome:
         """Have the SS account follow an activation that the core tells of, by the region's rule."""
-        self._must_be_allowed(caller, linked, Business.ACTIVATE)
-        rules = self._catalogue.agency(linked.link.agency).profile.rules(self._today())
-        now = self._now()
+        self._intake.must_be_allowed(caller, linked, Business.ACTIVATE)
+        rules = self._intake.catalogue.agency(linked.link.agency).profile.rules(
+            self._intake.today()
+        )
+        now = self._intake.now()
         at = order.activated_at or now
         delay = rules.activation.ss_follows_after
         details = {
@@ -224,18 +233,20 @@ class CoreDesk(CardLife):
         kind = OperationKind.SS_ACCOUNT
         opened = Opened(kind, linked.link.id, now, wake_at=at + delay, details=details)
         cargo = Cargo.of(linked, None, caller.channel)
-        return Outcome.of(await self._outcomes.begin(opened, cargo, (self._used(caller, key),)))
+        return Outcome.of(
+            await self._intake.outcomes.begin(opened, cargo, (self._intake.used(caller, key),))
+        )
 
     # ------------------------------------------------------------------ reversals
 
     async def _undo(self, caller: Caller, key: IdempotencyKey, original: IdempotencyKey) -> Outcome:
-        stored = await self._read(lambda queries: queries.key(caller.channel, original.key))
+        stored = await self._intake.read(lambda queries: queries.key(caller.channel, original.key))
         if stored is None:
             tombstone = KeyUsed(
-                caller.channel, original.key, original.fingerprint, TOMBSTONE, self._now()
+                caller.channel, original.key, original.fingerprint, TOMBSTONE, self._intake.now()
             )
             try:
-                await self._outcomes.keep(Unit(records=(tombstone,), may_be_refused=True))
+                await self._intake.outcomes.keep(Unit(records=(tombstone,), may_be_refused=True))
             except Conflict:
                 # The original came meanwhile: asked again, its outcome is looked at.
                 raise RequestRefused(Refusal.IN_PROGRESS) from None
@@ -244,7 +255,7 @@ class CoreDesk(CardLife):
             raise RequestRefused(Refusal.NOT_FOUND)
         if stored.resource.startswith(REFUSED):
             raise RequestRefused(Refusal.ALREADY_SO)
-        operation = await self._outcomes.follow(OperationId(stored.resource))
+        operation = await self._intake.outcomes.follow(OperationId(stored.resource))
         if operation.state is OperationState.FAILED:
             raise RequestRefused(Refusal.ALREADY_SO)
         if operation.kind is not OperationKind.UNLINK:
@@ -257,16 +268,19 @@ class CoreDesk(CardLife):
         self, caller: Caller, key: IdempotencyKey, operation: Operation
     ) -> Outcome:
         """Have both sides undo an unlinking, unless the card was linked otherwise since."""
-        linked = await self._read(lambda queries: queries.linked(operation.link))
+        linked = await self._intake.read(lambda queries: queries.linked(operation.link))
         if linked is None or linked.link.state is not LinkState.REMOVED:
             raise RequestRefused(Refusal.ALREADY_SO)
         for side in Side:
-            self._must_be_ready(side, linked.link.agency)
-        held = LinkChanged(operation.link, LinkState.PENDING, self._now())
-        with self._turns.alone(operation.link):
-            cargo, records = Cargo.of(linked, None, caller.channel), (held, self._used(caller, key))
+            self._intake.must_be_ready(side, linked.link.agency)
+        held = LinkChanged(operation.link, LinkState.PENDING, self._intake.now())
+        with self._intake.turns.alone(operation.link):
+            cargo, records = (
+                Cargo.of(linked, None, caller.channel),
+                (held, self._intake.used(caller, key)),
+            )
             try:
-                return Outcome.of(await self._outcomes.withdraw(operation, cargo, records))
+                return Outcome.of(await self._intake.outcomes.withdraw(operation, cargo, records))
             except Conflict:
                 raise RequestRefused(Refusal.ALREADY_LINKED) from None
 

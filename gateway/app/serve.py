@@ -20,6 +20,7 @@ from gateway.api.application import create_application
 from gateway.api.authentication import Channels, KnownChannel
 from gateway.api.service import ReadinessCheck
 from gateway.app.callbacks import Callbacks, couriers
+from gateway.app.card_life import CardLife
 from gateway.app.cargo import CHANNEL, Cargo
 from gateway.app.certificates import certificates
 from gateway.app.clock import LOCAL_ZONE, LoopTimers, utc_now
@@ -30,6 +31,7 @@ from gateway.app.core_desk import CoreDesk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
+from gateway.app.intake import Intake
 from gateway.app.key_changes import KeyChanges, KeyRenewal, LinkKeys
 from gateway.app.logs import configure
 from gateway.app.manual_desk import ManualDesk
@@ -37,7 +39,7 @@ from gateway.app.metrics import GatewayCollector, exposition
 from gateway.app.modules import ModuleProcess, connected
 from gateway.app.pins import SecurityModules
 from gateway.app.reactor import ParentsHand, run_in_reactor
-from gateway.app.service import Readiness
+from gateway.app.service import OnlineBanking, Readiness
 from gateway.app.settings import LinkSettings, ListenerSettings, Settings
 from gateway.app.specifications import (
     Specifications,
@@ -114,10 +116,10 @@ class Gateway:
             for name, settings in self._settings.links.items():
                 await self._start_link(stack, name, settings, conductor, table)
             await self._begin_to_resume(stack, conductor)
-            self._service = self._desk(conductor, table, sealer)
+            service = self._service(conductor, table, sealer)
             for name, listener in self._settings.listeners.items():
                 await self._start_listener(stack, name, listener)
-            await self._start_http(stack, self._application(conductor))
+            await self._start_http(stack, self._application(conductor, service))
             self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
             renewal = KeyRenewal(self._modules, self._keys)
             await self._start_control(stack, conductor, renewal)
@@ -389,38 +391,37 @@ class Gateway:
         if settings.institution is None:
             return not_supported(message_set)
         place = CorePlace(name, settings.institution)
-        channel = CoreChannel(place, message_set, self._service, self._fingerprint)
+        channel = CoreChannel(place, message_set, self._core_desk, self._fingerprint)
         stack.push_async_callback(channel.close)
         return channel.handle
 
     # ------------------------------------------------------------------ http
 
-    def _desk(self, conductor: Conductor, table: DialogueTable, sealer: Sealer) -> CoreDesk:
+    def _service(self, conductor: Conductor, table: DialogueTable, sealer: Sealer) -> OnlineBanking:
+        """Put the parts together; a core's desk stands beside online banking."""
         self._fingerprint = sealer.financial.fingerprint
-        return CoreDesk(
-            working_days=self._working_days,
-            sign=sealer.social.fingerprint,
+        fingerprints = {
+            Side.SOCIAL: sealer.social.fingerprint,
+            Side.FINANCIAL: sealer.financial.fingerprint,
+        }
+        intake = Intake(
             conductor=conductor,
             read=self._storage.read,
-            pins=SecurityModules(
-                self._modules,
-                {
-                    Side.SOCIAL: sealer.social.fingerprint,
-                    Side.FINANCIAL: sealer.financial.fingerprint,
-                },
-                self._settings.pads,
-            ),
+            pins=SecurityModules(self._modules, fingerprints, self._settings.pads),
             catalogue=self._catalogue,
             identifiers=self._identifiers,
             is_ready=table.is_ready,
             zone=self._zone,
             now=utc_now,
             answer_wait_s=self._settings.http.answer_wait_s,
-            session_life=timedelta(seconds=self._settings.pin_session_life_s),
-            readiness=Readiness(self._checks, lambda: exposition(self._collector)),
         )
+        card_life = CardLife(intake, self._working_days, sealer.social.fingerprint)
+        self._core_desk = CoreDesk(intake, card_life)
+        session_life = timedelta(seconds=self._settings.pin_session_life_s)
+        readiness = Readiness(self._checks, lambda: exposition(self._collector))
+        return OnlineBanking(intake, card_life, session_life, readiness)
 
-    def _application(self, conductor: Conductor) -> ASGIApp:
+    def _application(self, conductor: Conductor, service: OnlineBanking) -> ASGIApp:
         self._collector = GatewayCollector(
             conductor,
             self._links.values(),
@@ -435,7 +436,7 @@ class Gateway:
         # Kept with the financial data key, because fingerprints are compared across restarts.
         fingerprint_key = self._fingerprint(b"idempotency-key fingerprints")
         return create_application(
-            self._service, Channels(channels), self._identifiers.request, fingerprint_key
+            service, Channels(channels), self._identifiers.request, fingerprint_key
         )
 
     def _zone(self, side: Side, agency: AgencyCode) -> str:

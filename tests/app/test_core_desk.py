@@ -1,7 +1,6 @@
 """What a bank core may have done, where another node or nobody else is faster."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
@@ -9,9 +8,8 @@ from gateway.api.service import Caller, IdempotencyKey
 from gateway.app import core_desk as module
 from gateway.app.core_desk import CoreDesk
 from gateway.app.identifiers import Identifiers
-from gateway.app.service import Readiness
+from gateway.app.intake import Intake
 from gateway.regions.vocabulary import Channel
-from gateway.regions.working_days import WorkingDays
 from gateway.store.journal import Conflict
 from gateway.store.tables import idempotency_keys
 from gateway.terms.errors import RequestRefused
@@ -35,9 +33,7 @@ def desk(stage):
     async def read(query):
         return query(Nothing())
 
-    return CoreDesk(
-        working_days=WorkingDays(),
-        sign=bytes,
+    intake = Intake(
         conductor=stage.conductor,
         read=read,
         pins=None,
@@ -47,9 +43,8 @@ def desk(stage):
         zone=None,
         now=stage.timers.now,
         answer_wait_s=1.0,
-        session_life=timedelta(seconds=300),
-        readiness=Readiness(dict, bytes),
     )
+    return CoreDesk(intake, card_life=None)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from gateway.api.service import (
 )
 from gateway.app import conductor as conductor_module
 from gateway.app.identifiers import Identifiers
+from gateway.app.intake import Intake
 from gateway.app.pins import AcceptedPin
 from gateway.app.service import OnlineBanking, Readiness
 from gateway.linking.link import Link, LinkState, PinSession, SessionUsed
@@ -125,7 +126,7 @@ class Bank:
         self.caller = Caller("bank", stage.cargo.account.customer, "req_1")
         self._transmit = stage.dialogues.transmit
         stage.dialogues.transmit = self.transmit
-        self.service = OnlineBanking(
+        self.intake = Intake(
             conductor=stage.conductor,
             read=self.read,
             pins=self.pins,
@@ -135,6 +136,10 @@ class Bank:
             zone=lambda side, agency: f"{side}/{agency}",
             now=stage.timers.now,
             answer_wait_s=wait_s,
+        )
+        self.service = OnlineBanking(
+            self.intake,
+            card_life=None,
             session_life=timedelta(seconds=300),
             readiness=Readiness(lambda: {"link": ReadinessCheck(ready=True)}, lambda: b"metrics"),
         )

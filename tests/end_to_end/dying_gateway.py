@@ -11,8 +11,8 @@ from itertools import count
 from typing import Any
 
 from gateway.app.conductor import Conductor
+from gateway.app.outcomes import Outcomes
 from gateway.app.pins import SecurityModules
-from gateway.app.service import OnlineBanking
 from gateway.store.journal import Journal
 from gateway.wire.outbound_link import OutboundLink
 
@@ -27,7 +27,7 @@ POINTS: dict[str, tuple[type, str, bool]] = {
     "before-answer": (Conductor, "answer", True),
     "after-answer": (Conductor, "answer", False),
     "before-module": (SecurityModules, "encipher", True),
-    "before-reply": (OnlineBanking, "_wait", True),
+    "before-reply": (Outcomes, "_wait", True),
     "while-resuming": (Conductor, "resume", True),
 }
 

@@ -7,6 +7,7 @@ from gateway.app.cargo import Cargo
 from gateway.app.conductor import Conductor
 from gateway.app.dialogue import Dialogue, DialogueTable, Station
 from gateway.app.identifiers import Identifiers
+from gateway.app.intake import Intake
 from gateway.app.pins import AcceptedPin
 from gateway.app.service import OnlineBanking, Readiness
 from gateway.app.traces import TraceNumbers
@@ -155,7 +156,7 @@ class Node:
         self.conductor.answer(operation, event)
 
     def _service(self):
-        return OnlineBanking(
+        intake = Intake(
             conductor=self.conductor,
             read=self.read,
             pins=Module(self),
@@ -165,9 +166,8 @@ class Node:
             zone=self._zone,
             now=self.now,
             answer_wait_s=ANSWER_WAIT_S,
-            session_life=SESSION_LIFE,
-            readiness=Readiness(dict, bytes),
         )
+        return OnlineBanking(intake, None, SESSION_LIFE, Readiness(dict, bytes))
 
     def _zone(self, side, agency):
         if side is Side.FINANCIAL:

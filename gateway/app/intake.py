@@ -1,0 +1,238 @@
+"""What every request passes, whoever made it: whose link it is, what is granted, once per key.
+
+The parts that carry out businesses stand beside each other and have this one in common.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import partial
+from typing import Protocol
+
+from gateway.api import service as api
+from gateway.api.problems import NotPermitted
+from gateway.api.service import Caller, IdempotencyKey, Reply
+from gateway.app import rendering
+from gateway.app.cargo import Cargo
+from gateway.app.clock import LOCAL_ZONE
+from gateway.app.conductor import Conductor
+from gateway.app.identifiers import Identifiers
+from gateway.app.outcomes import Outcomes
+from gateway.app.pins import PinOrder, PinOutcome
+from gateway.app.turns import Reader, Turns
+from gateway.linking.kinds import EXCHANGES
+from gateway.linking.link import LinkState, PinSession
+from gateway.linking.losses import why_blocked
+from gateway.operations.draft import EncipheredPin
+from gateway.operations.facts import Opened, OperationKind
+from gateway.operations.operation import Operation
+from gateway.regions.catalogue import Catalogue
+from gateway.regions.matrix import NotGranted
+from gateway.regions.rules import Rules
+from gateway.regions.vocabulary import Business, Proof
+from gateway.store.queries import Linked, Queries
+from gateway.store.unit import KeyUsed
+from gateway.terms.errors import RequestRefused
+from gateway.terms.numbers import (
+    AgencyCode,
+    CustomerNumber,
+    LinkId,
+    OperationId,
+    PinSessionId,
+)
+from gateway.terms.refusals import Refusal
+from gateway.terms.sides import PinPurpose, Side
+
+
+class Pins(Protocol):
+    """The security modules of both sides, as businesses need them."""
+
+    async def kid(self, purpose: PinPurpose) -> str:
+        """Give the key under which a PIN is to be encrypted; raises `RequestRefused`."""
+
+    async def public_keys(self) -> tuple[api.PublicKey, ...]:
+        """Give every public key; raises `RequestRefused`."""
+
+    async def encipher(self, order: PinOrder) -> PinOutcome:
+        """Open, judge and encipher a PIN in one call; raises `RequestRefused`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Looks up, checks, and has operations run; `answer_wait_s` is how long a caller waits.
+
+    `is_ready` tells whether a side's link can take a message, `zone` names that link's zone.
+    """
+
+    conductor: Conductor
+    read: Reader
+    pins: Pins
+    catalogue: Catalogue
+    identifiers: Identifiers
+    is_ready: Callable[[Side, AgencyCode], bool]
+    zone: Callable[[Side, AgencyCode], str]
+    now: Callable[[], datetime]
+    answer_wait_s: float
+    outcomes: Outcomes = field(init=False)
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        outcomes = Outcomes(self.conductor, self.read, self.identifiers, self.answer_wait_s)
+        object.__setattr__(self, "outcomes", outcomes)
+        object.__setattr__(self, "turns", Turns(self.read, self.conductor))
+
+    # ------------------------------------------------------------------ looking up
+
+    def today(self) -> date:
+        """Give the day where the regions are."""
+        return self.now().astimezone(LOCAL_ZONE).date()
+
+    def rules(self, agency: AgencyCode) -> Rules:
+        """Give what the region of an institution says today."""
+        return self.catalogue.agency(agency).profile.rules(self.today())
+
+    async def own(self, caller: Caller, link: LinkId) -> Linked:
+        """Find a link of this customer; another's is the same as none."""
+        return _owned(caller, await self.read(lambda queries: queries.linked(link)))
+
+    async def read_operation(self, caller: Caller, operation: OperationId) -> api.OperationView:
+        """Read an operation on a link of the caller's customer."""
+        found, followed = await self.read(partial(_with_follow_up, operation=operation))
+        if found is None or found.kind is OperationKind.SS_ACCOUNT:
+            raise RequestRefused(Refusal.NOT_FOUND)
+        await self.own(caller, found.link)
+        return rendering.operation_view(found, EXCHANGES[found.kind], followed)
+
+    async def session(
+        self, session: PinSessionId, linked: Linked, purpose: PinPurpose
+    ) -> PinSession:
+        """Find a PIN session that may be used now; raises `RequestRefused`."""
+        found = linked.session
+        if found is None or found.id != session:
+            found = await self.read(lambda queries: queries.session(session))
+        if found is None or not found.is_usable(linked.link.id, purpose, self.now()):
+            raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE, "/pin_session")
+        return found
+
+    def pin_order(self, linked: Linked, purpose: PinPurpose) -> PinOrder:
+        """Order a PIN for what a link leads to, judged by the rules of its region."""
+        zone = self.zone(purpose.side, linked.link.agency)
+        if purpose.side is Side.FINANCIAL:
+            return PinOrder.for_account(linked.account, zone)
+        rules = self.rules(linked.link.agency)
+        order = PinOrder.for_card(linked.card, zone, rules.pin.policy)
+        if purpose in _OF_ECARD and rules.ecard is not None:
+            order = PinOrder.for_ecard(linked.card, zone, rules.ecard.pin_policy)
+        return order.as_proof() if purpose.is_proof else order
+
+    # ------------------------------------------------------------------ checks
+
+    def must_be_granted(self, caller: Caller, agency: AgencyCode, business: Business) -> None:
+        """See that an institution's region grants a business where the caller stands."""
+        profile = self.catalogue.agency(agency).profile
+        decision = profile.decide(caller.kind, business, caller.proofs, self.today())
+        if isinstance(decision, NotGranted):
+            raise NotPermitted(decision)
+
+    def must_be_allowed(
+        self,
+        caller: Caller,
+        linked: Linked,
+        business: Business,
+        shown: frozenset[Proof] = frozenset(),
+    ) -> None:
+        """See that it is granted through this link; `shown` are PINs, which nobody attests."""
+        if shown:
+            caller = replace(caller, proofs=caller.proofs | shown)
+        self.must_be_granted(caller, linked.link.agency, business)
+        rules = self.rules(linked.link.agency).loss
+        blocked = why_blocked(business, linked.card, linked.account, rules, self.now())
+        if blocked is not None:
+            raise RequestRefused(blocked)
+
+    def must_be_ready(self, side: Side, agency: AgencyCode) -> None:
+        """See that a message can go out now, before anything is spent for it."""
+        if not self.conductor.has_room:
+            raise RequestRefused(Refusal.OVERLOADED)
+        if not self.is_ready(side, agency):
+            unavailable = {
+                Side.SOCIAL: Refusal.BUREAU_UNAVAILABLE,
+                Side.FINANCIAL: Refusal.CORE_UNAVAILABLE,
+            }
+            raise RequestRefused(unavailable[side])
+
+    # ------------------------------------------------------------------ once
+
+    def used(self, caller: Caller, key: IdempotencyKey, resource: str = "") -> KeyUsed:
+        """Write that a key is used, for a resource or for the operation that it begins."""
+        return KeyUsed(caller.channel, key.key, key.fingerprint, resource, self.now())
+
+    async def replay(self, caller: Caller, resource: str) -> Reply:
+        """Answer as the first time."""
+        view = await self.read_operation(caller, OperationId(resource))
+        return Reply(view, replayed=True)
+
+    async def run(
+        self,
+        opened: Opened,
+        cargo: Cargo,
+        records: tuple[object, ...],
+        *,
+        findings: dict[str, object] | None = None,
+        pins: Mapping[str, EncipheredPin] | None = None,
+        operation: OperationId | None = None,
+    ) -> Reply:
+        """Have an operation run, and tell it as it is when it is settled or the wait is over."""
+        run = self.outcomes.run
+        settled = await run(
+            opened, cargo, records, findings=findings, pins=pins, operation=operation
+        )
+        return Reply(_view(settled))
+
+    async def refuse(self, opened: Opened, refusal: Refusal, records: tuple[object, ...]) -> Reply:
+        """Record an operation that is refused before anything is sent."""
+        return Reply(_view(await self.outcomes.refuse(opened, refusal, records)))
+
+
+_OF_ECARD = {PinPurpose.ECARD_PIN, PinPurpose.ECARD_PIN_PROOF}
+
+
+def customer_of(caller: Caller) -> CustomerNumber:
+    """Give the customer of a call that names one, as its contract demands."""
+    if caller.customer is None:
+        raise RequestRefused(Refusal.INVALID_REQUEST)
+    return caller.customer
+
+
+def active(caller: Caller, linked: Linked | None) -> Linked:
+    """Give a link of the caller's customer that things may be done through."""
+    own = _owned(caller, linked)
+    if own.link.state is LinkState.PENDING:
+        raise RequestRefused(Refusal.IN_PROGRESS)
+    if own.link.state is not LinkState.ACTIVE:
+        raise RequestRefused(Refusal.NOT_FOUND)
+    return own
+
+
+def belongs(linked: Linked, caller: Caller) -> bool:
+    """Tell whether a link is the caller's customer's."""
+    same_channel = linked.link.channel == caller.channel
+    return same_channel and linked.account.customer == caller.customer
+
+
+def _owned(caller: Caller, linked: Linked | None) -> Linked:
+    if linked is None or not belongs(linked, caller):
+        raise RequestRefused(Refusal.NOT_FOUND)
+    return linked
+
+
+def _with_follow_up(
+    queries: Queries, operation: OperationId
+) -> tuple[Operation | None, Operation | None]:
+    found = queries.operation(operation)
+    follow_up = found.follow_up if found else None
+    return found, queries.operation(follow_up) if follow_up else None
+
+
+def _view(operation: Operation) -> api.OperationView:
+    return rendering.operation_view(operation, EXCHANGES[operation.kind])
