@@ -28,7 +28,9 @@ where and on which proof, is in [regions.md](regions.md).
   away; that of the SS account and that of the financial account by themselves. Until it is
   cancelled at the far side nothing works but what the region allows. Each report has a reference
   (DE 48, LN); a cancellation names the one that it lifts, so that one that comes late lifts no
-  newer loss, here or at the bureau.
+  newer loss, here or at the bureau. It stands by the card, or by the account, over whichever link
+  it was reported: the next link finds it. A link is not removed while a far side has still to hear
+  of a loss over it; one that a far side had before it took a new link, it has cancelled itself.
 - **Operations on a card wait for each other**, but for questions and loss reports.
 - **A first card** has no number yet: its application's reference stands in the number's place,
   and ends when the card is handed over. Then the card is linked by its number.

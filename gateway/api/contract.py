@@ -250,6 +250,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         own_refusals=(
             Refusal.NOT_FOUND,
             Refusal.EARLIER_PIN_OPEN,
+            Refusal.LOSS_UNCONFIRMED,
             Refusal.REGISTRATION_UNDONE,
             *_BUREAU_REFUSALS,
             *_CORE_REFUSALS,

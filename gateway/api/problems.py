@@ -110,6 +110,7 @@ ANSWERS: Mapping[Refusal, Answer] = {
     Refusal.ACCOUNT_LOST: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BANK),
     Refusal.LOSS_FORMAL: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BUREAU),
     Refusal.LOSS_NOT_FORMAL: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BUREAU),
+    Refusal.LOSS_UNCONFIRMED: Answer(HTTPStatus.CONFLICT, NextAction.REPEAT, _PAUSE_SECONDS),
     Refusal.NO_CARD_WAITING: Answer(HTTPStatus.CONFLICT, NextAction.NOTHING),
     Refusal.NO_ECARD: Answer(HTTPStatus.CONFLICT, NextAction.NOTHING),
     Refusal.PIN_AS_CARD_PIN: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, _PIN_AGAIN),

@@ -9,6 +9,7 @@ from gateway.app.conductor import Conductor
 from gateway.app.futures import resolve
 from gateway.app.identifiers import Identifiers
 from gateway.app.turns import Reader
+from gateway.linking.plans import may_be_taken_back
 from gateway.operations import life
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationState
@@ -92,7 +93,12 @@ class Outcomes:
     async def withdraw(
         self, operation: Operation, cargo: Cargo, records: tuple[object, ...]
     ) -> Operation:
-        """Have an operation taken back, and give it as it is then, or when the wait is over."""
+        """Have an unlinking taken back, and give it as it is then, or when the wait is over.
+
+        Raises `RequestRefused` (NOT_OFFERED) where one side had nothing that it could give back.
+        """
+        if not may_be_taken_back(operation):
+            raise RequestRefused(Refusal.NOT_OFFERED)
         settled: asyncio.Future[Operation | None] = asyncio.get_running_loop().create_future()
 
         def progressed(now: Operation) -> None:

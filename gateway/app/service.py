@@ -22,6 +22,7 @@ from gateway.linking.link import (
     PinSession,
     SessionUsed,
 )
+from gateway.linking.losses import is_loss_open
 from gateway.linking.plans import REQUEST
 from gateway.operations.facts import Opened, OperationKind
 from gateway.regions.catalogue import Agency
@@ -120,6 +121,8 @@ class OnlineBanking:
                 return await self._intake.replay(caller, replayed)
             linked = active(caller, found)
             self._intake.must_be_allowed(caller, linked, Business.UNLINK)
+            if is_loss_open(linked.card, linked.account):
+                raise RequestRefused(Refusal.LOSS_UNCONFIRMED)
             for side in Side:
                 self._intake.must_be_ready(side, linked.link.agency)
             with self._intake.turns.alone(link):

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from gateway.terms.losses import Loss, lifted, refused, reported
+from gateway.terms.losses import Loss, confirmed, lifted, refused, reported
 from gateway.terms.numbers import (
     CitizenId,
     CustomerNumber,
@@ -55,7 +56,8 @@ class AccountOwner:
 class FinancialAccount:
     """The financial half of a link; `owner` is known once the core has told it.
 
-    `loss` is the newest loss reported through this gateway that is not cancelled.
+    `loss` is the newest loss of the account that was reported through this gateway, over whichever
+    link, and is not cancelled.
     """
 
     link: LinkId
@@ -93,7 +95,16 @@ class AccountLossLifted:
     was_refused: bool = False
 
 
-AccountRecord = OwnerKept | AccountLossKept | AccountLossLifted
+@dataclass(frozen=True, slots=True)
+class AccountLossConfirmed:
+    """Record: the core has the loss of this reference."""
+
+    link: LinkId
+    reference: OperationId
+    at: datetime
+
+
+AccountRecord = OwnerKept | AccountLossKept | AccountLossLifted | AccountLossConfirmed
 
 
 def keep(account: FinancialAccount, record: AccountRecord) -> FinancialAccount:
@@ -106,5 +117,8 @@ def keep(account: FinancialAccount, record: AccountRecord) -> FinancialAccount:
         case AccountLossLifted():
             end = refused if record.was_refused else lifted
             return replace(account, loss=end(account.loss, record.reference))
+        case AccountLossConfirmed():
+            loss = confirmed(account.loss, record.reference, record.at)
+            return replace(account, loss=loss)
         case _:
             assert_never(record)

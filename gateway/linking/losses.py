@@ -44,6 +44,16 @@ def why_blocked(
     return _why_not(business, card, rules)
 
 
+def is_loss_open(card: SocialCard, account: FinancialAccount) -> bool:
+    """Tell whether a far side has still to hear of a loss: it hears over this link.
+
+    A far side takes a report through a link that it has, and once it has the loss it guards the
+    card or the account itself, whoever links it next.
+    """
+    reported = [loss for loss in (card.loss, account.loss) if loss is not None]
+    return any(loss.confirmed_at is None for loss in reported)
+
+
 def _is_lost(card: SocialCard, rules: LossRules, now: datetime) -> bool:
     """Tell whether a loss is in force; a temporary one may end by itself."""
     if card.loss is None:

@@ -45,6 +45,16 @@ def unlink(operation: Operation, now: datetime) -> Step:
     return _both_or_neither(operation, bureau.REMOVE.name, core.REMOVE.name, now)
 
 
+def may_be_taken_back(operation: Operation) -> bool:
+    """Tell whether a link that was removed can stand again: at both sides or at neither.
+
+    A removal that one side approved is undone there. A side that had no record of the link has
+    nothing to give back, and the reference is used up: the removal stands, at both.
+    """
+    removals = (operation.exchanges[each.name] for each in (bureau.REMOVE, core.REMOVE))
+    return all(removal.state is _S.APPROVED for removal in removals)
+
+
 def set_ss_pin(operation: Operation, _now: datetime) -> Step:
     """Set the SS PIN at most once; when its answer is lost, say that we do not know."""
     exchange = operation.exchanges[bureau.SET_PIN.name]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.financial import exchanges as core
-from gateway.financial.account import AccountLossLifted, AccountState
+from gateway.financial.account import AccountLossConfirmed, AccountLossLifted, AccountState
 from gateway.financial.answers import AccountFinding
 from gateway.linking.link import Applicant, LinkChanged, LinkState
 from gateway.linking.plans import REQUEST
@@ -27,6 +27,7 @@ from gateway.social.card import (
     MobileBound,
     NewCard,
     ReplacementBegun,
+    SsLossConfirmed,
     SsLossLifted,
 )
 from gateway.terms.losses import LossKind
@@ -47,28 +48,42 @@ def _nothing(_operation: Operation, _now: datetime) -> tuple[object, ...]:
     return ()
 
 
+def _named_loss(operation: Operation) -> OperationId | None:
+    """Give the reference of the loss that the operation names (subfield LN)."""
+    reference = operation.details.get("LN")
+    return OperationId(reference) if reference else None
+
+
 def _ss_found(operation: Operation, _now: datetime) -> tuple[object, ...]:
     """Lift the loss that the operation names and cancels."""
-    reference = operation.details.get("LN")
-    return (SsLossLifted(operation.link, OperationId(reference)),) if reference else ()
+    named = _named_loss(operation)
+    return (SsLossLifted(operation.link, named),) if named else ()
 
 
 def _ss_refused(operation: Operation, _now: datetime) -> tuple[object, ...]:
     """Take back the operation's own loss; one that stood before it stands again."""
-    reference = operation.details.get("LN")
-    own = OperationId(reference) if reference else None
+    own = _named_loss(operation)
     return (SsLossLifted(operation.link, own, was_refused=True),) if own else ()
 
 
+def _ss_known(operation: Operation, now: datetime) -> tuple[object, ...]:
+    own = _named_loss(operation)
+    return (SsLossConfirmed(operation.link, own, now),) if own else ()
+
+
 def _account_refused(operation: Operation, _now: datetime) -> tuple[object, ...]:
-    reference = operation.details.get("LN")
-    own = OperationId(reference) if reference else None
+    own = _named_loss(operation)
     return (AccountLossLifted(operation.link, own, was_refused=True),) if own else ()
 
 
+def _account_known(operation: Operation, now: datetime) -> tuple[object, ...]:
+    own = _named_loss(operation)
+    return (AccountLossConfirmed(operation.link, own, now),) if own else ()
+
+
 def _account_found(operation: Operation, _now: datetime) -> tuple[object, ...]:
-    reference = operation.details.get("LN")
-    return (AccountLossLifted(operation.link, OperationId(reference)),) if reference else ()
+    named = _named_loss(operation)
+    return (AccountLossLifted(operation.link, named),) if named else ()
 
 
 def _mobile_bound(operation: Operation, _now: datetime) -> tuple[object, ...]:
@@ -249,18 +264,34 @@ PROCEDURES: tuple[Procedure, ...] = (
         _K.CHANGE_MOBILE, (bureau.VERIFY_PIN, bureau.BIND_MOBILE), _PROOF, kept=_mobile_bound
     ),
     Procedure(_K.FINANCIAL_PIN_RESET, (core.RESET_PIN,), {core.RESET_PIN.name: _P.FINANCIAL_PIN}),
-    Procedure(_K.SS_LOSS_TEMPORARY, _LOST, _PROOF, undone=_ss_refused, loses=LossKind.TEMPORARY),
-    Procedure(_K.SS_LOSS_FORMAL, _LOST, _PROOF, undone=_ss_refused, loses=LossKind.FORMAL),
+    Procedure(
+        _K.SS_LOSS_TEMPORARY,
+        _LOST,
+        _PROOF,
+        kept=_ss_known,
+        undone=_ss_refused,
+        loses=LossKind.TEMPORARY,
+    ),
+    Procedure(
+        _K.SS_LOSS_FORMAL,
+        _LOST,
+        _PROOF,
+        kept=_ss_known,
+        undone=_ss_refused,
+        loses=LossKind.FORMAL,
+    ),
     Procedure(_K.SS_LOSS_CANCEL, (bureau.VERIFY_PIN, bureau.CANCEL_LOSS), _PROOF, kept=_ss_found),
     Procedure(
         _K.FINANCIAL_LOSS_TEMPORARY,
         (core.REPORT_LOSS,),
+        kept=_account_known,
         undone=_account_refused,
         loses=LossKind.TEMPORARY,
     ),
     Procedure(
         _K.FINANCIAL_LOSS_FORMAL,
         (core.REPORT_LOSS,),
+        kept=_account_known,
         undone=_account_refused,
         loses=LossKind.FORMAL,
     ),

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
-from gateway.terms.losses import Loss, lifted, refused, reported
+from gateway.terms.losses import Loss, confirmed, lifted, refused, reported
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
@@ -53,8 +53,9 @@ class CardHolder:
 class SocialCard:
     """The social half of a link; `holder` is known once the bureau has told it.
 
-    `loss` is the newest loss reported through this gateway that is not cancelled, `replacing` says
-    that another card was ordered in its place; `ecard` is issued for the card.
+    `loss` is the newest loss of the card that was reported through this gateway, over whichever
+    link, and is not cancelled; `replacing` says that another card was ordered in its place; `ecard`
+    is issued for the card.
     """
 
     link: LinkId
@@ -104,6 +105,15 @@ class SsLossLifted:
     link: LinkId
     reference: OperationId
     was_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SsLossConfirmed:
+    """Record: the bureau has the loss of this reference."""
+
+    link: LinkId
+    reference: OperationId
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,7 @@ CardRecord = (
     HolderKept
     | SsLossKept
     | SsLossLifted
+    | SsLossConfirmed
     | MobileBound
     | ReplacementBegun
     | CardReplaced
@@ -170,11 +181,8 @@ def keep(card: SocialCard, record: CardRecord) -> SocialCard:
     match record:
         case HolderKept():
             changes = {"holder": record.holder}
-        case SsLossKept():
-            changes = {"loss": reported(record.loss, card.loss)}
-        case SsLossLifted():
-            end = refused if record.was_refused else lifted
-            changes = {"loss": end(card.loss, record.reference)}
+        case SsLossKept() | SsLossLifted() | SsLossConfirmed():
+            changes = {"loss": _loss_after(card.loss, record)}
         case MobileBound():
             changes = {"mobile": record.mobile}
         case ReplacementBegun():
@@ -186,3 +194,16 @@ def keep(card: SocialCard, record: CardRecord) -> SocialCard:
         case _:
             assert_never(record)
     return replace(card, **changes)
+
+
+def _loss_after(
+    loss: Loss | None, record: SsLossKept | SsLossLifted | SsLossConfirmed
+) -> Loss | None:
+    match record:
+        case SsLossKept():
+            return reported(record.loss, loss)
+        case SsLossLifted():
+            end = refused if record.was_refused else lifted
+            return end(loss, record.reference)
+        case SsLossConfirmed():
+            return confirmed(loss, record.reference, record.at)

@@ -26,6 +26,7 @@ module          holds
 ``postgresql``  opens the database that several nodes share
 ``statements``  writes of many rows and look-ups, put together once
 ``unit``        what one decision makes durable, and the rows it becomes
+``keeping``     what becomes of a card or an account, and the loss that outlives links
 ``node``        the gateway process that a transaction stands under
 ``takeover``    what a dead node left is carried on by the others
 ``fate``        what became of a transaction that did not go through

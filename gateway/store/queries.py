@@ -18,6 +18,7 @@ from gateway.operations.notice import Notice
 from gateway.operations.operation import Operation, replay
 from gateway.social.card import SocialCard
 from gateway.store import notices, tables
+from gateway.store.keeping import losses
 from gateway.store.sealing import Sealer
 from gateway.store.statements import Lookup
 from gateway.terms.errors import LocalError
@@ -128,11 +129,27 @@ class Queries:
 
     def _linked(self, row: Sequence[Any], card: bytes, account: bytes) -> Linked:
         link = _link(row)
-        return Linked(
-            link,
-            self._sealer.open_card(link.id, card),
-            self._sealer.open_account(link.id, account),
+        return self._with_losses(
+            Linked(
+                link,
+                self._sealer.open_card(link.id, card),
+                self._sealer.open_account(link.id, account),
+            )
         )
+
+    def _with_losses(self, linked: Linked) -> Linked:
+        """Add the losses of card and account, over whichever link they were reported."""
+        card, account = linked.card, linked.account
+        of_card, of_account = losses(self._connection, self._sealer, card, account)
+        since = linked.link.created_at
+        if of_card is not None and not of_card.concerns(since):
+            of_card = None
+        if of_account is not None and not of_account.concerns(since):
+            of_account = None
+        if (of_card, of_account) == (card.loss, account.loss):
+            return linked
+        card, account = replace(card, loss=of_card), replace(account, loss=of_account)
+        return replace(linked, card=card, account=account)
 
     def manual(self, after: OperationId | None, count_max: int) -> list[Operation]:
         """Fold the operations that wait for a person, oldest first, beginning after one of them."""

@@ -11,7 +11,7 @@ from gateway.store.tables import metadata
 from gateway.terms.errors import SpecificationError
 
 FIRST = "0001"
-REVISIONS = (FIRST, "0002", "0003", "0004")
+REVISIONS = (FIRST, "0002", "0003", "0004", "0005")
 """Every revision in ``migrations``, in order; this release works with the last one only."""
 
 HEAD = REVISIONS[-1]

@@ -7,7 +7,7 @@ link or into the other side's table does not open.
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.financial.account import AccountOwner, FinancialAccount
 from gateway.social.card import CardHolder, SocialCard
@@ -51,6 +51,10 @@ class Sealer:
         """Give the keyed hash under which a card is found."""
         return self.social.fingerprint(number.value.encode())
 
+    def account_fingerprint(self, pan: Pan) -> bytes:
+        """Give the keyed hash under which an account is found."""
+        return self.financial.fingerprint(pan.value.encode())
+
     def seal_card(self, card: SocialCard) -> bytes:
         """Encipher the social half of a link."""
         return self.social.seal(_dump(_card_members(card)), _context("social_cards", card.link))
@@ -67,7 +71,7 @@ class Sealer:
             Mobile(mobile),
             Address(address) if address else None,
             CardHolder(*_person(holder)) if holder else None,
-            _loss(members.get("loss")),
+            _loss_with_link(members.get("loss")),
             members.get("replacing", False),
             EcardNumber(members["ecard"]) if "ecard" in members else None,
         )
@@ -77,12 +81,28 @@ class Sealer:
         members = _account_members(account)
         return self.financial.seal(_dump(members), _context("financial_accounts", account.link))
 
+    def seal_card_loss(self, fingerprint: bytes, loss: Loss) -> bytes:
+        """Encipher the loss of a card."""
+        return self.social.seal(_dump(_loss_members(loss)), _lost("social", fingerprint))
+
+    def open_card_loss(self, fingerprint: bytes, sealed: bytes) -> Loss:
+        """Decipher the loss of a card."""
+        return _opened_loss(self.social.open(sealed, _lost("social", fingerprint)))
+
+    def seal_account_loss(self, fingerprint: bytes, loss: Loss) -> bytes:
+        """Encipher the loss of an account."""
+        return self.financial.seal(_dump(_loss_members(loss)), _lost("financial", fingerprint))
+
+    def open_account_loss(self, fingerprint: bytes, sealed: bytes) -> Loss:
+        """Decipher the loss of an account."""
+        return _opened_loss(self.financial.open(sealed, _lost("financial", fingerprint)))
+
     def open_account(self, link: LinkId, sealed: bytes) -> FinancialAccount:
         """Decipher the financial half of a link."""
         members = json.loads(self.financial.open(sealed, _context("financial_accounts", link)))
         customer, owner = CustomerNumber(members["customer"]), members.get("owner")
         known = AccountOwner(customer, *_person(owner)) if owner else None
-        loss = _loss(members.get("loss"))
+        loss = _loss_with_link(members.get("loss"))
         return FinancialAccount(link, Pan(members["pan"]), customer, known, loss)
 
 
@@ -100,14 +120,14 @@ def _card_members(card: SocialCard) -> dict[str, object]:
         members["replacing"] = True
     if card.ecard is not None:
         members["ecard"] = card.ecard.value
-    return members | _loss_members(card.loss)
+    return members
 
 
 def _account_members(account: FinancialAccount) -> dict[str, object]:
     members: dict[str, object] = {"pan": account.pan.value, "customer": account.customer.value}
     if account.owner is not None:
         members["owner"] = _person_members(account.owner)
-    return members | _loss_members(account.loss)
+    return members
 
 
 def _person_members(person: CardHolder | AccountOwner) -> dict[str, str | None]:
@@ -127,21 +147,44 @@ def _person(members: dict[str, str]) -> tuple[PersonName, CitizenId, Mobile | No
     )
 
 
-def _loss_members(loss: Loss | None) -> dict[str, object]:
-    return {"loss": _stored_loss(loss)} if loss else {}
+def _loss_members(loss: Loss) -> dict[str, object]:
+    members: dict[str, object] = {
+        "kind": loss.kind.value,
+        "reference": loss.reference.value,
+        "reported_at": loss.reported_at.isoformat(),
+    }
+    if loss.confirmed_at is not None:
+        members["confirmed_at"] = loss.confirmed_at.isoformat()
+    if loss.earlier is not None:
+        members["earlier"] = _loss_members(loss.earlier)
+    return members
 
 
-def _stored_loss(loss: Loss) -> list[str]:
-    stored = [loss.kind.value, loss.reference.value, loss.reported_at.isoformat()]
-    return stored + _stored_loss(loss.earlier) if loss.earlier else stored
+def _opened_loss(opened: bytes) -> Loss:
+    return _loss_of(json.loads(opened))
 
 
-def _loss(stored: list[str] | None) -> Loss | None:
+def _loss_of(members: dict[str, Any]) -> Loss:
+    confirmed_at, earlier = members.get("confirmed_at"), members.get("earlier")
+    return Loss(
+        LossKind(members["kind"]),
+        OperationId(members["reference"]),
+        datetime.fromisoformat(members["reported_at"]),
+        _loss_of(earlier) if earlier else None,
+        datetime.fromisoformat(confirmed_at) if confirmed_at else None,
+    )
+
+
+def _loss_with_link(stored: list[str] | None) -> Loss | None:
+    """Read a loss as it stood in the row of its link before revision 0005 of the schema.
+
+    Whether its far side had it was not kept: it holds nothing back that it did not then.
+    """
     if not stored:
         return None
     kind, reference, reported_at, *earlier = stored
     at = datetime.fromisoformat(reported_at)
-    return Loss(LossKind(kind), OperationId(reference), at, _loss(earlier))
+    return Loss(LossKind(kind), OperationId(reference), at, _loss_with_link(earlier), at)
 
 
 def _dump(members: dict[str, object]) -> bytes:
@@ -150,3 +193,7 @@ def _dump(members: dict[str, object]) -> bytes:
 
 def _context(table: str, link: LinkId) -> bytes:
     return f"{table}/{link.value}".encode()
+
+
+def _lost(side: str, fingerprint: bytes) -> bytes:
+    return f"{side}_losses/{fingerprint.hex()}".encode()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table
+from sqlalchemy import CompoundSelect, Connection, Select, Table
 
 Row = Mapping[str, Any]
 ROWS_MAX = 64  # a statement: some 600 values at most, far below any database's limit
@@ -44,7 +44,7 @@ class Lookup:
     A row of SQLAlchemy's costs several times as much as SQLite takes to find it.
     """
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any] | CompoundSelect[Any]) -> None:
         self._statement = statement
         self._compiled: dict[str, tuple[str, Sequence[str] | None, Mapping[str, Any]]] = {}
 

@@ -143,6 +143,22 @@ cards = Table(
     UniqueConstraint("card_fingerprint", "holds", name="one_active_link_per_card"),
 )
 
+# The newest loss of a card or an account, whichever links lead to it: one that is reported holds
+# for the next link too.
+card_losses = Table(
+    "social_losses",
+    metadata,
+    Column("card_fingerprint", LargeBinary(32), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+account_losses = Table(
+    "financial_losses",
+    metadata,
+    Column("account_fingerprint", LargeBinary(32), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 accounts = Table(
     "financial_accounts",
     metadata,

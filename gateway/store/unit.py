@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table
 
-from gateway.financial import account as financial
 from gateway.financial.account import AccountRecord, FinancialAccount
 from gateway.linking.kinds import BESIDE_OTHERS
 from gateway.linking.link import Link, LinkChanged, LinkState, PinSession, SessionUsed
@@ -23,9 +22,9 @@ from gateway.operations.notice import (
     NoticeTried,
 )
 from gateway.operations.operation import Operation
-from gateway.social import card as social
-from gateway.social.card import CardRecord, CardReplaced, SocialCard
+from gateway.social.card import CardRecord, SocialCard
 from gateway.store import notices, tables
+from gateway.store.keeping import keep
 from gateway.store.sealing import Sealer
 from gateway.store.statements import Update, insert, update
 from gateway.terms.errors import LocalError
@@ -112,7 +111,8 @@ class Batch:
             if name == "session" and changed != self._spent:
                 raise Changed("a PIN session was spent already")
         for kept in self._kept:
-            self._keep(connection, kept)
+            if not keep(connection, self._sealer, kept):
+                raise Changed("what both sides kept of the link is gone")
         if not notices.write(connection, self._notices):
             raise Changed("another node tells the channel")
 
@@ -204,28 +204,6 @@ class Batch:
             self._change("link-activated", link, activated_at=change.at.isoformat())
         else:
             self._change("card-released", link)
-
-    def _keep(self, connection: Connection, kept: CardRecord | AccountRecord) -> None:
-        """Take what became of a card or an account into the sealed row of its own side.
-
-        The row is locked, so that of a loss and a late cancellation neither overwrites the other.
-        """
-        table = tables.cards if isinstance(kept, CardRecord) else tables.accounts
-        where = table.c.link == kept.link.value
-        found = connection.execute(select(table.c.sealed).where(where).with_for_update())
-        sealed = found.scalar_one_or_none()
-        if sealed is None:
-            raise Changed("what both sides kept of the link is gone")
-        values: dict[str, bytes] = {}
-        if isinstance(kept, CardRecord):
-            card = social.keep(self._sealer.open_card(kept.link, sealed), kept)
-            values["sealed"] = self._sealer.seal_card(card)
-            if isinstance(kept, CardReplaced):
-                values["card_fingerprint"] = self._sealer.card_fingerprint(card.number)
-        else:
-            account = financial.keep(self._sealer.open_account(kept.link, sealed), kept)
-            values["sealed"] = self._sealer.seal_account(account)
-        connection.execute(table.update().where(where).values(values))
 
 
 def is_at_rest(operation: Operation) -> bool:

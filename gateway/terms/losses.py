@@ -19,12 +19,21 @@ class Loss:
     """One report of loss; `reference` is the operation that made it (subfield LN of DE 48).
 
     `earlier` is the loss that stood when this one was reported, and stands again if it is refused.
+    `confirmed_at` is when the far side was known to have it.
     """
 
     kind: LossKind
     reference: OperationId
     reported_at: datetime
     earlier: "Loss | None" = None
+    confirmed_at: datetime | None = None
+
+    def concerns(self, linked_at: datetime) -> bool:
+        """Tell whether the loss stands for a link that was asked for at this instant.
+
+        A far side that had it confirmed before, and then took the link, has cancelled it itself.
+        """
+        return self.confirmed_at is None or linked_at <= self.confirmed_at
 
     @property
     def words(self) -> dict[str, str]:
@@ -49,6 +58,13 @@ def lifted(loss: Loss | None, reference: OperationId) -> Loss | None:
     if loss is None or loss.reference == reference:
         return None
     return _without_earlier(loss, reference)
+
+
+def confirmed(loss: Loss | None, reference: OperationId, at: datetime) -> Loss | None:
+    """Note that the far side has the loss of this reference."""
+    if loss is None or loss.reference == reference:
+        return loss and replace(loss, confirmed_at=at)
+    return replace(loss, earlier=confirmed(loss.earlier, reference, at))
 
 
 def _without_earlier(loss: Loss, reference: OperationId) -> Loss:

@@ -164,6 +164,12 @@ class Refusal(Enum):
         "正式挂失不能解除,请办理补卡。",
         "A formal loss cannot be cancelled: have the card replaced.",
     )
+    LOSS_UNCONFIRMED = (
+        "LOSS_UNCONFIRMED",
+        "挂失正在登记,登记完成前不能解除关联,请稍后再试。",
+        "A loss is being reported over this link; it is kept until the far side has it.",
+        True,
+    )
     LOSS_NOT_FORMAL = (
         "LOSS_NOT_FORMAL",
         "遗失补卡须先办理正式挂失。",

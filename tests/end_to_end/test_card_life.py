@@ -91,12 +91,14 @@ def test_a_loss_blocks_here_at_once_while_nobody_can_be_told(newcomer, brief_tow
     brief_town.gateway.kill()
     brief_town.start_gateway()
     stopped = holder.do("account/losses/temporary")
+    kept = holder.unlink()
     brief_town.wires["core"].restore()
 
     settled = holder.settled(reported)
 
     assert (reported.status, reported.body["state"]) == (202, "pending")
     assert (stopped.status, stopped.body["code"]) == (409, "ACCOUNT_LOST")
+    assert (kept.status, kept.body["code"]) == (409, "LOSS_UNCONFIRMED")
     assert settled["state"] == "succeeded"
     assert brief_town.core_peer.state(holder.who)["account_state"] == "lost"
 

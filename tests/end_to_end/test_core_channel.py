@@ -219,6 +219,20 @@ def test_reversal_links_again_at_both_sides(customer, counters):
     assert core.ask(core.word("query-link", citizen.who, citizen.link))[1] == {"LS": "A"}
 
 
+def test_an_unlinking_of_which_one_side_knew_nothing_is_not_taken_back(customer, counters):
+    """The link stays away at both sides: a reversal would bring it back at one of them only."""
+    core, citizen, bureau = customer
+    town, _ = counters
+    bureau.fault("link-remove", "decline", response_code="25", when="after")
+    unlinking = core.word("unlink", citizen.who, citizen.link)
+    removed = core.ask(unlinking)
+
+    refused = core.ask(core.reversal(unlinking, citizen.who, citizen.link))
+
+    assert (removed[0], refused) == ("00", ("40", {"RC": "NOT_OFFERED"}))
+    assert town.core_peer.links(citizen.who) == []
+
+
 def test_reversal_that_overtakes_its_original_bars_it(customer):
     """Unknown original: a tombstone and 0430; the original that comes later is refused."""
     core, citizen, bureau = customer

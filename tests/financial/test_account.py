@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.financial.account import (
+    AccountLossConfirmed,
     AccountLossKept,
     AccountLossLifted,
     AccountOwner,
@@ -80,3 +81,5 @@ def test_what_becomes_of_an_account_is_taken_into_it():
     assert keep(ACCOUNT, OwnerKept(LINK, OWNER)) == replace(ACCOUNT, owner=OWNER)
     assert keep(lost, AccountLossLifted(LINK, OLD)) == lost == replace(ACCOUNT, loss=LOSS)
     assert keep(lost, AccountLossLifted(LINK, NEW)) == ACCOUNT
+    known = keep(lost, AccountLossConfirmed(LINK, NEW, LOSS.reported_at))
+    assert known.loss == replace(LOSS, confirmed_at=LOSS.reported_at)

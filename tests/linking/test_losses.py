@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.financial.account import FinancialAccount
-from gateway.linking.losses import why_blocked
+from gateway.linking.losses import is_loss_open, why_blocked
 from gateway.regions.profile import parse_profile
 from gateway.regions.vocabulary import Business
 from gateway.social.card import SocialCard
@@ -107,3 +107,14 @@ def test_a_temporary_loss_ends_by_itself_where_the_region_says_so(hours, reason)
 
     assert why_blocked(B.SS_PIN_SET, temporary, ACCOUNT, rules, now) is reason
     assert why_blocked(B.SS_PIN_SET, formal, ACCOUNT, rules, now) is R.CARD_LOST
+
+
+def test_a_loss_is_open_until_the_far_side_has_it():
+    """Each side for itself: until then the link is what the far side hears over."""
+    card, account = lost(CARD, LossKind.TEMPORARY), lost(ACCOUNT, LossKind.FORMAL)
+    known = replace(card, loss=replace(card.loss, confirmed_at=NOW))
+
+    assert not is_loss_open(CARD, ACCOUNT)
+    assert is_loss_open(card, ACCOUNT)
+    assert is_loss_open(known, account)
+    assert not is_loss_open(known, ACCOUNT)

@@ -8,6 +8,7 @@ import pytest
 from gateway.financial.account import AccountState, OwnerKept
 from gateway.financial.answers import AccountFinding
 from gateway.linking.link import LinkState
+from gateway.linking.plans import may_be_taken_back
 from gateway.operations import life
 from gateway.operations.exchange import ExchangeState, Form
 from gateway.operations.facts import OperationKind, OperationState
@@ -349,6 +350,18 @@ def test_an_unlinking_is_taken_back_at_both_sides(script, crashes):
 
     assert {play[leg].state for leg in (FIRST, SECOND)} == {S.REVERSED}
     assert ended(play) == (O.FAILED, R.REGISTRATION_UNDONE, [LinkState.REMOVED, LinkState.ACTIVE])
+
+
+@pytest.mark.parametrize(
+    ("codes", "restorable"),
+    [(("00", "00"), True), (("25", "00"), False), (("00", "25"), False), (("25", "25"), False)],
+)
+def test_what_one_side_did_not_have_is_not_taken_back(script, codes, restorable):
+    """Both sides or neither: a side without a record would be left without the link."""
+    play = begun(script, K.UNLINK).answer(FIRST, codes[0]).answer(SECOND, codes[1])
+
+    assert play.state is O.SUCCEEDED
+    assert may_be_taken_back(play.operation) is restorable
 
 
 def test_an_unlinking_that_cannot_be_taken_back_needs_a_person(script):

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.financial.account import AccountLossLifted, AccountOwner, AccountState
+from gateway.financial.account import (
+    AccountLossConfirmed,
+    AccountLossLifted,
+    AccountOwner,
+    AccountState,
+)
 from gateway.financial.answers import AccountFinding
 from gateway.linking.link import Applicant, LinkState
 from gateway.linking.plans import REQUEST
@@ -18,6 +23,7 @@ from gateway.social.card import (
     MobileBound,
     NewCard,
     ReplacementBegun,
+    SsLossConfirmed,
     SsLossLifted,
 )
 from gateway.terms.numbers import (
@@ -154,6 +160,21 @@ def test_a_loss_that_the_far_side_will_not_have_is_lifted_here(kind, name, lift,
     assert play.records == [lift(play.operation.link, OperationId(MINE), was_refused=True)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "known"),
+    [
+        (K.SS_LOSS_FORMAL, REPORT, SsLossConfirmed),
+        (K.FINANCIAL_LOSS_TEMPORARY, "core-loss-report", AccountLossConfirmed),
+    ],
+)
+def test_a_loss_that_the_far_side_has_is_confirmed_here(kind, name, known, script):
+    """From then on the far side guards what is lost, whoever links it."""
+    play = script(kind, details={"LN": MINE, UNPROVED: "yes"}).begin().answer(name)
+
+    operation = play.operation
+    assert play.records == [known(operation.link, OperationId(MINE), operation.updated_at)]
+
+
 def test_a_loss_report_is_made_with_the_link_down_and_never_given_up(script):
     """However long the bureau is away the report goes on, and it is alarmed about."""
     details = {"LN": MINE, UNPROVED: "yes"}
@@ -163,8 +184,8 @@ def test_a_loss_report_is_made_with_the_link_down_and_never_given_up(script):
 
     assert play.state is O.PENDING
     assert life.Alarm(REPORT) in play.effects
-    assert play.answer(REPORT).state is O.SUCCEEDED
     assert play.records == []
+    assert play.answer(REPORT).state is O.SUCCEEDED
 
 
 @pytest.mark.parametrize(("code", "lifted"), [("00", True), ("22", False)])

@@ -18,6 +18,7 @@ from gateway.social.card import (
     PinState,
     ReplacementBegun,
     SocialCard,
+    SsLossConfirmed,
     SsLossKept,
     SsLossLifted,
     keep,
@@ -93,6 +94,7 @@ def test_a_late_word_on_an_older_loss_changes_nothing():
 
     assert keep(lost, SsLossLifted(CARD.link, OLD)) == lost
     assert keep(lost, SsLossLifted(CARD.link, NEW)) == CARD
+    assert keep(lost, SsLossConfirmed(CARD.link, OLD, LOSS.reported_at)) == lost
 
 
 def test_a_new_card_is_neither_lost_nor_being_replaced():

@@ -29,19 +29,29 @@ def test_a_card_and_an_account_come_out_as_they_went_in(sealer, record):
         record.card(1),
         record.card(1, address=record.address, holder=record.holder),
         record.card(1, holder=known),
-        record.card(1, loss=BEFORE),
-        record.card(1, loss=reported(LOSS, BEFORE)),
     ]
     accounts = [
         record.account(1),
         record.account(1, owner=record.owner),
-        record.account(1, loss=reported(LOSS, BEFORE)),
     ]
 
     for card in cards:
         assert sealer.open_card(card.link, sealer.seal_card(card)) == card
     for account in accounts:
         assert sealer.open_account(account.link, sealer.seal_account(account)) == account
+
+
+def test_a_loss_comes_out_as_it_went_in_on_its_own_side_and_for_its_own_card(sealer):
+    """With what stood before it, and from when the far side had it."""
+    loss, one, other = replace(reported(LOSS, BEFORE), confirmed_at=AT), b"1" * 32, b"2" * 32
+    of_card, of_account = sealer.seal_card_loss(one, loss), sealer.seal_account_loss(one, BEFORE)
+
+    assert sealer.open_card_loss(one, of_card) == loss
+    assert sealer.open_account_loss(one, of_account) == BEFORE
+    with pytest.raises(LocalError):
+        sealer.open_card_loss(other, of_card)
+    with pytest.raises(LocalError):
+        sealer.open_account_loss(one, of_card)
 
 
 def test_a_sealed_row_holds_nothing_readable_and_is_never_the_same_twice(sealer, record):

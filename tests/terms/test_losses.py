@@ -1,8 +1,9 @@
 """A reported loss, and which report lifts which."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
-from gateway.terms.losses import Loss, LossKind, lifted, refused, reported
+from gateway.terms.losses import Loss, LossKind, confirmed, lifted, refused, reported
 from gateway.terms.numbers import OperationId
 
 OLDER, NEWER = OperationId("op_" + "1" * 26), OperationId("op_" + "2" * 26)
@@ -27,6 +28,27 @@ def test_a_refused_report_brings_back_what_stood_before_it():
     assert refused(lifted(formal, OLDER), NEWER) is None
     assert refused(LOSS, OLDER) is LOSS
     assert refused(None, NEWER) is None
+
+
+def test_a_loss_is_confirmed_by_its_own_reference():
+    """The one that stood before it may be confirmed later, and is then so when it stands again."""
+    at = LOSS.reported_at
+    before = Loss(LossKind.TEMPORARY, OLDER, at)
+    formal = reported(LOSS, before)
+
+    assert confirmed(LOSS, NEWER, at) == replace(LOSS, confirmed_at=at)
+    assert refused(confirmed(formal, OLDER, at), NEWER) == replace(before, confirmed_at=at)
+    assert confirmed(None, NEWER, at) is None
+
+
+def test_a_loss_concerns_every_link_that_was_asked_for_before_the_far_side_had_it():
+    """A far side that has it and takes a new link has cancelled it by itself."""
+    at, later = LOSS.reported_at, LOSS.reported_at + timedelta(seconds=1)
+    known = confirmed(LOSS, NEWER, at)
+
+    assert LOSS.concerns(later)
+    assert known.concerns(at)
+    assert not known.concerns(later)
 
 
 def test_a_report_names_kind_and_reference():

@@ -12,5 +12,6 @@ module                holds
 ``r0002``             owners of operations, one at a time on a link, nodes, indexes
 ``r0003``             notices to channels
 ``r0004``             longer names of kinds of operations
+``r0005``             losses by card and by account
 ====================  ===========================================================
 """
