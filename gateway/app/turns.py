@@ -54,12 +54,7 @@ class Turns:
             raise RequestRefused(Refusal.IN_PROGRESS)
         self._keys_in_use.add(name)
         try:
-            stored, found = await self._read(
-                lambda queries: (
-                    queries.key(*name),
-                    queries.linked(link, session) if link else None,
-                )
-            )
+            stored, found = await self._read(lambda queries: queries.asked(*name, link, session))
             if stored is not None and not secrets.compare_digest(
                 stored.request_digest, key.fingerprint
             ):

@@ -72,7 +72,8 @@ class Journal:
         self._deliver = deliver
         self._node = node or Node()
         self._lost = lost
-        self._waiting: queue.Queue[_Work | None] = queue.Queue(WAITING_MAX)
+        # Its own limit would cost more than the rest of it: `_queue` counts instead.
+        self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._next: _Work | None = None
         self._closing = threading.Event()
         self._is_broken = False
@@ -113,10 +114,9 @@ class Journal:
     def _queue(self, work: _Work) -> None:
         if self._closing.is_set():
             raise Unavailable("the journal is closed")
-        try:
-            self._waiting.put_nowait(work)
-        except queue.Full:
-            raise Unavailable("the journal has as much to write as it can take") from None
+        if self._waiting.qsize() >= WAITING_MAX:
+            raise Unavailable("the journal has as much to write as it can take")
+        self._waiting.put(work)
 
     # ------------------------------------------------------------------ the thread
 

@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, func, literal_column, select
 
 from gateway.financial.account import FinancialAccount
 from gateway.linking.link import Link, LinkState, PinSession
@@ -56,13 +56,25 @@ class Queries:
 
     def linked(self, link: LinkId, session: PinSessionId | None = None) -> Linked | None:
         """Read a link with both halves, or None; a PIN session along with it where one is named."""
-        row = _LINK.one(self._connection, link=link.value)
-        card = _CARD.one(self._connection, link=link.value)
-        account = _ACCOUNT.one(self._connection, link=link.value)
-        if row is None or card is None or account is None:
-            return None
-        linked = self._linked(row, card[1], account[1])
-        return linked if session is None else replace(linked, session=self.session(session))
+        return self.asked("", "", link, session)[1]
+
+    def asked(
+        self,
+        channel: str,
+        key: str,
+        link: LinkId | None = None,
+        session: PinSessionId | None = None,
+    ) -> tuple[StoredKey | None, Linked | None]:
+        """Read what a request names in one statement: its key, and a link as `linked` gives it."""
+        names = {"link": link.value if link else "", "session": session.value if session else ""}
+        row = _ASKED.one(self._connection, channel=channel, key=key, **names)
+        assert row is not None  # one there is, whatever is missing in it
+        digest, resource, card, account = row[:4]
+        stored = None if digest is None else StoredKey(digest, resource)
+        if row[_LINK_AT] is None or card is None or account is None:
+            return stored, None
+        found = _session(row[_SESSION_AT:]) if row[_SESSION_AT] is not None else None
+        return stored, self._linked(row[_LINK_AT:_SESSION_AT], card, account, found)
 
     def link_holding(self, number: SsCardNumber) -> LinkId | None:
         """Find the link that holds a card now, or None."""
@@ -127,13 +139,16 @@ class Queries:
                 found[linked.link.id] = linked
         return found
 
-    def _linked(self, row: Sequence[Any], card: bytes, account: bytes) -> Linked:
+    def _linked(
+        self, row: Sequence[Any], card: bytes, account: bytes, session: PinSession | None = None
+    ) -> Linked:
         link = _link(row)
         return self._with_losses(
             Linked(
                 link,
                 self._sealer.open_card(link.id, card),
                 self._sealer.open_account(link.id, account),
+                session,
             )
         )
 
@@ -170,19 +185,43 @@ _LINKS_AT_ONCE = 500  # a statement; below any database's limit of parameters
 
 # Built once: putting a statement together costs four times as much as running it.
 _link_table, _card_table, _account_table = tables.links, tables.cards, tables.accounts
-_LINK = Lookup(select(_link_table).where(_link_table.c.id == bindparam("link")))
 _LINKS = select(_link_table).where(_link_table.c.id.in_(bindparam("links", expanding=True)))
 _CARD_COLUMNS = select(_card_table.c.link, _card_table.c.sealed)
-_CARD = Lookup(_CARD_COLUMNS.where(_card_table.c.link == bindparam("link")))
 _CARDS = _CARD_COLUMNS.where(_card_table.c.link.in_(bindparam("links", expanding=True)))
 _ACCOUNT_COLUMNS = select(_account_table.c.link, _account_table.c.sealed)
-_ACCOUNT = Lookup(_ACCOUNT_COLUMNS.where(_account_table.c.link == bindparam("link")))
 _ACCOUNTS = _ACCOUNT_COLUMNS.where(_account_table.c.link.in_(bindparam("links", expanding=True)))
 _HOLDING = Lookup(
     select(_card_table.c.link).where(
         _card_table.c.card_fingerprint == bindparam("fingerprint"), _card_table.c.holds
     )
 )
+_session_table, _key_table = tables.pin_sessions, tables.idempotency_keys
+_key_columns = _key_table.c
+_always = select(literal_column("1").label("one")).subquery("always")
+# Each row is found by its key; one row there is always, whatever is not found.
+_ASKED = Lookup(
+    select(
+        _key_table.c.request_digest,
+        _key_table.c.resource,
+        _card_table.c.sealed,
+        _account_table.c.sealed,
+        *_link_table.c,
+        *_session_table.c,
+    ).select_from(
+        _always.outerjoin(
+            _key_table,
+            and_(
+                _key_columns.channel == bindparam("channel"), _key_columns.key == bindparam("key")
+            ),
+        )
+        .outerjoin(_link_table, _link_table.c.id == bindparam("link"))
+        .outerjoin(_card_table, _card_table.c.link == _link_table.c.id)
+        .outerjoin(_account_table, _account_table.c.link == _link_table.c.id)
+        .outerjoin(_session_table, _session_table.c.id == bindparam("session"))
+    )
+)
+_LINK_AT = 4
+_SESSION_AT = _LINK_AT + len(_link_table.c)
 _KEY = Lookup(
     select(tables.idempotency_keys.c.request_digest, tables.idempotency_keys.c.resource).where(
         tables.idempotency_keys.c.channel == bindparam("channel"),

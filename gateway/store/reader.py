@@ -42,7 +42,8 @@ class Reader:
         self._sealer = sealer
         self._exchanges_of = exchanges_of
         self._deliver = deliver
-        self._waiting: queue.Queue[_Asked | None] = queue.Queue(WAITING_MAX)
+        # Its own limit would cost more than the rest of it: `submit` counts instead.
+        self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="reader", daemon=True)
         self._thread.start()
@@ -54,10 +55,9 @@ class Reader:
         """
         if self._is_closed:
             raise Unavailable("the store is closed")
-        try:
-            self._waiting.put_nowait((query, answer))
-        except queue.Full:
-            raise Unavailable("the store has as much to read as it can take") from None
+        if self._waiting.qsize() >= WAITING_MAX:
+            raise Unavailable("the store has as much to read as it can take")
+        self._waiting.put((query, answer))
 
     def close(self) -> None:
         """Answer what was submitted, then end the thread."""

@@ -61,7 +61,7 @@ class Sealer:
 
     def open_card(self, link: LinkId, sealed: bytes) -> SocialCard:
         """Decipher the social half of a link."""
-        members = json.loads(self.social.open(sealed, _context("social_cards", link)))
+        members = _load(self.social.open(sealed, _context("social_cards", link)))
         mobile, address = members["mobile"], members.get("address")
         holder = members.get("holder")
         return SocialCard(
@@ -99,7 +99,7 @@ class Sealer:
 
     def open_account(self, link: LinkId, sealed: bytes) -> FinancialAccount:
         """Decipher the financial half of a link."""
-        members = json.loads(self.financial.open(sealed, _context("financial_accounts", link)))
+        members = _load(self.financial.open(sealed, _context("financial_accounts", link)))
         customer, owner = CustomerNumber(members["customer"]), members.get("owner")
         known = AccountOwner(customer, *_person(owner)) if owner else None
         loss = _loss_with_link(members.get("loss"))
@@ -189,6 +189,12 @@ def _loss_with_link(stored: list[str] | None) -> Loss | None:
 
 def _dump(members: dict[str, object]) -> bytes:
     return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _load(text: bytes) -> dict[str, Any]:
+    # As text: bytes would be searched for their encoding first.
+    members: dict[str, Any] = json.loads(text.decode())
+    return members
 
 
 def _context(table: str, link: LinkId) -> bytes:

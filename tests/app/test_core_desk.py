@@ -25,6 +25,9 @@ class Nothing:
     def key(self, _channel, _key):
         return None
 
+    def asked(self, *_names):
+        return None, None
+
 
 @pytest.fixture
 def desk(stage):

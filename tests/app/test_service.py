@@ -65,6 +65,9 @@ class Store:
     def linked(self, link, _session=None):
         return self.linked_.get(link)
 
+    def asked(self, channel, key, link=None, session=None):
+        return self.key(channel, key), self.linked(link, session)
+
     def link_holding(self, _number):
         return self.holding
 

@@ -67,6 +67,27 @@ def test_a_pin_session_is_read_along_with_its_link(store, record):
     assert [linked.session for linked in along] == [record.session(1), None]
 
 
+def test_what_a_request_names_is_read_at_once(store, record):
+    """Key and link are found each by itself: either may be there without the other."""
+    link = record.link_id(1)
+    store.keep(record.link(1), record.card(1), record.account(1), record.session(1))
+    store.keep(KeyUsed("web", "used", bytes(32), "op_" + "0" * 26, record.now))
+
+    def asked(*names):
+        return store.read(lambda queries: queries.asked("web", *names))
+
+    linked = Linked(record.link(1), record.card(1), record.account(1))
+    stored = StoredKey(bytes(32), "op_" + "0" * 26)
+    assert asked("used") == (stored, None)
+    assert asked("fresh") == (None, None)
+    assert asked("fresh", link) == (None, linked)
+    assert asked("used", record.link_id(2), record.session(1).id) == (stored, None)
+    assert asked("used", link, record.session(1).id) == (
+        stored,
+        replace(linked, session=record.session(1)),
+    )
+
+
 def test_what_the_far_sides_told_is_kept_with_each_half(store, record):
     """Holder with the card, owner with the account; the rest of each row stays."""
     store.write(record.linked(1))

@@ -183,6 +183,9 @@ class Disk:
         along = self.session(session) if session else None
         return Linked(self.links[link], self.cards[link], self.accounts[link], along)
 
+    def asked(self, channel, key, link=None, session=None):
+        return self.key(channel, key), self.linked(link, session)
+
     def link_holding(self, number):
         return self.holding.get(number.value)
 
