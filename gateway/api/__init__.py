@@ -26,6 +26,7 @@ module                 holds
 ``vocabulary``         stable words of answers, and what each means
 ``examples``           the examples in it
 ``docs_page``          the same document as one HTML page
+``pages``              both, drawn when one is first asked for
 ``docs_fields``        the tables of members on that page
 ``docs_style``         how that page looks
 ``refusal_catalogue``  ``docs/refusals.md``

@@ -4,12 +4,13 @@ Plain ASGI throughout: the guard costs one closure for each request, and no
 task or stream of its own.
 """
 
+import asyncio
 import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.responses import RedirectResponse, Response
@@ -19,8 +20,6 @@ from starlette.websockets import WebSocketClose
 
 from gateway.api.authentication import Channels
 from gateway.api.contract import Endpoint, by_path
-from gateway.api.docs_page import CONTENT_SECURITY_POLICY, at_address, render_page
-from gateway.api.openapi import document, render_document
 from gateway.api.problems import problem, problem_response, refused
 from gateway.api.request_reading import (
     Call,
@@ -39,6 +38,9 @@ from gateway.api.service import Caller, GatewayService, IdempotencyKey
 from gateway.regions.vocabulary import Channel
 from gateway.terms.errors import RequestRefused, Unavailable
 from gateway.terms.refusals import Refusal
+
+if TYPE_CHECKING:
+    from gateway.api.pages import Page
 
 log = structlog.get_logger(__name__)
 
@@ -65,21 +67,9 @@ def create_application(
         Route(path, _PathEndpoint({e.method: e for e in endpoints}, service, reader))
         for path, endpoints in by_path().items()
     ]
-    routes += [Route(path, page) for path, page in _pages().items()]
+    routes += [Route(path, page) for path, page in _PAGES.items()]
     router = Router(routes, redirect_slashes=False, default=_no_such_path)
     return _Guard(router, request_ids)
-
-
-@cache
-def _pages() -> Mapping[str, ASGIApp]:
-    """Draw the pages once for the process: they depend on nothing but the contract."""
-    description = document()
-    page_headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-    return {
-        "/": _Redirect("/docs"),
-        "/openapi.json": _Page(render_document(description), "application/json", {}),
-        "/docs": _Page(render_page(description), "text/html", page_headers, names_address=True),
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +126,28 @@ class _PathEndpoint:
 class _Page:
     """A page that never changes while the process lives, but for the address it is asked at."""
 
-    content: bytes
-    media_type: str
-    headers: Mapping[str, str]
-    names_address: bool = False
+    draw: Callable[[str], "Page"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in {"GET", "HEAD"}:
-            content = self.content
-            if self.names_address:
-                content = at_address(content, _address(scope))
-            response = Response(content, 200, self.headers, self.media_type)
+            # In a thread, because the first request has it drawn.
+            page = await asyncio.to_thread(self.draw, _address(scope))
+            response = Response(page.content, 200, page.headers, page.media_type)
         else:
             response = _method_not_allowed(("GET",), scope)
         await response(scope, receive, send)
+
+
+def _openapi_page(_address: str) -> "Page":
+    from gateway.api.pages import openapi_page  # noqa: PLC0415 - a gateway starts without it
+
+    return openapi_page()
+
+
+def _docs_page(address: str) -> "Page":
+    from gateway.api.pages import docs_page  # noqa: PLC0415 - a gateway starts without it
+
+    return docs_page(address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +162,12 @@ class _Redirect:
             response = _method_not_allowed(("GET",), scope)
         await response(scope, receive, send)
 
+
+_PAGES: Mapping[str, ASGIApp] = {
+    "/": _Redirect("/docs"),
+    "/openapi.json": _Page(_openapi_page),
+    "/docs": _Page(_docs_page),
+}
 
 # A registered name, an IPv4 or an IPv6 address, with or without a port (RFC 3986, 3.2.2): nothing
 # that means anything to a shell or to HTML.

@@ -24,6 +24,7 @@ module            holds
 ``turns``         one request at a time for a key, one operation for a link
 ``pins``          PINs between the service and the security modules
 ``modules``       a side's security module as a process that `serve` keeps running
+``payment_hsm``   a payment HSM beside it
 ``logs``          logs as JSON lines, masked by type
 ``metrics``       what the gateway counts
 ``rendering``     operations as a caller sees them

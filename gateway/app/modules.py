@@ -5,14 +5,8 @@ import sys
 
 import structlog
 
-from gateway.app.clock import utc_now
 from gateway.app.settings import ModuleSettings
 from gateway.hsm.client import SecurityModule
-from gateway.hsm.payshield.framing import Envelope
-from gateway.hsm.payshield.host import HostConnection
-from gateway.hsm.payshield.key_file import read_hsm_keys
-from gateway.hsm.payshield.module import PayShieldModule
-from gateway.hsm.payshield.port import PayShieldSecurityModule
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
 
@@ -28,15 +22,12 @@ def connected(settings: ModuleSettings) -> SecurityModule:
 
     Raises `SpecificationError` when the HSM's keys are not right; nothing is connected yet.
     """
-    hsm = settings.payshield
-    if hsm is None:
+    if settings.payshield is None:
         return SecurityModule(settings.socket)
-    host, _, port = hsm.address.rpartition(":")
-    envelope = Envelope(hsm.header_characters, hsm.lmk, hsm.trailer)
-    connection = HostConnection((host.strip("[]"), int(port)), envelope)
-    # What is remembered of blocks and cards is by the wall clock, as sessions are.
-    module = PayShieldModule(connection, read_hsm_keys(hsm.keys), lambda: utc_now().timestamp())
-    return PayShieldSecurityModule(settings.socket, module)
+    # Imported here: who has no HSM loads none of its commands.
+    from gateway.app.payment_hsm import beside  # noqa: PLC0415
+
+    return beside(settings.socket, settings.payshield)
 
 
 class ModuleProcess:

@@ -1,6 +1,7 @@
 """Wires everything by hand and runs it: this module is the architecture on one page."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -470,6 +471,7 @@ class Gateway:
             await serving
 
         stack.push_async_callback(stop)
+        gc.freeze()  # what is here now stays: no collection need look at it again
         url = url_of(listening)
         sys.stdout.write(json.dumps({"http": url}) + "\n")
         sys.stdout.flush()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import structlog
 
@@ -18,15 +18,17 @@ from gateway.store.counters import reserve
 from gateway.store.engine import Database
 from gateway.store.journal import Chore, Conflict, Journal
 from gateway.store.node import LeasedNode, Membership, Node
-from gateway.store.postgresql import SharedDatabase
 from gateway.store.queries import Linked, Queries
 from gateway.store.reader import Reader
 from gateway.store.retention import Horizon, purge
-from gateway.store.schema import upgrade
+from gateway.store.schema import ensure, upgrade
 from gateway.store.sealing import Sealer
 from gateway.store.takeover import claim, fence_dead
 from gateway.terms.errors import SpecificationError, Unavailable
 from gateway.terms.numbers import LinkId, OperationId
+
+if TYPE_CHECKING:
+    from gateway.store.postgresql import SharedDatabase
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -48,7 +50,7 @@ class Storage:
         self._database = open_database(settings.store)
         engine = self._database.engine
         self.node = Node()
-        if isinstance(self._database, SharedDatabase):
+        if not isinstance(self._database, Database):
             self.node = _joined(self._database, settings.node, settings.station.terminal)
         self.journal = Journal(engine, sealer, self._deliver, self.node, fail)
         readers = self._database.readers
@@ -174,11 +176,16 @@ _PURGE_EVERY_S = 60.0
 _PURGE_PAUSE_S = 0.1
 
 
-def open_database(settings: StoreSettings) -> Database | SharedDatabase:
+def open_database(
+    settings: StoreSettings, take: Callable[[Any, str], object] = ensure
+) -> "Database | SharedDatabase":
     """Open the database that the settings name, of either kind; raises as these do."""
     if settings.path is not None:
-        return Database(settings.path)
-    return SharedDatabase(settings.url or "", settings.password_file)
+        return Database(settings.path, take)
+    # Imported here: who has the embedded database loads no driver of another.
+    from gateway.store.postgresql import SharedDatabase  # noqa: PLC0415
+
+    return SharedDatabase(settings.url or "", settings.password_file, take)
 
 
 def upgrade_database(settings: StoreSettings) -> tuple[str | None, str]:
@@ -188,17 +195,11 @@ def upgrade_database(settings: StoreSettings) -> tuple[str | None, str]:
     """
     done: list[tuple[str | None, str]] = []
 
-    def take(engine: object, place: str) -> None:
-        done.append(upgrade(engine, place))  # type: ignore[arg-type]
-
-    if settings.path is not None:
-        Database(settings.path, take).close()
-    else:
-        SharedDatabase(settings.url or "", settings.password_file, take).close()
+    open_database(settings, lambda engine, place: done.append(upgrade(engine, place))).close()
     return done[0]
 
 
-def _joined(database: SharedDatabase, settings: NodeSettings, terminal: str) -> LeasedNode:
+def _joined(database: "SharedDatabase", settings: NodeSettings, terminal: str) -> LeasedNode:
     node = LeasedNode(Membership(settings.name, terminal, settings.lease_s))
     try:
         node.join(database.engine)

@@ -33,8 +33,6 @@ from gateway.hsm.key_store import EnvelopeKey
 from gateway.pinblock.formats import wipe
 from gateway.terms.errors import LocalError
 
-ENVELOPE_CHARACTERS_MAX = 2_048  # a full one has some 450
-
 _P256, _ECDH = SECP256R1(), ECDH()  # the library takes objects of theirs in each call
 _FIXED = {"alg": "ECDH-ES", "enc": "A256GCM"}
 _MEMBERS_WITHOUT_EFFECT = ("typ", "cty")

@@ -13,12 +13,12 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from gateway.hsm.envelope import ENVELOPE_CHARACTERS_MAX
 from gateway.hsm.protocol import MISUSE, BadRequest
 from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy, PinRule
 from gateway.terms.sides import PinPurpose
 
 _LISTED_MAX = 128  # published PINs of a region; the rules do the rest
+ENVELOPE_CHARACTERS_MAX = 2_048  # a full one has some 450
 _POLICY_CHARACTERS_MAX = 4_096  # all rules and as many listed PINs as may be
 _POLICIES_MAX = 256  # one for each region and day on which its rules change
 _NUMBERS_MAX = 16  # of the holder: id, mobile, cards, accounts, and room to grow

@@ -314,7 +314,14 @@ _PIN_DIGITS |= {0x10: 10, 0x11: 11, 0x12: 12}
 
 
 def _one_of(values: Iterable[int]) -> bytes:
-    return b"[%s]" % b"".join(b"\\x%02x" % value for value in values)
+    """Write a class of bytes; in ranges, because a pattern is compiled byte by byte."""
+    ranges: list[list[int]] = []
+    for value in sorted(values):
+        if ranges and value == ranges[-1][1] + 1:
+            ranges[-1][1] = value
+        else:
+            ranges.append([value, value])
+    return b"[%s]" % b"".join(b"\\x%02x-\\x%02x" % (first, last) for first, last in ranges)
 
 
 def _layout(heads: Sequence[int], size: int, fill: Sequence[int]) -> re.Pattern[bytes]:
