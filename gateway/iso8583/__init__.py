@@ -23,8 +23,10 @@ module                   holds
 ``message``              a message and its message type indicator
 ``private_data``         the subfields of data element 48
 ``original_data``        data element 90
-``message_kind``         one message of a set, how its request and answer are built
+``message_kind``         one message of a set: its request and its answer
+``message_builder``      how requests and answers of a kind are put together
 ``message_gate``         what one direction of a message kind may hold, compiled
+``message_index``        the messages of a set, compiled for looking up and checking
 ``message_set``          what is said on a link, read from ``specs/messages``
 ``matching``             which request an answer belongs to
 ``duplicates``           how a request that comes twice is known

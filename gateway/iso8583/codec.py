@@ -9,7 +9,7 @@ from gateway.iso8583.ebcdic import Transcoder
 from gateway.iso8583.errors import MacMismatch, MalformedMessage, UnencodableMessage
 from gateway.iso8583.field_content import BadContent, Value
 from gateway.iso8583.layouts import Layout
-from gateway.iso8583.mac import MAC_BYTES, MAC_DATA_ELEMENTS, Mac
+from gateway.iso8583.mac import MAC_BYTES, MAC_DATA_ELEMENTS, MAC_PRIMARY, MAC_SECONDARY, Mac
 from gateway.iso8583.message import MTI_RULE, MTIS, Message
 from gateway.iso8583.plans import DecodePlan, EncodePlan
 from gateway.iso8583.subfields import Parts
@@ -43,6 +43,7 @@ class Codec:
         self._bitmap_at = len(_raw_mti("0000", dialect.numeric))
         self._bitmap = BitmapForm(dialect.bitmap, has_tertiary=dialect.has_tertiary)
         # The usual MAC is over all bytes before it, and nothing stands behind it.
+        self._mac_rule = dialect.mac
         self._seals_the_end = not dialect.mac.covers and not dialect.has_tertiary
         self._mac_bytes = MAC_BYTES * (2 if dialect.binary == "hex" else 1)
         # The key is what any message begins with, up to the first bitmap, and its length.
@@ -61,11 +62,10 @@ class Codec:
         """
         text = data.decode("latin-1")
         layout = self._layouts.get((text[: self._key_bytes], len(text)))
-        if layout is not None:
-            fields = layout.decode(data, text)
-            if fields is not None:
-                return Message(layout.mti, fields)
-        return self._decode_by_plan(text) or self._decode_slowly(text)
+        fields = layout.decode(data, text) if layout is not None else None
+        if layout is None or fields is None:
+            return self._decode_by_plan(text) or self._decode_slowly(text)
+        return Message(layout.mti, fields)
 
     def _decode_by_plan(self, text: str) -> Message | None:
         at = self._bitmap_at
@@ -174,10 +174,15 @@ class Codec:
             raise UnencodableMessage("MTI", MTI_RULE)
         if mac is None:
             return (raw_mti + self._body(message.fields, self._encode_plans)).encode("latin-1")
-        fields = _without_mac(message.fields)
-        if not self._seals_the_end:
-            return self._sealed_inside(raw_mti, fields, mac)
-        data = (raw_mti + self._body(fields, self._sealing_plans)).encode("latin-1")
+        fields = message.fields
+        plan = self._sealing_plans.get(tuple(fields))  # never one of fields with a MAC
+        body = plan.encode(fields) if plan is not None else None
+        if body is None:
+            fields = _without_mac(fields)
+            if not self._seals_the_end:
+                return self._sealed_inside(raw_mti, fields, mac)
+            body = self._body(fields, self._sealing_plans)
+        data = (raw_mti + body).encode("latin-1")
         return data + self._mac_field(data, mac)
 
     def _sealed_inside(self, raw_mti: str, fields: Mapping[int, Value], mac: Mac) -> bytes:
@@ -189,8 +194,8 @@ class Codec:
         return data[:at] + self._mac_field(covered, mac) + data[at + self._mac_bytes :]
 
     def _mac_field(self, covered: bytes, mac: Mac) -> bytes:
-        code = self.dialect.mac.code(covered, mac)
-        return code.hex().upper().encode("ascii") if self._mac_bytes > MAC_BYTES else code
+        code = self._mac_rule.code(covered, mac)
+        return code if self._mac_bytes == MAC_BYTES else code.hex().upper().encode("ascii")
 
     def _body(
         self, fields: Mapping[int, Value], plans: dict[tuple[int, ...], EncodePlan | None]
@@ -233,12 +238,19 @@ class Codec:
         message = self.decode(data)
         if not self._seals_the_end:
             self.verify_mac(data, mac)
-        elif message.fields.keys().isdisjoint(MAC_DATA_ELEMENTS):
+        elif MAC_SECONDARY not in message.fields and MAC_PRIMARY not in message.fields:
             raise MacMismatch("missing")
         else:
-            end = len(data) - self._mac_bytes
-            self.dialect.mac.verify(data[:end], mac, self._mac_found(data[end:]))
+            self._verify_end(data, mac)
         return message
+
+    def _verify_end(self, data: bytes, mac: Mac) -> None:
+        """Check the MAC where nothing stands behind it, so that it is the last 8 bytes."""
+        end = len(data) - self._mac_bytes
+        found = data[end:]
+        if self._mac_bytes != MAC_BYTES:
+            found = self._mac_found(found)
+        self._mac_rule.verify(data[:end], mac, found)
 
     def verify_mac(self, data: bytes, mac: Mac) -> None:
         """Check the MAC of a message as it came, before it is decoded for use.
@@ -250,11 +262,9 @@ class Codec:
         if not self._seals_the_end:
             self._verify_inside(data, mac, elements)
             return
-        # Nothing stands behind the MAC, so it is the last 8 bytes.
         if elements[-1] not in MAC_DATA_ELEMENTS or len(data) < start + self._mac_bytes:
             raise MacMismatch("missing")
-        end = len(data) - self._mac_bytes
-        self.dialect.mac.verify(data[:end], mac, self._mac_found(data[end:]))
+        self._verify_end(data, mac)
 
     def _verify_inside(self, data: bytes, mac: Mac, elements: list[int]) -> None:
         if MAC_DATA_ELEMENTS.isdisjoint(elements):

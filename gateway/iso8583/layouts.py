@@ -14,6 +14,7 @@ from typing import Any
 from gateway.iso8583.ebcdic import Transcoder
 from gateway.iso8583.field_content import BadContent, Binary, EbcdicText, Text, Value
 from gateway.iso8583.field_form import Convert, FieldForm
+from gateway.iso8583.multibyte_text import MultibyteText
 from gateway.iso8583.packed_digits import PackedDigits
 
 
@@ -35,16 +36,21 @@ class Layout:
         places = [_Place(forms[de], text, offset, length) for de, offset, length in fields]
         self._elements = tuple(de for de, _, _ in fields)
         head = re.escape(text[: places[0].offset])
-        self._good = re.compile(head + "".join(place.pattern for place in places)).fullmatch
+        good = head + "".join(place.pattern for place in places)
+        self._good = re.compile(good, re.DOTALL).fullmatch
         # Values are slices of the text and, behind it, of other ways to see it.
         self._is_packed = any(place.is_packed for place in places)
         self._code_page = next(filter(None, (place.code_page for place in places)), None)
+        self._is_seen_as_is = not self._is_packed and self._code_page is None
         seen = len(text) * (3 if self._is_packed else 1)
         slices = [place.slice(len(text), seen) for place in places]
         self._cut: Callable[[str], tuple[Any, ...]] = itemgetter(*slices, slice(0, 0))
         by_element = list(zip(self._elements, places, strict=True))
         self._bytes = [(de, place.begin, place.end) for de, place in by_element if place.is_bytes]
         self._lifts = [(de, place.lift) for de, place in by_element if place.lift]
+        self._wide = [(de, place.read) for de, place in by_element if place.is_multibyte]
+        # Filling a copy is quicker than letting a dictionary grow.
+        self._blank: dict[int, Any] = dict.fromkeys(self._elements)
 
     def decode(self, data: bytes, text: str) -> dict[int, Value] | None:
         """Give the fields of a message that is of this layout and good; None for another.
@@ -53,20 +59,28 @@ class Layout:
         """
         if self._good(text) is None:
             return None
-        seen = text
-        if self._is_packed:
-            seen += data.hex().upper()
-        if self._code_page is not None:
-            seen += self._code_page.text(text)
-        fields: dict[int, Any] = dict(zip(self._elements, self._cut(seen)))  # noqa: B905 - one more, empty: of one slice there is no tuple
+        seen = text if self._is_seen_as_is else self._seen(data, text)
+        fields = self._blank.copy()
+        fields.update(zip(self._elements, self._cut(seen)))  # noqa: B905 - one more, empty: of one slice there is no tuple
         for de, begin, end in self._bytes:
             fields[de] = data[begin:end]
         try:
             for de, lift in self._lifts:
                 fields[de] = lift(fields[de])
+            for de, read in self._wide:
+                if not fields[de].isascii():  # what is, the expression has found good
+                    fields[de] = read(fields[de])
         except BadContent:
             return None
         return fields
+
+    def _seen(self, data: bytes, text: str) -> str:
+        """Give the text and, behind it, the other ways to see it that the slices count on."""
+        if self._is_packed:
+            text += data.hex().upper()
+        if self._code_page is not None:
+            text += self._code_page.text(text[: len(data)])
+        return text
 
 
 class _Place:
@@ -79,13 +93,27 @@ class _Place:
         indicator = text[offset : self.begin]
         self._count = form.lengths.get(indicator, form.count_max)
         self._content = form.content
-        raw = form.content.raw_pattern(self._count)
-        any_bytes = rf"[\x00-\xff]{{{self.end - self.begin}}}"
-        self.pattern = re.escape(indicator) + (any_bytes if raw is None else raw)
+        self.pattern = re.escape(indicator) + self._raw_pattern()
+
+    def _raw_pattern(self) -> str:
+        """Give an expression that nothing but good forms fulfils, or more where `lift` checks.
+
+        A count is exact, so that there is nothing to be gained by giving characters back.
+        """
+        raw = self._content.raw_pattern(self._count)
+        if self.is_multibyte:
+            raw = rf"[ -~\x80-\xff]{{{self._count}}}"
+        elif raw is None or self.is_bytes:
+            raw = f".{{{self.end - self.begin}}}"
+        return raw.replace("}", "}+")
 
     @property
     def is_bytes(self) -> bool:
         return isinstance(self._content, Binary) and not self._content.is_hex
+
+    @property
+    def is_multibyte(self) -> bool:
+        return isinstance(self._content, MultibyteText)
 
     @property
     def is_packed(self) -> bool:
@@ -108,7 +136,15 @@ class _Place:
     @property
     def lift(self) -> Convert | None:
         """What makes a value of the slice; None where that is the value."""
-        if self.is_bytes or isinstance(self._content, (Text, PackedDigits, EbcdicText)):
+        if self.is_bytes or self.is_multibyte:
             return None
-        read = self._content.read if self._content.raw_pattern(1) is None else self._content.lift
-        return partial(read, count=self._count)
+        if isinstance(self._content, (Text, PackedDigits, EbcdicText)):
+            return None
+        if self._content.raw_pattern(1) is None:
+            return self.read
+        return partial(self._content.lift, count=self._count)
+
+    @property
+    def read(self) -> Convert:
+        """What makes a value of the slice, and checks it."""
+        return partial(self._content.read, count=self._count)

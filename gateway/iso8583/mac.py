@@ -12,8 +12,8 @@ from gateway.iso8583.errors import MacMismatch
 from gateway.terms.errors import LocalError
 
 MAC_BYTES = 8  # DE 64 and DE 128 are b 64 (ISO 8583:1987)
-MAC_DATA_ELEMENTS = frozenset({64, 128})
-_PRIMARY_LAST = 64
+MAC_PRIMARY, MAC_SECONDARY = 64, 128  # the last of the first bitmap and of the second
+MAC_DATA_ELEMENTS = frozenset({MAC_PRIMARY, MAC_SECONDARY})
 _TRUNCATED_BYTES = 4
 
 Algorithm = Literal[
@@ -67,7 +67,7 @@ class MacRule:
 
     def data_element_for(self, others: Iterable[int]) -> int:
         """Name the data element that holds the MAC of a message with these `others`."""
-        if max(others, default=0) > _PRIMARY_LAST:
+        if max(others, default=0) > MAC_PRIMARY:
             return self.data_elements[-1]
         return self.data_elements[0]
 
@@ -77,10 +77,13 @@ class MacRule:
         Raises `LocalError` when `mac` gives another number of bytes.
         """
         code = mac(data)
+        if self.form == "full" and len(code) == MAC_BYTES:
+            return code
+        return self._shaped(code)
+
+    def _shaped(self, code: bytes) -> bytes:
         if len(code) != MAC_BYTES:
             raise LocalError("a MAC has 8 bytes")
-        if self.form == "full":
-            return code
         left = code[:_TRUNCATED_BYTES]
         return left.hex().upper().encode("ascii") if self.form == "left-4-hex" else left + bytes(4)
 

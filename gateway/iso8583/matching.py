@@ -4,10 +4,10 @@ Time is an argument: seconds of any clock that never goes back.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from enum import StrEnum
 from operator import call, itemgetter, methodcaller
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gateway.iso8583.field_content import Value
 from gateway.iso8583.message import Message
@@ -38,8 +38,10 @@ class KeyReader:
     def __init__(self, data_elements: Iterable[int] = KEY_DATA_ELEMENTS) -> None:
         self.data_elements = tuple(data_elements)
         self._rules = [_NORMAL.get(de, _TEXT) for de in self.data_elements]
-        # One more, so that even of one field it gives a tuple; `map` stops before it.
-        self._values = itemgetter(*self.data_elements, self.data_elements[0])
+        self._institutions = [de for de in self.data_elements if de in _NORMAL]
+        self._values: Callable[[Mapping[int, Value]], tuple[Any, ...]] = (
+            itemgetter(*self.data_elements) if len(self.data_elements) > 1 else self._only_value
+        )
 
     def __call__(self, message: Message) -> MatchKey:
         """Give the key of `message`."""
@@ -48,6 +50,24 @@ class KeyReader:
         except (KeyError, TypeError):  # one is absent, or binary: that is in no key
             texts = map(message.text, self.data_elements)
             return (message.mti[1], *map(call, self._rules, texts))
+
+    def lines(self, message: Message) -> str:
+        """Give the key of `message` with each part on a line of its own."""
+        fields = message.fields
+        try:
+            lines = "\n".join(self._values(fields))
+        except (KeyError, TypeError):
+            return "\n".join(self(message))
+        # Few have anything to normalise.
+        if " " in lines:
+            return "\n".join(self(message))
+        for de in self._institutions:
+            if fields[de][:1] == "0":
+                return "\n".join(self(message))
+        return f"{message.mti[1]}\n{lines}"
+
+    def _only_value(self, fields: Mapping[int, Value]) -> tuple[Value]:
+        return (fields[self.data_elements[0]],)
 
 
 class Outcome(StrEnum):
@@ -58,6 +78,9 @@ class Outcome(StrEnum):
     LATE = "late"  # its request was given up before
     FIELD_DIFFERS = "field-differs"  # a request with this class and STAN waits, not quite this one
     UNKNOWN = "unknown"  # nothing with this class and STAN waits or waited
+
+
+_MATCHED = Outcome.MATCHED
 
 
 class Match(NamedTuple, Generic[Token]):
@@ -80,12 +103,6 @@ class DuplicateKey(LocalError):
         super().__init__("a request with this key is in flight")
 
 
-class _Pending(NamedTuple, Generic[Token]):
-    token: Token
-    added: float
-    over: Hashable
-
-
 class PendingTable(Generic[Token]):
     """The requests in flight on one link, each with a token that means nothing here.
 
@@ -100,14 +117,15 @@ class PendingTable(Generic[Token]):
         match_on: Iterable[int] = KEY_DATA_ELEMENTS,
     ) -> None:
         self._wait = wait_seconds
+        self.look_at = 0.0  # nothing is to be given up before
         self._pending_max = pending_max
         self._remembered_max = remembered_max
         self._key = KeyReader(match_on)
-        self._pending: OrderedDict[MatchKey, _Pending[Token]] = OrderedDict()
-        self._look_at = 0.0  # nothing is to be given up before
+        # By the lines of the key: of each its token, when it was added, and over what it went.
+        self._pending: dict[str, tuple[Token, float, Hashable]] = {}
         # Of those that were answered only when they were added, of those given up all: memory, and
         # work of the garbage collector, for each answer of the last minutes.
-        self._settled: OrderedDict[MatchKey, float | _Pending[Token]] = OrderedDict()
+        self._settled: OrderedDict[str, float | tuple[Token, float, Hashable]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -118,7 +136,7 @@ class PendingTable(Generic[Token]):
         Raises `DuplicateKey` while one with its key is in flight, `Unavailable` at the limit. A
         repeat of a request that was given up waits again under the same key.
         """
-        key = self._key(request)
+        key = self._key.lines(request)
         if key in self._pending:
             raise DuplicateKey
         if len(self._pending) >= self._pending_max:
@@ -126,28 +144,34 @@ class PendingTable(Generic[Token]):
         if key in self._settled:
             del self._settled[key]
         if not self._pending:
-            self._look_at = now + self._wait
-        self._pending[key] = _Pending(token, now, over)
+            self.look_at = now + self._wait
+        self._pending[key] = (token, now, over)
 
     def match(self, answer: Message, now: float) -> Match[Token]:
         """Find the request of an answer that came at `now`; a match takes it out of the table."""
-        key = self._key(answer)
-        if key in self._pending:
-            token, added, _ = self._pending.pop(key)
-            self._settle(key, added)
-            return Match(Outcome.MATCHED, token, None, now - added)
+        key = self._key.lines(answer)
+        entry = self._pending.pop(key, None)
+        if entry is None:
+            return self._match_settled(key, now)
+        token, added, _ = entry
+        self._settle(key, added)
+        return Match(_MATCHED, token, None, now - added)
+
+    def _match_settled(self, key: str, now: float) -> Match[Token]:
         settled = self._settled.get(key)
         if settled is None:
-            return self._miss(key)
-        if isinstance(settled, _Pending):
+            return self._miss(tuple(key.split("\n")))
+        if isinstance(settled, tuple):
             # The first late answer is late; a second one of the same is a duplicate.
-            self._settled[key] = settled.added
-            return Match(Outcome.LATE, settled.token, None, now - settled.added)
+            token, added, _ = settled
+            self._settled[key] = added
+            return Match(Outcome.LATE, token, None, now - added)
         return Match(Outcome.DUPLICATE, None, None, now - settled)
 
     def _miss(self, key: MatchKey) -> Match[Token]:
         stan = 1 + self._key.data_elements.index(11)
-        near = [other for other in self._pending if other[0] == key[0] and other[stan] == key[stan]]
+        others = (tuple(other.split("\n")) for other in self._pending)
+        near = [other for other in others if other[0] == key[0] and other[stan] == key[stan]]
         if not near:
             return Match(Outcome.UNKNOWN)
         furthest = max(_first_difference(key, other) for other in near)
@@ -155,32 +179,31 @@ class PendingTable(Generic[Token]):
 
     def expire(self, now: float) -> list[Token]:
         """Give up the requests that waited long enough; their answers will be late."""
-        given_up: list[Token] = []
-        if now < self._look_at:
-            return given_up
-        while self._pending:
-            key = next(iter(self._pending))
-            self._look_at = self._pending[key].added + self._wait
-            if self._look_at > now:
+        if now < self.look_at:
+            return []
+        due: list[str] = []
+        for key, (_, added, _) in self._pending.items():
+            self.look_at = added + self._wait
+            if self.look_at > now:
                 break
-            given_up.append(self._give_up(key))
-        return given_up
+            due.append(key)
+        return [self._give_up(key) for key in due]
 
     def clear(self, over: Hashable = None) -> list[Token]:
         """Give up everything in flight over a connection, because it is lost."""
-        lost = [key for key, entry in self._pending.items() if entry.over is over]
+        lost = [key for key, (_, _, way) in self._pending.items() if way is over]
         return [self._give_up(key) for key in lost]
 
     def count(self, over: Hashable) -> int:
         """Count the requests in flight over a connection."""
-        return sum(entry.over is over for entry in self._pending.values())
+        return sum(way is over for _, _, way in self._pending.values())
 
-    def _give_up(self, key: MatchKey) -> Token:
+    def _give_up(self, key: str) -> Token:
         entry = self._pending.pop(key)
         self._settle(key, entry)
-        return entry.token
+        return entry[0]
 
-    def _settle(self, key: MatchKey, settled: float | _Pending[Token]) -> None:
+    def _settle(self, key: str, settled: float | tuple[Token, float, Hashable]) -> None:
         self._settled[key] = settled
         if len(self._settled) > self._remembered_max:
             self._settled.popitem(last=False)

@@ -33,6 +33,7 @@ class MessageFunction(StrEnum):
 _VERSION_1987 = "0"
 _ORIGINS = "012345"  # acquirer, issuer, other; odd digits are repeats
 _FIRST = "024"
+REQUESTS = "02"  # third digits of what is answered: requests and advices
 MTIS = frozenset(
     f"{_VERSION_1987}{class_}{function}{origin}"
     for class_ in MessageClass
@@ -84,7 +85,7 @@ class Message:  # noqa: PLW1641 - nothing to hash: the fields are a mapping
     @property
     def is_request(self) -> bool:
         """Tell whether an answer is expected: a request or an advice."""
-        return self.mti[2] in "02"
+        return self.mti[2] in REQUESTS
 
     @property
     def is_answer(self) -> bool:

@@ -1,4 +1,4 @@
-"""One message of a set: its request, its answer, and how each is built."""
+"""One message of a set: its request and its answer."""
 
 import re
 from collections.abc import Mapping
@@ -8,14 +8,13 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import MinLen
 from pydantic import AfterValidator, ConfigDict
 
-from gateway.iso8583 import private_data
 from gateway.iso8583.field_content import Value
 from gateway.iso8583.field_specification import Sensitivity
 from gateway.iso8583.message import MTIS, Message
+from gateway.iso8583.message_builder import MessageBuilder
 from gateway.terms.response_codes import ResponseCode
 
 _FORBID = ConfigDict(extra="forbid")
-PRIVATE = 48
 # What tells message kinds with one MTI apart: processing code, network management information
 # code, file update code, file name.
 SELECTORS = (3, 70, 91, 101)
@@ -110,22 +109,20 @@ class MessageKind:
     answer_echoes: tuple[int, ...] = ()
     # The fields, with their values, that make a request one of this kind.
     selectors: dict[int, str] = field(init=False, repr=False, compare=False, default_factory=dict)
-    # What an answer holds, in ascending order: what it echoes, DE 39, DE 48.
-    _answered: list[int] = field(init=False, repr=False, compare=False, default_factory=list)
-    _answered_with_private: list[int] = field(
-        init=False, repr=False, compare=False, default_factory=list
-    )
+    _builder: MessageBuilder = field(init=False, repr=False, compare=False)
 
-    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True
+    )
 
     def __post_init__(self) -> None:
         values = (self.processing_code, self.network_code, self.file_action, self.file_name)
         pairs = zip(SELECTORS, values, strict=True)
         self.selectors.update((de, value) for de, value in pairs if value)
         kept = set(SELECTORS) & set(self.response_fields.mandatory)
-        answered = {*self.answer_echoes, *kept, 39}
-        self._answered.extend(sorted(answered))
-        self._answered_with_private.extend(sorted({*answered, PRIVATE}))
+        echoed = {*self.answer_echoes, *kept}
+        builder = MessageBuilder(self.request, self.response, self.selectors, echoed)
+        object.__setattr__(self, "_builder", builder)
 
     @property
     def request_mandatory(self) -> tuple[int, ...]:
@@ -144,10 +141,7 @@ class MessageKind:
 
         The MAC comes from the codec. `MessageSet.check_request` says whether it is complete.
         """
-        filled = {**fields, **self.selectors}
-        if private:
-            filled[PRIVATE] = private_data.pack(private)
-        return Message(self.request, {de: filled[de] for de in sorted(filled)})
+        return self._builder.request(fields, private)
 
     def answer(
         self,
@@ -156,9 +150,4 @@ class MessageKind:
         private: Mapping[str, str] | None = None,
     ) -> Message:
         """Make the answer to a request of this kind; what has to be echoed is filled in."""
-        fields = {**request.fields, 39: response_code}
-        order = self._answered
-        if private:
-            fields[PRIVATE] = private_data.pack(private)
-            order = self._answered_with_private
-        return Message(self.response, {de: fields[de] for de in order if de in fields})
+        return self._builder.answer(request, response_code, private)

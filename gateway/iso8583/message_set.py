@@ -9,14 +9,11 @@ from pydantic import ConfigDict
 
 from gateway.iso8583 import private_data
 from gateway.iso8583.dialect import Dialect
-from gateway.iso8583.errors import RefusedMessage
-from gateway.iso8583.field_content import Value
 from gateway.iso8583.matching import KEY_DATA_ELEMENTS
 from gateway.iso8583.message import Message, MessageClass, answer_mti, without_repeat
-from gateway.iso8583.message_gate import Gate
+from gateway.iso8583.message_builder import PRIVATE
+from gateway.iso8583.message_index import MessageIndex
 from gateway.iso8583.message_kind import (
-    PRIVATE,
-    SELECTORS,
     FieldRules,
     MessageKind,
     PrivateSubfield,
@@ -24,7 +21,6 @@ from gateway.iso8583.message_kind import (
 )
 from gateway.iso8583.pin_place import STANDARD_PIN_PLACE, PinPlace
 from gateway.terms.errors import SpecificationError
-from gateway.terms.response_codes import ResponseCode
 from gateway.terms.specification import parse_toml, structure
 
 # A set is met together with what it is made of.
@@ -55,14 +51,14 @@ class MessageSet:
     private_subfields: Mapping[str, PrivateSubfield]
     match_on: tuple[int, ...] = KEY_DATA_ELEMENTS
     pin_block: PinPlace = STANDARD_PIN_PLACE
-    _index: "_Index" = field(init=False, repr=False, compare=False)
+    _index: MessageIndex = field(init=False, repr=False, compare=False)
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", arbitrary_types_allowed=True
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_index", _Index(self.messages, self.private_subfields))
+        object.__setattr__(self, "_index", MessageIndex(self.messages, self.private_subfields))
 
     def kind(self, name: str) -> MessageKind:
         """Give a message kind by its name; raises `KeyError`, our own mistake."""
@@ -75,78 +71,20 @@ class MessageSet:
 
         The kind of an answer is that of its request: answers do not carry all of these.
         """
-        field = request.fields.get
-        selected = (field(3, ""), field(70, ""), field(91, ""), field(101, ""))
-        kind = self._index.by_selectors.get((request.mti, *selected))
-        if kind is not None:
-            return kind
-        if (without_repeat(request.mti), *selected) in self._index.by_selectors:
-            raise RefusedMessage("MTI", "this message is never repeated")
-        rule = "no message of the set has this MTI with these DE 3, 70, 91 and 101"
-        raise RefusedMessage("MTI", rule, ResponseCode.NOT_SUPPORTED)
+        return self._index.identify(request)
 
     def check_request(self, request: Message, sender: Sender = "gateway") -> MessageKind:
         """Give the kind of a request that is as the set wants it; raises `RefusedMessage`.
 
         `sender` is the end of the link that it came from.
         """
-        kind = self.identify(request)
-        if kind.sender not in {sender, "both"}:
-            rule = "this end of the link does not send this message"
-            raise RefusedMessage("MTI", rule, ResponseCode.NOT_SUPPORTED)
-        self._index.requests[kind.name].check(request)
-        return kind
+        return self._index.check_request(request, sender)
 
     # ------------------------------------------------------------ answers
 
     def check_response(self, kind: MessageKind, request: Message, answer: Message) -> None:
         """Check that `answer` is one the set allows to `request`; raises `RefusedMessage`."""
-        if answer.mti != kind.response:
-            raise RefusedMessage("MTI", "this MTI does not answer the request")
-        self._index.responses[kind.name].check(answer)
-        asked, answered = request.fields, answer.fields
-        for de in self._index.echoes[kind.name]:
-            if de in answered and answered[de] != asked.get(de):
-                raise RefusedMessage(f"DE {de}", "does not echo the request")
-        if answered[39] not in kind.response_codes:
-            raise RefusedMessage("DE 39", "this message is never answered with this response code")
-
-
-class _Index:
-    """What follows from the messages of a set, compiled once."""
-
-    def __init__(
-        self, messages: tuple[MessageKind, ...], subfields: Mapping[str, PrivateSubfield]
-    ) -> None:
-        self.by_name = {kind.name: kind for kind in messages}
-        # Each under its MTI, and under that of its repeat where it has one.
-        self.by_selectors: dict[tuple[Value, ...], MessageKind] = {
-            _request_key(kind, mti): kind
-            for kind in messages
-            for mti in (kind.request, kind.repeat)
-            if mti
-        }
-        self.requests = {
-            kind.name: Gate(kind.request_mandatory, kind.request_fields, subfields)
-            for kind in messages
-        }
-        self.responses = {
-            kind.name: Gate(kind.response_mandatory, kind.response_fields, subfields)
-            for kind in messages
-        }
-        self.echoes = {
-            kind.name: tuple(sorted({*kind.answer_echoes, *SELECTORS} & _answered(kind)))
-            for kind in messages
-        }
-
-
-def _answered(kind: MessageKind) -> frozenset[int]:
-    """Give the data elements that an answer may have."""
-    return frozenset((*kind.response_mandatory, *kind.response_fields.optional))
-
-
-def _request_key(kind: MessageKind, mti: str) -> tuple[str, ...]:
-    return (mti, *(kind.selectors.get(de, "") for de in SELECTORS))
+        self._index.check_response(kind, request, answer)
 
 
 # ---------------------------------------------------------------- loading

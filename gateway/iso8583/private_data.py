@@ -14,12 +14,12 @@ from gateway.iso8583.errors import MalformedMessage, UnencodableMessage
 
 PLACE = "DE 48"
 _HEAD = re.compile(rb"([A-Z]{2})([0-9]{3})")
-_HEAD_BYTES = 5
+HEAD_BYTES = 5
 _VALUE_BYTES_MAX = 999  # three digits
 USAGE = re.compile("[A-Z]{2}")
 _USAGES = frozenset(map("".join, product(ascii_uppercase, repeat=2)))
 _LENGTHS = {count: f"{count:03d}" for count in range(1, _VALUE_BYTES_MAX + 1)}
-_COUNTS = {digits: count for count, digits in _LENGTHS.items()}
+COUNTS = {digits: count for count, digits in _LENGTHS.items()}
 
 
 class Subfield(NamedTuple):
@@ -33,7 +33,10 @@ class Subfield(NamedTuple):
 
 def pack(subfields: Mapping[str, str]) -> str:
     """Write subfields in the order given; raises `UnencodableMessage` naming the subfield."""
-    return "".join(_pack(usage, value) for usage, value in subfields.items())
+    text = ""
+    for usage, value in subfields.items():
+        text += _pack(usage, value)
+    return text
 
 
 def _pack(usage: str, value: str) -> str:
@@ -64,8 +67,8 @@ def _unpack_ascii(text: str) -> dict[str, str] | None:
     subfields: dict[str, str] = {}
     start, end = 0, len(text)
     while start < end:
-        begin = start + _HEAD_BYTES
-        usage, count = text[start : start + 2], _COUNTS.get(text[start + 2 : begin])
+        begin = start + HEAD_BYTES
+        usage, count = text[start : start + 2], COUNTS.get(text[start + 2 : begin])
         if count is None or usage not in _USAGES or usage in subfields:
             return None
         start = begin + count
@@ -104,7 +107,7 @@ def _unpack(data: bytes, start: int) -> Subfield:
     if not count or len(value) < count:
         raise MalformedMessage(place, start, "the length is 1 to what is left of the field")
     try:
-        return Subfield(usage, start, _HEAD_BYTES + count, value.decode("gb18030"))
+        return Subfield(usage, start, HEAD_BYTES + count, value.decode("gb18030"))
     except UnicodeDecodeError as error:
         rule = "a GB18030 character is cut (lengths count bytes)"
         raise MalformedMessage(place, head.end() + error.start, rule) from None

@@ -1,6 +1,6 @@
 """The answers of one link: awaited, matched, counted and brought to who asked."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -11,6 +11,8 @@ from gateway.terms.errors import Unavailable
 from gateway.wire.tally import Tally
 
 log = structlog.get_logger()
+
+_MATCHED, _LATE = Outcome.MATCHED, Outcome.LATE
 
 Token = TypeVar("Token")
 
@@ -25,6 +27,8 @@ class Answers(Generic[Token]):
             plan.answer_seconds_max, plan.in_flight_max, match_on=plan.message_set.match_on
         )
         self.tally = Tally()
+        self._seconds: Callable[[], float] = reactor.seconds
+        self._answered: Callable[[Token, Message], None] = plan.answered
 
     @property
     def in_flight(self) -> int:
@@ -39,8 +43,9 @@ class Answers(Generic[Token]):
 
     def await_answer(self, message: Message, token: Token, connection: Hashable) -> bool:
         """Remember a request about to be sent; tells whether it may be."""
-        now = self._reactor.seconds()
-        self._pending.expire(now)
+        now = self._seconds()
+        if now >= self._pending.look_at:
+            self._pending.expire(now)
         try:
             self._pending.add(message, token, now, connection)
         except DuplicateKey:
@@ -56,19 +61,20 @@ class Answers(Generic[Token]):
 
     def take(self, message: Message) -> None:
         """Bring an answer to who asked, once; count whatever belongs to nobody."""
-        now = self._reactor.seconds()
-        self._pending.expire(now)
-        found = self._pending.match(message, now)
-        if found.outcome is Outcome.MATCHED:
-            self.tally.round_trips.add(found.waited)
-        elif found.outcome is Outcome.LATE:
+        now = self._seconds()
+        if now >= self._pending.look_at:
+            self._pending.expire(now)
+        outcome, token, data_element, waited = self._pending.match(message, now)
+        if outcome is _MATCHED:
+            self.tally.round_trips.add(waited)
+        elif outcome is _LATE:
             self.tally.late += 1
         else:
-            self._count_stray(message, found.outcome, found.data_element)
+            self._count_stray(message, outcome, data_element)
             return
-        assert found.token is not None  # of a request, whether it was given up or not
+        assert token is not None  # of a request, whether it was given up or not
         self.tally.decline(message.text(39))
-        self._plan.answered(found.token, message)
+        self._answered(token, message)
 
     def _count_stray(self, message: Message, outcome: Outcome, data_element: int | None) -> None:
         if outcome is Outcome.DUPLICATE:

@@ -150,17 +150,32 @@ class MessageConnection(protocol.Protocol):
             return
         self._tally.received += 1
         try:
-            message = self._read(payload)
+            message = self._codec.read(payload, self._mac.current)
+        except MacMismatch as mismatch:
+            self._take_under_previous(frame, mismatch)
         except MalformedMessage as error:
             self._tally.malformed += 1
             log.warning("message-malformed", link=self._name, reason=str(error))
-        except MacMismatch as mismatch:
-            self._tally.mac_failures += 1
-            log.warning("message-mac-failure", link=self._name, reason=str(mismatch))
         else:
-            if frame.envelope:
-                self.answer_envelope = self._framing.answer_envelope(frame.envelope)
-            self._listener.heard(message)
+            self._hear(message, frame.envelope)
+
+    def _take_under_previous(self, frame: Frame, mismatch: MacMismatch) -> None:
+        """Take a message in that was sent before the far side knew of the newest MAC key."""
+        previous = self._mac.previous
+        try:
+            if previous is None:
+                raise mismatch
+            message = self._codec.read(frame.payload, previous)
+        except MacMismatch as wrong:
+            self._tally.mac_failures += 1
+            log.warning("message-mac-failure", link=self._name, reason=str(wrong))
+        else:
+            self._hear(message, frame.envelope)
+
+    def _hear(self, message: Message, envelope: bytes) -> None:
+        if envelope:
+            self.answer_envelope = self._framing.answer_envelope(envelope)
+        self._listener.heard(message)
 
     def _watch_rest(self) -> None:
         """See that a frame which has begun is complete in time."""
@@ -176,15 +191,6 @@ class MessageConnection(protocol.Protocol):
     def _close_over_rest(self) -> None:
         self._unfinished = None
         self._close_over(MalformedFrame(0, f"not complete within {FRAME_SECONDS_MAX:g} seconds"))
-
-    def _read(self, payload: bytes) -> Message:
-        try:
-            return self._codec.read(payload, self._mac.current)
-        except MacMismatch:
-            previous = self._mac.previous
-            if previous is None:
-                raise
-            return self._codec.read(payload, previous)
 
     def _close_over(self, error: MalformedFrame) -> None:
         self._tally.malformed += 1

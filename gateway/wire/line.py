@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.cut_over import BUSINESS_DAY, CUT_OVER, business_day
-from gateway.iso8583.message import Message, MessageClass, answer_mti
+from gateway.iso8583.message import REQUESTS, Message, MessageClass, answer_mti
 from gateway.iso8583.message_kind import MessageKind, Sender
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.session import (
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 DRAIN_SECONDS_MAX = 10.0  # a stopping gateway waits this long for answers in flight
 SESSION_MESSAGES = ("sign-on", "sign-off", "echo")  # what a message set needs for a session
+_NETWORK_MANAGEMENT = MessageClass.NETWORK_MANAGEMENT.value
 # What a refusal echoes, where the request has it.
 _ECHOED = (3, 7, 11, 32, 33, 37, 41, 70)
 _PEER_EVENTS = {
@@ -100,7 +101,9 @@ class Line:
         self._owner = owner
         self._tally = tally
         self._reactor = reactor
+        self._seconds: Callable[[], float] = reactor.seconds
         self._session = Session()
+        self.takes_requests = self._session.takes_requests  # whether a new one may be sent
         framing = speech.codec.dialect.framing
         # Where we are the far side, the dialect's own destination is ours.
         own = framing.own_envelope
@@ -116,11 +119,6 @@ class Line:
     def state(self) -> State:
         """What is known about the connection."""
         return self._session.state
-
-    @property
-    def takes_requests(self) -> bool:
-        """Tell whether a new request may be sent."""
-        return self._session.takes_requests
 
     def connection(self) -> MessageConnection:
         """Make the protocol of a new connection."""
@@ -142,6 +140,7 @@ class Line:
         """Have something happen to the session, and do what follows."""
         before = self.state
         self._session, commands = self._session.decide(event)
+        self.takes_requests = self._session.takes_requests
         if self.state is not before:
             self._enter(reason or event.value)
         for command in commands:
@@ -179,16 +178,19 @@ class Line:
 
     def alive(self) -> None:
         """Hear a sign of life that is no message."""
-        self._heard_at = self._reactor.seconds()
+        self._heard_at = self._seconds()
         if self._session.echo_misses:
             self.apply(Event.ECHO_ANSWERED)
 
     def heard(self, message: Message) -> None:
         """Hear a message: an answer of ours, or a request of the peer."""
-        self.alive()
-        if message.is_request:
+        self._heard_at = self._seconds()
+        if self._session.echo_misses:
+            self.apply(Event.ECHO_ANSWERED)
+        mti = message.mti
+        if mti[2] in REQUESTS:
             self._take_request(message)
-        elif message.mti[1] == MessageClass.NETWORK_MANAGEMENT:
+        elif mti[1] == _NETWORK_MANAGEMENT:
             self._network_answer(message)
         else:
             self._owner.answered(message)

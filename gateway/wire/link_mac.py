@@ -9,25 +9,20 @@ from gateway.iso8583.mac import Mac
 class LinkMac:
     """One MAC to send and verify with and, for a while after a change, the one before to verify.
 
-    `seconds` is a monotonic clock.
+    `current` is the MAC under the current key; `seconds` is a monotonic clock.
     """
 
-    __slots__ = ("_current", "_previous", "_previous_ends", "_seconds")
+    __slots__ = ("_previous", "_previous_ends", "_seconds", "current")
 
     def __init__(self, current: Mac, seconds: Callable[[], float]) -> None:
-        self._current = current
+        self.current = current
         self._seconds = seconds
         self._previous: Mac | None = None
         self._previous_ends = 0.0
 
     def __call__(self, data: bytes, /) -> bytes:
         """Compute the MAC under the current key, 8 bytes."""
-        return self._current(data)
-
-    @property
-    def current(self) -> Mac:
-        """The MAC under the current key."""
-        return self._current
+        return self.current(data)
 
     @property
     def previous(self) -> Mac | None:
@@ -38,5 +33,5 @@ class LinkMac:
 
     def change(self, new: Mac) -> None:
         """Send under a new key from now on."""
-        self._previous, self._current = self._current, new
+        self._previous, self.current = self.current, new
         self._previous_ends = self._seconds() + PREVIOUS_MAC_KEY_SECONDS

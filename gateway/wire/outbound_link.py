@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -43,6 +44,7 @@ log = structlog.get_logger()
 
 Token = TypeVar("Token")
 
+_takes_requests: Callable[[Line], bool] = attrgetter("takes_requests")
 RECONNECT_SECONDS_FIRST = 0.5
 RECONNECT_SECONDS_MAX = 30.0  # a bureau that comes back is found within half a minute
 
@@ -102,7 +104,7 @@ class OutboundLink(Generic[Token]):
         speech = Speech(
             plan.name, plan.codec, plan.message_set, self._mac, plan.network_message, dials=True
         )
-        self._lines = {
+        self._lines: dict[Line, _Dialler] = {
             line: _Dialler(line, address.place, reactor, self.unreachable)
             for line, address in (
                 (Line(speech, self, self.tally, reactor), address) for address in plan.addresses
@@ -110,6 +112,8 @@ class OutboundLink(Generic[Token]):
         }
         weights = [address.weight for address in plan.addresses]
         self._turns = Rotation(tuple(self._lines), weights)
+        self._await_answer = self._answers.await_answer
+        self.answered = self._answers.take  # hears of each answer to a request
 
     # ------------------------------------------------------------------ from the gateway
 
@@ -154,7 +158,7 @@ class OutboundLink(Generic[Token]):
         While the link is down nothing is written: whoever watches the answer repeats it.
         """
         line = self._turns.next(_takes_requests)
-        if line is not None and self._answers.await_answer(message, token, line):
+        if line is not None and self._await_answer(message, token, line):
             line.write(message)
 
     def mac(self, data: bytes) -> bytes:
@@ -222,10 +226,6 @@ class OutboundLink(Generic[Token]):
             self.reason = why
             log.warning("link-unreachable", link=self.name, why=why)
 
-    def answered(self, message: Message) -> None:
-        """Take an answer to a request."""
-        self._answers.take(message)
-
     def requested(self, kind: str, message: Message, reply: Callable[[Message], None]) -> None:
         """Take a new key in; over this link the far side asks for nothing else."""
         if kind == KEY_CHANGE:
@@ -272,10 +272,6 @@ _BEST = (
     State.CHANGING_KEY,
     State.SIGNED_ON,
 )
-
-
-def _takes_requests(line: Line) -> bool:
-    return line.takes_requests
 
 
 class _Dialler:

@@ -77,6 +77,30 @@ def _one_by_one(codec, data):
         return MalformedMessage
 
 
+@pytest.mark.parametrize("text", ["NM006ABCD", "NM006测试", "NM006试A1"])
+def test_text_of_one_length_may_be_ascii_or_not(learned, text):
+    """One layout reads both, and neither as the other."""
+    codec, data = learned("bureau")
+    (layout,) = codec._layouts.values()
+    message = Message("0200", {**FIELDS, 48: text})
+    other = codec.encode(message)
+
+    fields = layout.decode(other, other.decode("latin-1"))
+
+    assert len(other) == len(data)
+    assert fields == message.fields
+
+
+@pytest.mark.parametrize("text", ["NM006AB\x7fD", "NM006\x80BCD", "NM006ABC\xff"])
+def test_text_that_is_none_is_not_read_by_a_layout(learned, text):
+    """A control character and half a character are refused, wherever the layout was learned."""
+    codec, data = learned("bureau")
+    (layout,) = codec._layouts.values()
+    bad = data.replace("NM006测试".encode("gb18030"), text.encode("latin-1"))
+
+    assert layout.decode(bad, bad.decode("latin-1")) is None
+
+
 def test_other_lengths_with_the_same_total_are_read_by_the_longer_way(learned):
     """Two fields may change their lengths at each other's cost."""
     codec, data = learned("bureau")
