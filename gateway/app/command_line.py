@@ -39,6 +39,10 @@ _PLACES: Final = {
         "gateway.app.commands.run",
         "Start gateway, bureau and core with fresh test keys, and stay up until Ctrl-C.",
     ),
+    "clock": _Place(
+        "gateway.app.commands.clock",
+        "Tell the time of a gateway of `gateway run`, and let time pass for it at once.",
+    ),
     "bench": _Place(
         "gateway.app.commands.bench",
         "Measure on this machine, in about two minutes, and print a Markdown table.",

@@ -427,12 +427,12 @@ class Conductor:
         running.timers[name] = self._timers.call_later(pause_s, fire)
 
     def _at(self, running: _Running, name: str, due: datetime, event: Event) -> None:
-        """Raise an event at an instant of the wall clock, looking at it every minute."""
+        """Raise an event at an instant of the wall clock, looking at it at every stride."""
         remaining = (due - self._timers.now()).total_seconds()
         then = partial(self._take, running, event)
-        if remaining > _STRIDE_S:
+        if remaining > self._timers.stride_s:
             then = partial(self._at, running, name, due, event)
-        self._in(running, name, max(0.0, min(remaining, _STRIDE_S)), then)
+        self._in(running, name, max(0.0, min(remaining, self._timers.stride_s)), then)
 
     def _hold(self, running: _Running) -> None:
         """Keep an unknown outcome in memory: for late answers, and to hold newer attempts back."""
@@ -489,7 +489,6 @@ class Conductor:
         self.settled_total[key] = self.settled_total.get(key, 0) + 1
 
 
-_STRIDE_S = 60.0  # how late an instant may be noticed after the wall clock was set
 _AGAIN = "again"  # the timer of an event that went back
 _AGAIN_S = 1.0  # a reservation of trace numbers takes one commit; a second is ample
 

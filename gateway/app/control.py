@@ -9,10 +9,12 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.app.clock import GatewayClock
 from gateway.app.futures import resolve
 from gateway.iso8583.key_change import ChangedKey
 from gateway.terms.errors import LocalError, PeerError, SpecificationError, Unavailable
@@ -65,6 +67,14 @@ def ask_for_key(database: Path, link: str, key: str) -> str:
     return str(ask(database, "key", {"link": link, "key": key})["response_code"])
 
 
+def let_pass(database: Path, seconds: int) -> str:
+    """Let time pass for the running gateway at once; gives its instant then, as RFC 3339.
+
+    Raises `Unavailable` when none runs, and `LocalError` for one whose clock is not moved.
+    """
+    return str(ask(database, "clock", {"advance_seconds": seconds})["now"])
+
+
 def announce_day(database: Path, link: str, day: str) -> str:
     """Have the running gateway tell a far side the new business day, MMDD; as `ask_for_key`."""
     return str(ask(database, "cut-over", {"link": link, "day": day})["response_code"])
@@ -109,6 +119,19 @@ def cut_over_desk(links: Mapping[str, ManagedLink]) -> Desk:
             return await _heard(partial(link.announce, day))
         except PeerError as error:
             raise LocalError(str(error)) from None
+
+    return desk
+
+
+def clock_desk(clock: GatewayClock) -> Desk:
+    """Make the desk that lets time pass for a gateway whose clock may be moved."""
+
+    async def desk(question: Question) -> Answer:
+        seconds = question.get("advance_seconds", 0)
+        if type(seconds) is not int:
+            raise LocalError("advance_seconds is a number of seconds")
+        clock.advance(timedelta(seconds=seconds))
+        return {"now": clock.now().isoformat()}
 
     return desk
 

@@ -9,6 +9,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from select import select
 from typing import Any, Self
 
 from gateway.app.clock import utc_now
+from gateway.app.control import let_pass
+from gateway.app.online_bank import call
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.hsm.provision import create_test_store, export_for_simulator
 from gateway.pinblock.formats import PinBlockFormat
@@ -162,8 +165,9 @@ class Ensemble:
 
     def start_gateway(self) -> None:
         """Start the gateway, again after it was stopped or killed."""
-        serve = ("-m", "gateway", "serve", "--embedded", "--config", str(self.configuration))
-        self.gateway = launch(self.directory / "gateway.log", *serve)
+        serve = ("-m", "gateway", "serve", "--embedded", "--movable-clock")
+        config = ("--config", str(self.configuration))
+        self.gateway = launch(self.directory / "gateway.log", *serve, *config)
 
     def start_simulator(self, name: str, port: int = 0) -> Child:
         """Start one simulator; with `port` on that one."""
@@ -173,6 +177,22 @@ class Ensemble:
         read = ("--specifications", str(self._specifications), "--region", self._region)
         keys = ("--keys", str(self._simulator_keys(name)))
         return launch(self.directory / f"{name}.log", *simulate, *spoken, *read, *keys)
+
+    def let_pass(self, seconds: int) -> None:
+        """Let time pass at once, at both far sides and then at the gateway."""
+        for side in Side:
+            self.simulated(side, "clock", {"advance_seconds": seconds})
+        let_pass(self.directory / "gateway.db", seconds)
+
+    def simulated(self, side: Side, path: str, body: object | None = None) -> Mapping[str, Any]:
+        """Ask a far side's control port."""
+        request = urllib.request.Request(  # noqa: S310 - our own simulator on loopback
+            f"{self.control(side)}/_sim/{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        said: Mapping[str, Any] = call(request).body
+        return said
 
     def stop(self) -> None:
         """Stop the gateway, then the simulators."""

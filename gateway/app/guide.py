@@ -45,6 +45,12 @@ Make the bureau lose its next answer, and see the gateway deal with it:
   curl -s {bureau}/_sim/faults -H "Content-Type: application/json" \\
     -d '{{"message":"pin-set","fault":"drop_answer","times":1}}'
 
+Let a day pass, for both far sides and then for the gateway:
+
+  for side in {bureau} {core}; do curl -s $side/_sim/clock \
+    -H "Content-Type: application/json" -d '{{"advance_seconds":86400}}'; done
+  gateway clock --config {directory}/gateway.toml --advance-seconds 86400
+
 People to play with (person 1 is in order, the others are each special in one way):
 
 {people}

@@ -135,18 +135,20 @@ class PinOrder:
 class SecurityModules:
     """Both sides' modules; a PIN goes to the module of its own side only.
 
-    `fingerprints` are each side's keyed hashes of bytes, `pads` the zones of the channels that
-    have PIN pads.
+    `fingerprints` are each side's keyed hashes of bytes, `outside` gives an instant as the modules'
+    clocks have it, `pads` are the zones of the channels that have PIN pads.
     """
 
     def __init__(
         self,
         modules: Mapping[Side, SecurityModule],
         fingerprints: Mapping[Side, Callable[[bytes], bytes]],
+        outside: Callable[[datetime], datetime],
         pads: Mapping[tuple[str, Side], str] = MappingProxyType({}),
     ) -> None:
         self._modules = modules
         self._fingerprints = fingerprints
+        self._outside = outside
         self._pads = pads
         self._said: dict[Side, Diagnostics] = {}
 
@@ -183,7 +185,7 @@ class SecurityModules:
             purpose=order.purpose.key,
             session=session.id.value,
             nonce=session.nonce,
-            expires_at=int(session.expires_at.timestamp()),
+            expires_at=self._expiry(session),
             kid=session.kid,
             envelope=order.envelope,
             zone=order.zone,
@@ -204,7 +206,7 @@ class SecurityModules:
             raise RequestRefused(Refusal.INVALID_REQUEST, "/pin_block", rule)
         request = TranslatePin(
             session=session.id.value,
-            expires_at=int(session.expires_at.timestamp()),
+            expires_at=self._expiry(session),
             channel=zone,
             block=bytes.fromhex(order.block),
             zone=order.zone,
@@ -224,6 +226,9 @@ class SecurityModules:
         if said is None or not set(zones).issubset(said.zones):
             said = self._said[side] = await self._modules[side].diagnostics()
         return order.number if set(zones).intersection(said.binding) else ""
+
+    def _expiry(self, session: PinSession) -> int:
+        return int(self._outside(session.expires_at).timestamp())
 
     def _reference(self, order: PinOrder) -> str:
         """Name a card to its module the same whichever link leads to it, but not by its number."""

@@ -38,7 +38,12 @@ class Recorder(Protocol):
 
 
 class Timers(Protocol):
-    """Time, as the conductor needs it; stepped in tests and in the simulator."""
+    """Time, as the conductor needs it; stepped in tests and in the simulator.
+
+    `stride_s` is how late an instant may be noticed after the wall clock was set.
+    """
+
+    stride_s: float
 
     def now(self) -> datetime:
         """Give the present instant in UTC."""

@@ -24,9 +24,9 @@ from gateway.app.callbacks import Callbacks, couriers
 from gateway.app.card_life import CardLife
 from gateway.app.cargo import CHANNEL, Cargo
 from gateway.app.certificates import certificates
-from gateway.app.clock import LOCAL_ZONE, LoopTimers, utc_now
+from gateway.app.clock import LOCAL_ZONE, GatewayClock, LoopTimers
 from gateway.app.conductor import RUNNING_MAX, Conductor
-from gateway.app.control import Control, control_path, cut_over_desk, key_desk
+from gateway.app.control import Control, clock_desk, control_path, cut_over_desk, key_desk
 from gateway.app.core_channel import CoreChannel, CorePlace
 from gateway.app.core_desk import CoreDesk
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
@@ -72,7 +72,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 
-def serve(settings: Settings, *, embedded: bool) -> int:
+def serve(settings: Settings, *, embedded: bool, clock: GatewayClock) -> int:
     """Run the gateway until SIGTERM or SIGINT; gives the process's exit status.
 
     An embedded one also stops when its standard input ends, so that it never outlives its parent.
@@ -81,20 +81,21 @@ def serve(settings: Settings, *, embedded: bool) -> int:
     file, key and remedy when something it needs is wrong.
     """
     configure(settings.log_level)
-    return run_in_reactor(lambda reactor: Gateway(settings, reactor).run(embedded=embedded))
+    return run_in_reactor(lambda reactor: Gateway(settings, reactor, clock).run(embedded=embedded))
 
 
 class Gateway:
     """One gateway process: what it holds and in which order it starts and stops."""
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:  # noqa: ANN401 - Twisted's
+    def __init__(self, settings: Settings, reactor: Any, clock: GatewayClock) -> None:  # noqa: ANN401 - Twisted's
         self._settings = settings
         self._reactor = reactor
         self._loop = asyncio.get_running_loop()
         self._specifications = Specifications(settings.specifications or shipped_directory())
         self._catalogue = self._specifications.catalogue(settings.regions)
         self._working_days = read_working_days(settings.calendar)
-        self._identifiers = Identifiers(utc_now)
+        self._clock, self._now = clock, clock.now
+        self._identifiers = Identifiers(self._now)
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
         self._links: dict[str, OutboundLink[Pending] | ExchangeLink[Pending]] = {}
@@ -129,7 +130,7 @@ class Gateway:
                     partial(_go_on, conductor), lambda: RUNNING_MAX - conductor.running_count
                 )
             )
-            purging = asyncio.create_task(self._storage.purge(self._settings.retention, utc_now))
+            purging = asyncio.create_task(self._storage.purge(self._settings.retention, self._now))
             renewing = asyncio.create_task(self._renew_keys(renewal))
             watching = asyncio.create_task(self._watch_modules())
             telling = asyncio.create_task(self._callbacks.run())
@@ -187,13 +188,15 @@ class Gateway:
         self, stack: AsyncExitStack, conductor: Conductor, renewal: KeyRenewal
     ) -> None:
         path = control_path(self._settings.beside)
-        manual = ManualDesk(conductor, self._storage.journal, self._storage.read, utc_now)
+        manual = ManualDesk(conductor, self._storage.journal, self._storage.read, self._now)
         desks = {
             "key": key_desk(self._links),
             "cut-over": cut_over_desk(self._links),
             "keys": renewal.desk,
             "manual": manual.answer,
         }
+        if self._clock.movable:
+            desks["clock"] = clock_desk(self._clock)
         control = await Control(desks).listen(path)
         stack.callback(path.unlink, missing_ok=True)
         stack.callback(control.close)
@@ -209,7 +212,7 @@ class Gateway:
 
     async def _prepare_links(self) -> DialogueTable:
         self._check_routes()
-        today = utc_now().astimezone(LOCAL_ZONE).date()
+        today = self._now().astimezone(LOCAL_ZONE).date()
         for region, reason in due_dates_unknown(self._catalogue, self._working_days, today):
             log.warning("due-dates-unknown", region=region, reason=reason)
         agencies = {
@@ -266,7 +269,7 @@ class Gateway:
             codec=dialogue.codec,
             message_set=dialogue.message_set,
             mac=macs.previous or macs.current,
-            network_message=lambda kind: dialogue.network_message(kind, utc_now()),
+            network_message=lambda kind: dialogue.network_message(kind, self._now()),
             answered=hear(settings.side, dialogue, conductor.answer),
             became=became,
             answer_seconds_max=table.limits(settings.side).answer_timeout.total_seconds(),
@@ -304,7 +307,7 @@ class Gateway:
             codec=codec,
             message_set=message_set,
             mac=macs.previous or macs.current,
-            network_message=lambda kind: dialogue.network_message(kind, utc_now()),
+            network_message=lambda kind: dialogue.network_message(kind, self._now()),
             handler=self._handler(stack, name, settings, message_set),
             connections_max=settings.connections_max,
             connections_per_peer_max=settings.connections_per_peer_max,
@@ -348,10 +351,10 @@ class Gateway:
     # ------------------------------------------------------------------ operations
 
     def _conductor(self, table: DialogueTable) -> Conductor:
-        timers = LoopTimers(self._loop)
+        timers = LoopTimers(self._loop, self._clock)
         storage = self._storage
         channels = self._settings.http.channels
-        self._callbacks = Callbacks(couriers(channels, storage.read, storage.journal, utc_now))
+        self._callbacks = Callbacks(couriers(channels, storage.read, storage.journal, self._now))
         identify = self._identifiers.operation
         return Conductor(storage.journal, table, timers, identify, self._fail, self._callbacks)
 
@@ -408,12 +411,14 @@ class Gateway:
         intake = Intake(
             conductor=conductor,
             read=self._storage.read,
-            pins=SecurityModules(self._modules, fingerprints, self._settings.pads),
+            pins=SecurityModules(
+                self._modules, fingerprints, self._clock.outside, self._settings.pads
+            ),
             catalogue=self._catalogue,
             identifiers=self._identifiers,
             is_ready=table.is_ready,
             zone=self._zone,
-            now=utc_now,
+            now=self._now,
             answer_wait_s=self._settings.http.answer_wait_s,
         )
         card_life = CardLife(intake, self._working_days, sealer.social.fingerprint)

@@ -107,10 +107,14 @@ class HttpSettings(_Strict):
             for side, zone in channel.pin_zones.items()
         }
 
+    @property
+    def is_on_loopback(self) -> bool:
+        """Tell whether nobody beyond this machine can reach it."""
+        return _is_loopback(self.listen.rpartition(":")[0].strip("[]"))
+
     @model_validator(mode="after")
     def _loopback_unless_said(self) -> Self:
-        host = self.listen.rpartition(":")[0].strip("[]")
-        if not _is_loopback(host) and not self.beyond_loopback:
+        if not self.is_on_loopback and not self.beyond_loopback:
             raise ValueError(
                 "listen is beyond loopback and bearer tokens would cross the network in clear; "
                 "put a TLS proxy in front and say beyond_loopback = true"

@@ -72,6 +72,8 @@ def operation_id(number):
 class Timers:
     """Two clocks: the one of the wall may be set, the monotonic one is stepped."""
 
+    stride_s = 60.0
+
     def __init__(self):
         self.wall = NOW
         self._elapsed = 0.0

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from gateway.app import settings
 from gateway.app.command_line import app
+from gateway.app.commands import clock, security_module, serve, simulate, store
 from gateway.app.commands import run as running
-from gateway.app.commands import security_module, serve, simulate, store
 from gateway.app.stories import story
 from gateway.store import schema
 from gateway.terms.errors import Unavailable
@@ -114,15 +114,29 @@ def test_defect_keeps_its_traceback(run, monkeypatch, tmp_path):
 def test_serve_ends_with_the_gateways_status(run, monkeypatch, tmp_path, status):
     """Whoever started the gateway hears how it ended."""
     given = []
+
+    def served(what, *, embedded, clock):
+        given.append((what, embedded, clock.movable))
+        return status
+
     monkeypatch.setattr(serve, "load_settings", lambda file: f"settings of {file.name}")
-    monkeypatch.setattr(
-        serve, "run", lambda what, *, embedded: given.append((what, embedded)) or status
-    )
+    monkeypatch.setattr(serve, "run", served)
 
     result = run("serve", "--config", tmp_path / "gateway.toml", "--embedded")
 
     assert result.exit_code == status
-    assert given == [("settings of gateway.toml", True)]
+    assert given == [("settings of gateway.toml", True, False)]
+
+
+def test_clock_is_moved_for_a_gateway_that_runs(run, monkeypatch, tmp_path):
+    """The command tells the instant that it is for the gateway then."""
+    given = []
+    monkeypatch.setattr(clock, "load_settings", lambda _: SimpleNamespace(beside=tmp_path))
+    monkeypatch.setattr(clock, "let_pass", lambda *asked: given.append(asked) or "then")
+
+    result = run("clock", "--config", tmp_path / "gateway.toml", "--advance-seconds", 86_400)
+
+    assert (result.output, given) == ("then\n", [(tmp_path, 86_400)])
 
 
 def test_store_upgrade_tells_the_revisions(run, monkeypatch, tmp_path):

@@ -1,17 +1,21 @@
 """The operator's socket: one question, one answer, for nobody else."""
 
 import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 
+from gateway.app.clock import GatewayClock, utc_now
 from gateway.app.control import (
     Control,
     announce_day,
     ask,
     ask_for_key,
+    clock_desk,
     control_path,
     cut_over_desk,
     key_desk,
+    let_pass,
 )
 from gateway.iso8583.errors import RefusedMessage
 from gateway.iso8583.key_change import ChangedKey
@@ -97,6 +101,35 @@ def test_business_day_that_cannot_be_told_is_refused(tmp_path, code, question, e
 
     with pytest.raises(error):
         asyncio.run(asked(tmp_path / "gateway.db", links, *question, say=announce_day))
+
+
+@pytest.fixture
+def ask_clock(tmp_path):
+    """Give what asks a gateway with a movable clock to let time pass."""
+
+    async def asking(seconds):
+        desk = {"clock": clock_desk(GatewayClock(movable=True))}
+        server = await Control(desk).listen(control_path(tmp_path / "gateway.db"))
+        try:
+            return await asyncio.to_thread(let_pass, tmp_path / "gateway.db", seconds)
+        finally:
+            server.close()
+
+    return lambda seconds: asyncio.run(asking(seconds))
+
+
+def test_time_passes_for_a_gateway_on_request(ask_clock):
+    """It answers with its instant then."""
+    then = datetime.fromisoformat(ask_clock(86_400))
+
+    assert timedelta(hours=23, minutes=59) < then - utc_now() <= timedelta(days=1)
+
+
+@pytest.mark.parametrize("seconds", [-1, 400_000_000, 1.5, True, "60"])
+def test_time_that_cannot_pass_is_refused(ask_clock, seconds):
+    """It never goes back, nor beyond what any term needs, and is a number of seconds."""
+    with pytest.raises(LocalError):
+        ask_clock(seconds)
 
 
 def test_question_for_no_desk_is_refused(tmp_path):

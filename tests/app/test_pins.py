@@ -88,7 +88,7 @@ FOR_FAR_SIDE = EncipheredPin(bytes(range(8)), "1600000000000000")
 def modules_of(**social):
     """Give both modules, the social one as told."""
     each = {Side.SOCIAL: Module(Side.SOCIAL, **social), Side.FINANCIAL: Module(Side.FINANCIAL)}
-    return SecurityModules(each, FINGERPRINTS, PADS), each
+    return SecurityModules(each, FINGERPRINTS, lambda at: at, PADS), each
 
 
 def test_ss_pin_order_holds_the_social_facts_only(known, session):

@@ -8,6 +8,7 @@ module               holds
 ``security_module``  starts one side's security module
 ``simulate``         starts a bureau or a core
 ``run``              starts an ensemble and stays up
+``clock``            lets time pass for an ensemble
 ``demo``             plays the regions' stories
 ``store``            brings the database of an older release up to this one
 ``keys``             what a key store's custodians do

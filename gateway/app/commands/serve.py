@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.app.clock import clock_of
 from gateway.app.commands.refusals import in_one_line
 from gateway.app.serve import serve as run
 from gateway.app.settings import load_settings
@@ -20,7 +21,13 @@ def serve(
     embedded: Annotated[
         bool, typer.Option("--embedded", help="End when standard input ends.")
     ] = False,
+    movable_clock: Annotated[
+        bool,
+        typer.Option("--movable-clock", help="For practice on loopback: `gateway clock` moves it."),
+    ] = False,
 ) -> None:
     """Start the gateway for real peers."""
     with in_one_line():
-        sys.exit(run(load_settings(config), embedded=embedded))
+        settings = load_settings(config)
+        clock = clock_of(settings, movable=movable_clock)
+        sys.exit(run(settings, embedded=embedded, clock=clock))

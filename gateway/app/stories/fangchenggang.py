@@ -25,6 +25,8 @@ SLACK: Final = timedelta(minutes=1)  # since the core activated the account
 class FangchenggangStory(Story):
     """At the bank's counter: one customer forgets the PIN, another one has a fresh card."""
 
+    _activation = ""  # the operation of the second customer, once there is one
+
     def steps(self) -> tuple[tuple[str, Act], ...]:
         """Name the steps."""
         one = self.customer(1, "counter", "citizen-id, card-present")
@@ -38,6 +40,7 @@ class FangchenggangStory(Story):
                 "激活金融账户,社保账户24小时后激活 · The SS account follows in 24 hours",
                 lambda: self._activate(two),
             ),
+            ("24小时之后 · Twenty-four hours later", lambda: self._follows(two)),
         )
 
     def _lock(self, customer: Customer) -> Seen:
@@ -71,6 +74,7 @@ class FangchenggangStory(Story):
 
     def _activate(self, customer: Customer) -> Seen:
         answer = customer.activate(FINANCIAL_PIN)
+        self._activation = answer.body.get("operation", "")
         due_at = answer.body.get("ss_account", {}).get("due_at", utc_now().isoformat())
         delay = datetime.fromisoformat(due_at) - utc_now()
         account, card = self.account(customer), self.card(customer)
@@ -84,6 +88,27 @@ class FangchenggangStory(Story):
                 ("until then the bureau has it not activated", _waits(card)),
             ),
         )
+
+    def _follows(self, customer: Customer) -> Seen:
+        almost, rest = DELAY - SLACK, 2 * SLACK
+        self.ensemble.let_pass(round(almost.total_seconds()))
+        before = self.card(customer)
+        self.ensemble.let_pass(round(rest.total_seconds()))
+        confirmed = self.comes_about(lambda: self._ss_account(customer) == "succeeded")
+        return Seen(
+            "社保账户已自动激活",
+            "The SS account is active too, by itself",
+            (
+                ("a minute before it is not", _waits(before)),
+                ("the gateway has it confirmed by the bureau", confirmed),
+                ("the bureau has the card in use", self.card(customer)["card_state"] == "normal"),
+            ),
+        )
+
+    def _ss_account(self, customer: Customer) -> str:
+        view = customer.bank.get(f"/v1/operations/{self._activation}").body
+        state: str = view.get("ss_account", {}).get("state", "")
+        return state
 
 
 def _waits(card: Mapping[str, Any]) -> bool:

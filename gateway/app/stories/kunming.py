@@ -63,7 +63,7 @@ class KunmingStory(Story):
         code = self._shown(customer)
         first, second = self._scan(customer, code), self._scan(customer, code)
         late = self._shown(customer)
-        self.let_pass(CODE_LIFE_SECONDS)
+        self.ensemble.let_pass(CODE_LIFE_SECONDS)
         return Seen(
             "出示二维码即可购药;每码只用一次,60秒内有效",
             "Show the code and take the medicine; a code is good once, for 60 seconds",

@@ -4,11 +4,9 @@ A story has steps; each prints what the customer sees and the ISO 8583 messages 
 decoded by the far sides, sensitive values masked. Told in short, it prints their names only.
 """
 
-import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from json import dumps
 from time import sleep
 from typing import Any, Final
 
@@ -17,7 +15,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from gateway.app.ensemble import CHANNEL, Ensemble
-from gateway.app.online_bank import Answer, OnlineBank, call
+from gateway.app.online_bank import Answer, OnlineBank
 from gateway.simulators.population import Person, person
 from gateway.terms.errors import GatewayError
 from gateway.terms.sides import Side
@@ -148,20 +146,9 @@ class Story(ABC):
         answer: str = self.simulated(Side.SOCIAL, "terminal", body)["answer"]
         return answer
 
-    def let_pass(self, seconds: int) -> None:
-        """Let time pass at both far sides; the gateway's own clock does not move."""
-        for side in Side:
-            self.simulated(side, "clock", {"advance_seconds": seconds})
-
     def simulated(self, side: Side, path: str, body: object | None = None) -> Mapping[str, Any]:
         """Ask a far side's control port."""
-        request = urllib.request.Request(  # noqa: S310 - our own simulator on loopback
-            f"{self.ensemble.control(side)}/_sim/{path}",
-            data=None if body is None else dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        said: Mapping[str, Any] = call(request).body
-        return said
+        return self.ensemble.simulated(side, path, body)
 
     def comes_about(self, look: Callable[[], bool]) -> bool:
         """Look until something is so, for half a minute at most."""

@@ -30,6 +30,8 @@ CONTROLS = {PinPurpose.SS_PIN: "1600000000000000", PinPurpose.FINANCIAL_PIN: "26
 class Node:
     """A process from its start to its end; the machine's clock outlives it."""
 
+    stride_s = 60.0
+
     def __init__(self, world, machine):
         self.world, self.machine = world, machine
         self.storm = world.storm
