@@ -8,6 +8,7 @@ SQLite in memory; a history told on either has the same trace.
 import json
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError
@@ -174,9 +175,6 @@ class Disk:
     def run(self, query):
         return query(self)
 
-    def close(self):
-        """Let go of what it holds: nothing, here."""
-
     def linked(self, link, session=None):
         if link not in self.links:
             return None
@@ -264,28 +262,38 @@ class _PlainKey:
         return (self._name + value).ljust(32)[:32]
 
 
+@cache
+def _connection():
+    """Give the database of this process; each history finds it empty."""
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+    metadata.create_all(engine)
+    return engine.connect()
+
+
 class StoreDisk(Disk):
     """The same through the real tables, statements and queries."""
 
     def __init__(self, watch):
         super().__init__(watch)
         self._sealer = Sealer(_PlainKey("social"), _PlainKey("financial"))
-        self._engine = create_engine(
-            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-        )
-        metadata.create_all(self._engine)
+        self._connection = _connection()
+        with self._connection.begin():
+            for table in metadata.sorted_tables:
+                self._connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608 - ours
 
     def reserve(self, name, size):
-        with self._engine.begin() as connection:
-            first = counters.reserve(connection, name, size)
+        with self._connection.begin():
+            first = counters.reserve(self._connection, name, size)
         assert first == super().reserve(name, size)
         return first
 
     def begin_counters(self, names, first):
         super().begin_counters(names, first)
-        with self._engine.begin() as connection:
+        with self._connection.begin():
             for name in names:
-                counters.reserve(connection, name, first)
+                counters.reserve(self._connection, name, first)
 
     def commit(self, units):
         try:
@@ -299,18 +307,15 @@ class StoreDisk(Disk):
         return stored
 
     def run(self, query):
-        with self._engine.connect() as connection:
-            return query(Queries(connection, self._sealer, EXCHANGES.__getitem__))
-
-    def close(self):
-        self._engine.dispose()
+        with self._connection.begin():
+            return query(Queries(self._connection, self._sealer, EXCHANGES.__getitem__))
 
     def _write(self, units):
         rows = Batch(self._sealer)
         for unit in units:
             rows.add(unit)
-        with self._engine.begin() as connection:
-            rows.write(connection)
+        with self._connection.begin():
+            rows.write(self._connection)
 
     def _write_alone(self, unit):
         try:

@@ -81,7 +81,7 @@ class Storm:
         share = chance.choice((0.0, 0.15, SHARE, 0.6))
         rates = weather or _drawn(chance, share)
         self.rates = {
-            kind: (rates[kind], Random(seed * 1_009 + number))  # noqa: S311
+            kind: (rates[kind], Random(seed * 1_009 + number).random)  # noqa: S311
             for number, kind in enumerate(KINDS)
             if rates.get(kind) and kind not in without
         }
@@ -93,10 +93,10 @@ class Storm:
 
     def fires(self, kind):
         """Tell whether the fault strikes here and now."""
-        if not self.is_on:
+        if not self.is_on or kind not in self.rates:
             return False
-        drawn = self.rates.get(kind)
-        if drawn is None or drawn[1].random() >= drawn[0]:
+        rate, chance = self.rates[kind]
+        if chance() >= rate:
             return False
         self.fired[kind] += 1
         return True

@@ -133,7 +133,6 @@ class World:
                 self._play()
                 self.watch.logged(logged)
             finally:
-                self.disk.close()
                 for loop in self.loops:
                     loop.bury()
         return self

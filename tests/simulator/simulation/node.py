@@ -237,9 +237,13 @@ class Machine:
         self._epoch = epoch
         self.offset = timedelta()
         self.paused_until = 0.0
+        self._now = (0.0, self.offset, epoch)  # asked many times an event
 
     def now(self):
-        return self._epoch + timedelta(seconds=self._scheduler.elapsed) + self.offset
+        elapsed, offset = self._scheduler.elapsed, self.offset
+        if self._now[0] != elapsed or self._now[1] is not offset:
+            self._now = (elapsed, offset, self._epoch + timedelta(seconds=elapsed) + offset)
+        return self._now[2]
 
     def pause(self, seconds):
         self.paused_until = self._scheduler.elapsed + seconds

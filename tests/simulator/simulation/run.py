@@ -23,6 +23,7 @@ from simulation.watch import INVARIANTS
 
 REAL_STORE_EACH = 10  # every so many histories are told through the real store
 CHUNK = 50  # histories that one worker tells in one go
+_COLLECT_EACH = 5  # so many histories fit into the processor's cache
 TRACE_LINES = 60
 
 
@@ -79,6 +80,8 @@ def store_of(seed):
 def tell(seeds):
     """Tell the histories of some seeds; a broken one is kept with its seed, the rest go on."""
     tally, begun = Tally(), process_time()
+    gc.collect()
+    gc.freeze()  # what was loaded stays
     gc.disable()  # a history is a heap of objects that die together
     try:
         for seed in seeds:
@@ -88,9 +91,10 @@ def tell(seeds):
             except Exception as error:  # noqa: BLE001 - whatever it is, the seed tells it again
                 tally.broken.append((seed, f"{type(error).__name__}: {error}"))
             tally.add_world(world)
-            if seed % CHUNK == 0:
+            if seed % _COLLECT_EACH == 0:
                 gc.collect()
     finally:
+        gc.unfreeze()
         gc.enable()
     tally.cpu_s = process_time() - begun
     return tally

@@ -5,6 +5,7 @@ durable and every answer that a client gets. What it finds broken it keeps: the 
 the history.
 """
 
+import re
 from collections import Counter, defaultdict
 
 from gateway.app.dialogue import Pending
@@ -62,6 +63,7 @@ BLOCK_HEADS = {
 }
 ENVELOPE = "envelope-of-a-pin"
 _IN_TEXT = (ENVELOPE, "d15ea5ed", "f1aa5ed0", r"\xd1^\xa5\xed", "T00000", "62000000000", "1540000")
+_SECRET = re.compile("|".join(map(re.escape, _IN_TEXT)))
 _SOCIAL_WORDS = (BLOCK_HEADS[PinPurpose.SS_PIN], b"T00000")
 _FINANCIAL_WORDS = (BLOCK_HEADS[PinPurpose.FINANCIAL_PIN], b"62000000000", b"C00000")
 
@@ -112,8 +114,8 @@ class Watch:
 
     def recorded(self, node, operation, fresh, text):
         """See facts of an operation at the moment they are on disk."""
-        for word in _IN_TEXT:
-            self.check(13, word not in text, f"{operation.id} holds {word} in the journal")
+        if _SECRET.search(text):
+            self.fail(13, f"{operation.id} holds {_SECRET.search(text)[0]} in the journal")
         for fact in fresh:
             match fact:
                 case Settled():
@@ -150,10 +152,10 @@ class Watch:
     def check_truth(self, identity, kind, state):
         """Compare what is told with what stands at the far sides now."""
         nets = {name: self.net[identity, name] for name in WITH_EFFECT[kind]}
-        if state is S.FAILED:
-            self.check(4, not any(nets.values()), f"{identity} failed, but stands: {nets}")
-        if state is S.SUCCEEDED and kind is not OperationKind.UNLINK:
-            self.check(4, all(nets.values()), f"{identity} succeeded, but not all of it: {nets}")
+        if state is S.FAILED and any(nets.values()):
+            self.fail(4, f"{identity} failed, but stands: {nets}")
+        if state is S.SUCCEEDED and kind is not OperationKind.UNLINK and not all(nets.values()):
+            self.fail(4, f"{identity} succeeded, but not all of it: {nets}")
 
     def kept(self, record):
         """See a record at the moment it is on disk."""
@@ -173,11 +175,9 @@ class Watch:
         attempt = (pending.operation, pending.exchange, message.text(11))
         self.sent_times[attempt] += 1
         durable = self._world.disk.sendings[attempt]
-        self.check(
-            6,
-            self.sent_times[attempt] <= durable,
-            f"{pending.exchange} left {self.sent_times[attempt]} times, {durable} are recorded",
-        )
+        if self.sent_times[attempt] > durable:
+            times = self.sent_times[attempt]
+            self.fail(6, f"{pending.exchange} left {times} times, {durable} are recorded")
         self.sent_bytes[data] = message.with_fields({speech.mac_field: data[-8:]})
         self._check_identity(speech, message, pending)
         self._check_words(speech, data)
@@ -196,7 +196,8 @@ class Watch:
         if known is None:
             # A repeat may be what leaves first: the link was down when its original was due.
             day = (speech.name, message.text(7)[:4], message.text(11))
-            self.check(7, day not in self.sent_first, f"STAN of {message.trace} was used that day")
+            if day in self.sent_first:
+                self.fail(7, f"STAN of {message.trace} was used that day")
             self.sent_first[day] = self.sent_first[key] = (
                 pending,
                 said,
@@ -218,7 +219,8 @@ class Watch:
     def _check_words(self, speech, data):
         foreign = _FINANCIAL_WORDS if speech.side is Side.SOCIAL else _SOCIAL_WORDS
         for word in foreign:
-            self.check(14, word not in data, f"link {speech.name} carries the other side's {word}")
+            if word in data:
+                self.fail(14, f"link {speech.name} carries the other side's {word}")
 
     def _check_block(self, node, speech, pending, block):
         known = self.blocks.get(bytes(block))
@@ -312,7 +314,8 @@ class Watch:
             self.unrecorded[node.name, operation] += 1
         real = self.genuine[operation, event.exchange, event.form]
         told = event.response_code.value
-        self.check(10, told in real, f"{event.exchange} was told {told}, the far side said {real}")
+        if told not in real:
+            self.fail(10, f"{event.exchange} was told {told}, the far side said {real}")
         self._world.note("answer", node.name, event.exchange, event.form, told, operation)
 
     # ------------------------------------------------------------ what clients hear
@@ -355,9 +358,8 @@ class Watch:
 
     def logged(self, entries):
         """Look through what the process logged."""
-        text = repr(entries)
-        for word in _IN_TEXT:
-            self.check(13, word not in text, f"{word} is in the log")
+        found = _SECRET.search(repr(entries))
+        self.check(13, found is None, f"{found and found[0]} is in the log")
 
     # ------------------------------------------------------------ the end
 
@@ -366,7 +368,8 @@ class Watch:
         disk = self._world.disk
         for identity, (state, rests) in disk.heads.items():
             kind = disk.opened[identity].kind
-            self.check(21, rests, f"{identity} ({kind}) never came to rest, it is {state}")
+            if not rests:
+                self.fail(21, f"{identity} ({kind}) never came to rest, it is {state}")
             allowed = state is not S.UNKNOWN or kind is OperationKind.SET_SS_PIN
             self.check(2, allowed and state is not S.PENDING, f"{kind} ended as {state}")
             self.check_truth(identity, kind, state)
