@@ -1,7 +1,8 @@
 """What a reported loss lets nobody do: told from what is recorded here, before anything is sent.
 
 The two losses have nothing to do with each other: that of the SS account stops what concerns card,
-SS account and e-card, that of the financial account what concerns the financial account.
+SS account and e-card, that of the financial account what concerns the financial account. Only an
+activation waits for both, for the SS account follows it.
 """
 
 from datetime import datetime
@@ -39,9 +40,7 @@ def why_blocked(
         return Refusal.ACCOUNT_LOST
     if business is _CANCEL and card.replacing and rules.cancel_before_replacement_only:
         return Refusal.REPLACEMENT_BEGUN
-    if business.area is Area.FINANCIAL or not _is_lost(card, rules, now):
-        return None
-    return _why_not(business, card, rules)
+    return _why_not(business, card, rules) if _is_lost(card, rules, now) else None
 
 
 def is_loss_open(card: SocialCard, account: FinancialAccount) -> bool:

@@ -67,7 +67,13 @@ def test_a_formal_loss_is_not_cancelled():
     assert reasons == [None, R.LOSS_FORMAL]
 
 
-@pytest.mark.parametrize("business", [B.ACTIVATE, B.FINANCIAL_PIN_RESET, B.FINANCIAL_LOSS_FORMAL])
+@pytest.mark.parametrize("kind", LossKind)
+def test_nothing_is_activated_while_the_ss_account_is_lost(kind):
+    """The SS account would follow the activation."""
+    assert why_blocked(B.ACTIVATE, lost(CARD, kind), ACCOUNT, RULES, NOW) is R.CARD_LOST
+
+
+@pytest.mark.parametrize("business", [B.FINANCIAL_PIN_RESET, B.FINANCIAL_LOSS_FORMAL])
 def test_the_loss_of_one_account_is_not_that_of_the_other(business):
     """A lost SS account leaves the financial one alone, and the other way round."""
     card, account = lost(CARD, LossKind.FORMAL), lost(ACCOUNT, LossKind.FORMAL)

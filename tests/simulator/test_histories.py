@@ -26,7 +26,12 @@ def test_the_storms_have_every_fault_and_every_end():
 
     assert tally.broken == []
     assert set(KINDS) == set(tally.faults)
-    assert set(tally.ends) == {"succeeded", "failed", "unknown", "manual"}
+    assert {end for end, count in tally.ends.items() if count} == {
+        "succeeded",
+        "failed",
+        "unknown",
+        "by hand",  # it was manual until two persons had found out
+    }
     assert len(tally.crashes) >= 8
 
 

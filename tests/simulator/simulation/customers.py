@@ -15,14 +15,15 @@ from gateway.api.service import (
     LinkCommand,
     SetPinCommand,
 )
-from gateway.operations.facts import OperationState
+from gateway.operations.facts import OperationKind, OperationState
 from gateway.terms.errors import RequestRefused, Unavailable
 from gateway.terms.numbers import CustomerNumber, Mobile, Pan, PinSessionId, SsCardNumber
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose
+from simulation.businesses import BLOCKED, CHANNEL, Businesses
 from simulation.watch import ENVELOPE
 
-CHANNEL = "bank"
+K = OperationKind
 S = OperationState
 _BUSY = {
     Refusal.IN_PROGRESS,
@@ -37,11 +38,27 @@ _PATIENT = 0.5  # look again after an open outcome; the others go on, or try onc
 _MISTAKEN = 0.15  # of those who link give a mobile number that the bank does not know
 
 
+# How often a customer with a link does what, by the habits of a history.
+HABITS = {
+    "everything": {
+        "set_pin": 25,
+        "activate": 12,
+        "unlink": 13,
+        "do_business": 35,
+        "ask_wrongly": 10,
+        "ask_link": 5,  # the card is linked: refused, or in progress
+    },
+    "links": {"unlink": 60, "set_pin": 15, "activate": 15, "ask_wrongly": 10},
+    "pins": {"set_pin": 90, "ask_wrongly": 10},
+    "businesses": {"do_business": 85, "unlink": 10, "ask_wrongly": 5},
+}
+
+
 class Gone(Exception):
     """No answer came: nobody knows what became of the request."""
 
 
-class Customer:
+class Customer(Businesses):
     """One person with one card and one account, and what the person does."""
 
     def __init__(self, world, who, agency):
@@ -51,9 +68,14 @@ class Customer:
         self._keys = 0
         self.link = None
         self.caller = Caller(CHANNEL, CustomerNumber(who.customer), "req_1")
-        self._linking = LinkCommand(
-            agency, SsCardNumber(who.card), Pan(who.pan), Mobile(who.at_bank.mobile), None
-        )
+
+    @property
+    def card(self):
+        """The number of the card that is in force, as the bank knows it."""
+        card, replaced = self.who.card, self._world.disk.replaced
+        while card in replaced:
+            card = replaced[card]
+        return card
 
     # ------------------------------------------------------------ a life
 
@@ -71,23 +93,16 @@ class Customer:
         if self.link is None:
             await self.ask_link()
             return
-        drawn = self._chance.random()
-        if drawn < 0.45:
-            await self.set_pin()
-        elif drawn < 0.65:
-            await self.activate()
-        elif drawn < 0.8:
-            await self.unlink()
-        elif drawn < 0.9:
-            await self.ask_wrongly()
-        else:
-            await self.ask_link()  # the card is linked: refused, or in progress
+        names, weights = zip(*self._world.habits.items(), strict=True)
+        await getattr(self, self._chance.choices(names, weights)[0])()
 
     async def prove_alive(self):
         """In the calm: whatever is not with a person can be used, at once."""
-        self.link = self._world.disk.holding.get(self.who.card)  # it may have missed an answer
+        self.link = self._world.disk.holding.get(self.card)  # it may have missed an answer
         if self.link is None:
+            self._world.end_losses_there(self)
             return await self.ask_link()
+        await self.recover()
         view = None
         while view is None or view.refusal is Refusal.PIN_TRIVIAL:
             view = await self.set_pin()
@@ -96,10 +111,11 @@ class Customer:
     # ------------------------------------------------------------ what is asked
 
     async def ask_link(self):
-        command = self._linking
+        card, mobile = SsCardNumber(self.card), Mobile(self.who.at_bank.mobile)
+        command = LinkCommand(self.agency, card, Pan(self.who.pan), mobile, None)
         if self._world.storm.is_on and self._chance.random() < _MISTAKEN:
             command = replace(command, mobile=Mobile("15499999999"))
-        view = await self._change(lambda service, key: service.link(self.caller, key, command))
+        view = await self.change(lambda service, key: service.link(self.caller, key, command))
         if view is not None and view.state in {S.SUCCEEDED, S.PENDING, S.MANUAL}:
             self.link = view.link
         if view is not None and view.state is S.FAILED and self.link == view.link:
@@ -108,28 +124,30 @@ class Customer:
 
     async def unlink(self):
         link = self.link
-        view = await self._change(lambda service, key: service.unlink(self.caller, key, link))
+        view = await self.change(lambda service, key: service.unlink(self.caller, key, link))
         if view is not None and view.state is S.SUCCEEDED:
             self.link = None
         return view
 
     async def set_pin(self):
-        session = await self._session(PinPurpose.SS_PIN)
+        session = await self.session(PinPurpose.SS_PIN)
         if session is None:
             return None
         command = SetPinCommand(session, self._envelope())
         link = self.link
-        return await self._change(
-            lambda service, key: service.set_ss_pin(self.caller, key, link, command)
+        return await self.change(
+            lambda service, key: service.set_ss_pin(self.caller, key, link, command), K.SET_SS_PIN
         )
 
     async def activate(self):
-        session = await self._session(PinPurpose.FINANCIAL_PIN)
+        session = await self.session(PinPurpose.FINANCIAL_PIN)
         if session is None:
             return None
         services = (AddedService.SMS,) if self._chance.random() < 0.5 else ()
         command = ActivateCommand(self.link, SetPinCommand(session, self._envelope()), services)
-        return await self._change(lambda service, key: service.activate(self.caller, key, command))
+        return await self.change(
+            lambda service, key: service.activate(self.caller, key, command), K.ACTIVATE
+        )
 
     async def ask_wrongly(self):
         """Use another's link, an old key with another body, or a session twice."""
@@ -148,12 +166,12 @@ class Customer:
         await self._refused(lambda s: s.unlink(stranger, key, link), wrong)
 
     async def _use_twice(self):
-        session = await self._session(PinPurpose.SS_PIN)
+        session = await self.session(PinPurpose.SS_PIN)
         if session is None:
             return
         command, link = SetPinCommand(session, self._envelope()), self.link
-        view = await self._change(
-            lambda service, key: service.set_ss_pin(self.caller, key, link, command)
+        view = await self.change(
+            lambda service, key: service.set_ss_pin(self.caller, key, link, command), K.SET_SS_PIN
         )
         key = self._key()
         if view is not None and view.state.is_final:
@@ -179,24 +197,30 @@ class Customer:
         self._keys += 1
         return IdempotencyKey(f"{self.who.index}-{self._keys}", self._keys.to_bytes(32, "big"))
 
-    async def _session(self, purpose):
+    async def session(self, purpose, caller=None):
+        """Open a PIN session; None when it is refused, or no answer comes."""
         key, link = self._key(), self.link
         reply = await self._tried(
-            lambda service: service.open_pin_session(self.caller, key, link, purpose)
+            lambda service: service.open_pin_session(caller or self.caller, key, link, purpose)
         )
         if reply is None or not hasattr(reply, "session"):
             return None
         self._world.watch.opened_session(reply.session)
         return PinSessionId(reply.session.pin_session.value)
 
-    async def _change(self, ask):
-        key = self._key()
+    async def change(self, ask, kind=None):
+        """Ask for a change until there is an answer; None when it is refused, or none comes."""
+        key, watch = self._key(), self._world.watch
+        barring = [side for side, kinds in BLOCKED.items() if kind in kinds]
+        lost = [side for side in barring if watch.is_lost(self.link, side)]
         if self._world.storm.fires("second-client-same-key"):
-            self._world.send(lambda service: ask(service, key), self._echoed(key.key))
+            self._world.send(lambda node: ask(node.service, key), self._echoed(key.key))
         reply = await self._tried(lambda service: ask(service, key))
         if reply is None or not hasattr(reply, "operation"):
             return None
-        self._world.watch.replied(self.who.index, key.key, reply.operation)
+        watch.replied(self.who.index, key.key, reply.operation)
+        if any(watch.is_lost(self.link, side) for side in lost):
+            watch.fail(17, f"{kind} was begun although the loss of {lost} was reported")
         return await self._followed(reply.operation)
 
     def _echoed(self, key):

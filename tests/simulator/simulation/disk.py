@@ -14,13 +14,15 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 
-from gateway.financial.account import FinancialAccount, OwnerKept
+from gateway.financial import account as financial
+from gateway.financial.account import AccountRecord, FinancialAccount
 from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES
 from gateway.linking.link import Link, LinkChanged, LinkState, PinSession, SessionUsed
 from gateway.operations.exchange import ExchangeEvent
 from gateway.operations.facts import Moved, OperationState, from_json, to_json
 from gateway.operations.operation import replay
-from gateway.social.card import HolderKept, SocialCard
+from gateway.social import card as social
+from gateway.social.card import CardRecord, CardReplaced, SocialCard
 from gateway.store import counters
 from gateway.store.journal import Broken, Conflict
 from gateway.store.queries import Linked, Queries, StoredKey
@@ -47,6 +49,8 @@ class Disk:
         self.links, self.cards, self.accounts, self.holding = {}, {}, {}, {}
         self.sendings = Counter()  # by operation, exchange and STAN: durable decisions to send
         self._stan_now = {}
+        self.card_losses, self.account_losses = {}, {}  # by number, whichever link leads there
+        self.replaced = {}  # by card number: that of the card in its place
         self._folded = {}  # by operation: as it was read last, and from how many commits
 
     # ------------------------------------------------------------ writing
@@ -88,6 +92,8 @@ class Disk:
                 return (record.channel, record.key) in self.keys
             case SessionUsed():
                 return self.sessions[record.session].is_used
+            case LinkChanged(state=LinkState.PENDING):
+                return self.cards[record.link].number.value in self.holding
             case _:
                 return False
 
@@ -155,19 +161,40 @@ class Disk:
             case LetGo():
                 self.heads[record.operation] = (self.heads[record.operation][0], True)
                 self._let_go(record.operation)
-            case HolderKept():
-                self.cards[record.link] = replace(self.cards[record.link], holder=record.holder)
-            case OwnerKept():
-                self.accounts[record.link] = replace(self.accounts[record.link], owner=record.owner)
+            case _ if isinstance(record, CardRecord):
+                self._keep_card(record)
+            case _ if isinstance(record, AccountRecord):
+                self._keep_account(record)
             case _:
                 raise TypeError(type(record).__name__)
 
+    def _keep_account(self, record):
+        before = self.accounts[record.link]
+        number = before.pan.value
+        before = replace(before, loss=self.account_losses.get(number, before.loss))
+        account = self.accounts[record.link] = financial.keep(before, record)
+        _keep_loss(self.account_losses, number, account.loss)
+
+    def _keep_card(self, record):
+        before = self.cards[record.link]
+        number = before.number.value
+        before = replace(before, loss=self.card_losses.get(number, before.loss))
+        card = self.cards[record.link] = social.keep(before, record)
+        _keep_loss(self.card_losses, number, card.loss)
+        if isinstance(record, CardReplaced):
+            del self.holding[number]
+            self.replaced[number] = card.number.value
+            self.holding[card.number.value] = record.link
+
     def _change_link(self, change):
         link = replace(self.links[change.link], state=change.state)
-        if change.state.holds_card:
+        card = self.cards[change.link].number.value
+        if change.state is LinkState.PENDING:
+            self.holding[card] = change.link
+        elif change.state.holds_card:
             link = replace(link, activated_at=change.at)
         else:
-            self.holding.pop(self.cards[change.link].number.value, None)
+            self.holding.pop(card, None)
         self.links[change.link] = link
 
     # ------------------------------------------------------------ reading, as `Queries` does
@@ -179,7 +206,12 @@ class Disk:
         if link not in self.links:
             return None
         along = self.session(session) if session else None
-        return Linked(self.links[link], self.cards[link], self.accounts[link], along)
+        found, card, account = self.links[link], self.cards[link], self.accounts[link]
+        of_card = self.card_losses.get(card.number.value, card.loss)
+        of_account = self.account_losses.get(account.pan.value, account.loss)
+        card = replace(card, loss=_concerning(of_card, found))
+        account = replace(account, loss=_concerning(of_account, found))
+        return Linked(found, card, account, along)
 
     def asked(self, channel, key, link=None, session=None):
         return self.key(channel, key), self.linked(link, session)
@@ -217,13 +249,18 @@ class Disk:
         return {link: self.linked(link) for link in links if link in self.links}
 
     def manual_count(self):
-        return len(self.links_in(OperationState.MANUAL))
+        return len(self.manual())
 
     # ------------------------------------------------------------ what the watch asks
 
     def state_of(self, identity):
         head = self.heads.get(identity)
         return head[0] if head else None
+
+    def manual(self):
+        """Give the operations that wait for a person, in the order of their opening."""
+        manual = OperationState.MANUAL
+        return [identity for identity in self.order if self.heads[identity][0] is manual]
 
     def links_in(self, state):
         """Give the links of the operations in a state."""
@@ -235,6 +272,17 @@ class Disk:
         """Give the link that a card has, and whether it is active."""
         link = self.holding.get(card)
         return link, link is not None and self.links[link].state is LinkState.ACTIVE
+
+
+def _keep_loss(losses, number, loss):
+    if loss is None:
+        losses.pop(number, None)
+    else:
+        losses[number] = loss
+
+
+def _concerning(loss, link):
+    return loss if loss is not None and loss.concerns(link.created_at) else None
 
 
 def _must_be_alone(progress):

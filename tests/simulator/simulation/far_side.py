@@ -11,13 +11,14 @@ from gateway.simulators.population import person as any_person
 from gateway.terms.errors import PeerError
 from gateway.terms.response_codes import ResponseCode as R
 from gateway.terms.sides import Side
+from simulation.card_rules import NEW_CARD, CardRules
 
 person = cache(any_person)
 _OPEN = tuple(code for code in R if code.leaves_outcome_open)
 _UNDONE = {R.APPROVED.value, R.ORIGINAL_NOT_FOUND.value}  # any other reversal is decided anew
 
 
-class FarSide:
+class FarSide(CardRules):
     """One bureau or core: its rules, and the log of every effect that it brought about."""
 
     def __init__(self, speech, world):
@@ -34,6 +35,9 @@ class FarSide:
         self.pins = {}  # by card: the PIN block in force
         self.accounts = set()  # activated here
         self.followed = set()  # cards whose SS account followed
+        self.lost = {}  # by card or account: kind and reference of its loss
+        self.ordered = set()  # cards in place of which another one waits
+        self._told = {}  # by key of what was done: what was told of it
 
     def take(self, data):
         """Take one message in; gives the answer's bytes, or None when there is none."""
@@ -92,6 +96,7 @@ class FarSide:
         code, told = self._carry_out(kind, request, private)
         if code is R.APPROVED and kind.recovery != "query":
             self._done[key] = [kind.name, private.get("LK"), request]
+            self._told[key] = told or {}
             self._watch.effect(self.speech.name, key, +1)
         return kind.answer(request, code.value, told)
 
@@ -115,6 +120,11 @@ class FarSide:
             self._watch.effect(self.speech.name, key, -1)
         return kind.answer(request, R.APPROVED.value)
 
+    def undo_by_hand(self, key):
+        """Undo what stands of a request, as a person there does who is asked by letter."""
+        self._undo(*self._done.pop(key))
+        self._watch.effect(self.speech.name, key, -1)
+
     def _undo(self, name, link, request):
         who = self.speech.subject(request)
         if name == "link-register" and self.active.get(who) == link:
@@ -130,7 +140,7 @@ class FarSide:
             self._tombstones.add(key)
             return kind.answer(request, R.ORIGINAL_NOT_FOUND.value)
         if key in self._done:
-            return kind.answer(request, R.APPROVED.value, {"AS": "A"})
+            return kind.answer(request, R.APPROVED.value, self._told[key])
         return kind.answer(request, R.STATE_DOES_NOT_ALLOW.value, {"RC": "REFUSED_22"})
 
     # ------------------------------------------------------------ rules
@@ -148,17 +158,20 @@ class FarSide:
         return rule(self.speech.subject(request), private.get("LK"), request)
 
     def _card_inquiry(self, card, _link, _request):
-        who = person(int(card[1:])).at_bureau
-        found = {"NM": who.name, "ID": who.citizen_id, "MB": who.mobile, "CS": "N", "PS": "U"}
+        who = person(int(card[1:]) % NEW_CARD).at_bureau
+        state = self.lost[card][0] if card in self.lost else "N"
+        found = {"NM": who.name, "ID": who.citizen_id, "MB": who.mobile, "CS": state, "PS": "U"}
         return R.APPROVED, found
 
     def _account_inquiry(self, pan, _link, _request):
         who = person(int(pan[6:-1]))
         holder = who.at_bank
         found = {"CU": who.customer, "NM": holder.name, "ID": holder.citizen_id}
-        return R.APPROVED, found | {"MB": holder.mobile, "AS": "N"}
+        return R.APPROVED, found | {"MB": holder.mobile, "AS": "L" if pan in self.lost else "N"}
 
     def _link_register(self, who, link, _request):
+        if who in self.lost:
+            return R.LOST, None
         if who in self.active or link in self.ended:
             return R.STATE_DOES_NOT_ALLOW, None
         self.active[who] = link
@@ -171,15 +184,11 @@ class FarSide:
         self.ended.add(link)
         return R.APPROVED, None
 
-    def _pin_set(self, card, link, request):
-        if self.active.get(card) != link:
-            return R.ORIGINAL_NOT_FOUND, None
-        self.pins[card] = request.fields[52]
-        return R.APPROVED, {"PS": "E"}
-
     def _account_activation(self, pan, link, request):
         if self.active.get(pan) != link:
             return R.STATE_DOES_NOT_ALLOW, {"RC": "NO_ACTIVE_LINK"}
+        if pan in self.lost:
+            return R.LOST, None
         if pan in self.accounts:
             return R.STATE_DOES_NOT_ALLOW, {"RC": "ALREADY_ACTIVE"}
         self.accounts.add(pan)
@@ -187,7 +196,8 @@ class FarSide:
         return R.APPROVED, {"AS": "A"}
 
     def _account_activated(self, card, link, _request):
-        if self.active.get(card) != link:
+        refusal = self.unusable(card, link)
+        if refusal is not None:
             return R.STATE_DOES_NOT_ALLOW, None
         self.followed.add(card)
         return R.APPROVED, {"CS": "N"}

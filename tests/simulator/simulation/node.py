@@ -3,8 +3,10 @@
 from datetime import timedelta
 from functools import partial
 
+from gateway.app.card_life import CardLife
 from gateway.app.cargo import Cargo
 from gateway.app.conductor import Conductor
+from gateway.app.core_desk import CoreDesk
 from gateway.app.dialogue import Dialogue, DialogueTable, Station
 from gateway.app.identifiers import Identifiers
 from gateway.app.intake import Intake
@@ -12,6 +14,7 @@ from gateway.app.pins import AcceptedPin
 from gateway.app.service import OnlineBanking, Readiness
 from gateway.app.traces import TraceNumbers
 from gateway.operations.draft import EncipheredPin
+from gateway.regions.working_days import WorkingDays
 from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
@@ -22,9 +25,11 @@ from simulation.scheduler import Crashed, Loop
 STATION = Station("99990001", "99990001", "GATEWAY1")
 CORE = "core"
 _REFUSED = 0.15  # of the PINs are too simple
+WORKING_DAYS = WorkingDays()
 SESSION_LIFE = timedelta(seconds=300)
 ANSWER_WAIT_S = 25.0
 CONTROLS = {PinPurpose.SS_PIN: "1600000000000000", PinPurpose.FINANCIAL_PIN: "2600000000000000"}
+CONTROLS[PinPurpose.SS_PIN_PROOF] = CONTROLS[PinPurpose.SS_PIN]
 
 
 class Node:
@@ -169,7 +174,9 @@ class Node:
             now=self.now,
             answer_wait_s=ANSWER_WAIT_S,
         )
-        return OnlineBanking(intake, None, SESSION_LIFE, Readiness(dict, bytes))
+        card_life = CardLife(intake, WORKING_DAYS, bytes)
+        self.core_desk = CoreDesk(intake, card_life)
+        return OnlineBanking(intake, card_life, SESSION_LIFE, Readiness(dict, bytes))
 
     def _zone(self, side, agency):
         if side is Side.FINANCIAL:

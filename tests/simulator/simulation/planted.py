@@ -549,7 +549,7 @@ def _no_follow_up():
 
 @mistake("let a newer PIN overtake an older one")
 def _not_alone():
-    beside = frozenset({K.SS_ACCOUNT, K.SET_SS_PIN})
+    beside = conductor.BESIDE_OTHERS | {K.SET_SS_PIN}
     return [(module, "BESIDE_OTHERS", beside) for module in (conductor, unit, disk)]
 
 

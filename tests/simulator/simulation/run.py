@@ -52,6 +52,7 @@ class Tally:
         self.simulated_s += world.scheduler.elapsed
         self.starts += world.starts
         self.ends.update(state.value for state, _ in world.disk.heads.values())
+        self.ends["by hand"] += world.watch.by_hand
         self.faults.update(world.storm.fired)
         self.crashes.update(world.deaths)
         self.hashes.append((world.seed, world.hash))

@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 
 from gateway.app.dialogue import Pending
+from gateway.financial.account import AccountLossKept, AccountLossLifted
 from gateway.iso8583.message import without_repeat
 from gateway.linking.kinds import EXCHANGES
 from gateway.linking.link import SessionUsed
@@ -18,9 +19,12 @@ from gateway.operations.facts import (
     Moved,
     OperationKind,
     OperationState,
+    ResolutionApproved,
+    ResolutionProposed,
     Settled,
 )
 from gateway.operations.life import Answered
+from gateway.social.card import CardRecord, CardReplaced, SsLossKept, SsLossLifted
 from gateway.store.unit import KeyUsed
 from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import PinPurpose, Side
@@ -43,11 +47,13 @@ INVARIANTS = {
     13: "PIN canary: no PIN or PIN block is stored, logged or sent again by another process",
     14: "Separation: no side hears of the other's numbers, no zone of another's PIN block",
     15: "Authorised: each PIN effect has one session of its own customer, link and purpose",
+    17: "Loss report wins: what a loss bars is not begun until both sides say that it is over",
     21: "Liveness: when quiet nothing waits, nothing is in memory, and every card can be served",
     22: "Bounds: when quiet no link awaits anything (the limits themselves: unit tests)",
     23: "Clock-proof: a step of the wall clock makes no message early",
     24: "Conservation: each answer that came is matched, late, duplicate, foreign or spoilt",
     25: "Determinism: one seed, one trace",
+    26: "Four eyes: what was manual ends by the word of two persons, never of one",
 }
 SLOW_DISK_S = 15.0  # makes anything later
 HELD_S = 90.0  # and so does a process that is held
@@ -59,7 +65,14 @@ _RECOVERY = {each.name: each.recovery for group in EXCHANGES.values() for each i
 # How each kind of secret begins, so that it is found wherever it should not be.
 BLOCK_HEADS = {
     PinPurpose.SS_PIN: b"\xd1\x5e\xa5\xed",
+    PinPurpose.SS_PIN_PROOF: b"\xd1\x5e\xa5\xed",
     PinPurpose.FINANCIAL_PIN: b"\xf1\xaa\x5e\xd0",
+}
+_LOSS_RECORDS = (SsLossKept, SsLossLifted, AccountLossKept, AccountLossLifted, CardReplaced)
+_MAY_BE_UNKNOWN = {
+    kind
+    for kind, exchanges in EXCHANGES.items()
+    if any(each.recovery is Recovery.AT_MOST_ONCE for each in exchanges)
 }
 ENVELOPE = "envelope-of-a-pin"
 _IN_TEXT = (ENVELOPE, "d15ea5ed", "f1aa5ed0", r"\xd1^\xa5\xed", "T00000", "62000000000", "1540000")
@@ -100,6 +113,10 @@ class Watch:
         self.heard = set()  # by node, link and key: answers that came in
         self.beliefs = 0
         self.unrecorded = Counter()  # by node and operation: answers not on disk yet
+        self.losses = defaultdict(list)  # by card or account: references of losses that stand
+        self.proposed = {}  # by operation: what somebody said of it last
+        self.by_hand = 0  # operations that persons resolved
+        self.where = {}  # by operation and exchange: link and key of its original
 
     def fail(self, number, text):
         if self.broken is None:
@@ -120,13 +137,31 @@ class Watch:
             match fact:
                 case Settled():
                     self._settles(operation, fact)
-                case AnswerSetAside() | Moved(move=Move(response_code=ResponseCode())):
+                case AnswerSetAside():
                     self.unrecorded[node, operation.id] -= 1
-                case Moved(move=Move(event=ExchangeEvent.REVERSE)):
-                    self._reverses(operation, fact.exchange)
-                case Moved(move=Move(event=ExchangeEvent.SEND, at=at)):
-                    early = operation.wake_at is not None and at < operation.wake_at
-                    self.check(23, not early, f"{fact.exchange} was sent before its time")
+                case Moved():
+                    self._moves(node, operation, fact)
+                case ResolutionProposed() | ResolutionApproved():
+                    self._resolves(operation, fact)
+
+    def _moves(self, node, operation, fact):
+        match fact.move:
+            case Move(response_code=ResponseCode()):
+                self.unrecorded[node, operation.id] -= 1
+            case Move(event=ExchangeEvent.REVERSE):
+                self._reverses(operation, fact.exchange)
+            case Move(event=ExchangeEvent.SEND, at=at):
+                early = operation.wake_at is not None and at < operation.wake_at
+                self.check(23, not early, f"{fact.exchange} was sent before its time")
+
+    def _resolves(self, operation, said):
+        if isinstance(said, ResolutionProposed):
+            self.proposed[operation.id] = said
+            return
+        proposed = self.proposed.get(operation.id)
+        two = proposed and proposed.by != said.by and proposed.reason
+        self.check(26, two, f"{operation.id} was resolved by one person")
+        self.by_hand += 1
 
     def _reverses(self, operation, exchange):
         said = self.told.get(operation.id)
@@ -167,6 +202,32 @@ class Watch:
             once = record.session not in self.used_sessions
             self.check(15, once, f"{record.session} was used twice")
             self.used_sessions.add(record.session)
+        elif isinstance(record, _LOSS_RECORDS):
+            self._loss(record)
+
+    def _loss(self, record):
+        """Keep a ledger of losses of our own: a report that is refused ends by itself alone."""
+        side = Side.SOCIAL if isinstance(record, CardRecord) else Side.FINANCIAL
+        standing = self.losses[self._lost(record.link, side)]
+        match record:
+            case SsLossKept() | AccountLossKept():
+                standing.append(record.loss.reference)
+            case CardReplaced():
+                standing.clear()
+            case _ if record.reference in standing:
+                at = standing.index(record.reference)
+                del standing[at if record.was_refused else 0 : at + 1]
+
+    def is_lost(self, link, side):
+        """Tell whether a loss stands, by what is on disk."""
+        return bool(self.losses.get(self._lost(link, side)))
+
+    def _lost(self, link, side):
+        """Give the number that a loss is of."""
+        disk = self._world.disk
+        if side is Side.SOCIAL:
+            return disk.cards[link].number.value
+        return disk.accounts[link].pan.value
 
     # ------------------------------------------------------------ what leaves
 
@@ -213,7 +274,8 @@ class Watch:
     def _check_original(self, node, pending):
         """See that what may have an effect is sent by one process."""
         begun_by = self.begun_by.setdefault((pending.operation, pending.exchange), node.name)
-        if _RECOVERY[pending.exchange] not in {Recovery.QUERY, Recovery.ADVICE}:
+        recovery = _RECOVERY[pending.exchange]
+        if recovery is not Recovery.QUERY and not recovery.needs_no_link:
             self.check(8, begun_by == node.name, f"{pending.exchange} was sent again after a crash")
 
     def _check_words(self, speech, data):
@@ -243,7 +305,7 @@ class Watch:
             recovery = _RECOVERY[pending.exchange]
             waited = now - self.last_sent[name]
             least = self._world.limits.answer_timeout.total_seconds() - 1.0
-            early = waited < least and recovery is not Recovery.ADVICE
+            early = waited < least and not recovery.needs_no_link
             self.check(23, not early, f"{pending.exchange} was repeated after {waited:.1f} s")
         self.last_sent[name] = now
 
@@ -264,7 +326,9 @@ class Watch:
         if state in {S.FAILED, S.SUCCEEDED}:
             standing = self.net[name] == (state is S.SUCCEEDED)
             self.check(4, standing, f"{pending.operation} was told {state}, then {change:+}")
-        if change > 0 and _RECOVERY[pending.exchange] is not Recovery.ADVICE:
+        if change > 0:
+            self.where[name] = (link, key)
+        if change > 0 and not _RECOVERY[pending.exchange].needs_no_link:
             self._check_order(link, pending, known[1])
 
     def _check_order(self, link, pending, said):
@@ -370,13 +434,13 @@ class Watch:
             kind = disk.opened[identity].kind
             if not rests:
                 self.fail(21, f"{identity} ({kind}) never came to rest, it is {state}")
-            allowed = state is not S.UNKNOWN or kind is OperationKind.SET_SS_PIN
+            allowed = state is not S.UNKNOWN or kind in _MAY_BE_UNKNOWN
             self.check(2, allowed and state is not S.PENDING, f"{kind} ended as {state}")
             self.check_truth(identity, kind, state)
             if kind is OperationKind.ACTIVATE and state is S.SUCCEEDED:
                 follow_up = disk.operation(identity).follow_up
                 self.check(2, follow_up in disk.heads, f"nothing follows {identity}")
-            if state is not S.MANUAL:
+            if state is not S.MANUAL and WITH_EFFECT[kind]:
                 nets = {self.net[identity, name] for name in WITH_EFFECT[kind]}
                 removed = kind is OperationKind.UNLINK and state is S.SUCCEEDED
                 self.check(3, removed or len(nets) == 1, f"{kind} stands on one side only")
@@ -387,15 +451,29 @@ class Watch:
         """Bureau, core and store say the same of every card, except where a person is needed."""
         world, disk = self._world, self._world.disk
         in_doubt = disk.links_in(S.MANUAL)
-        for who in (customer.who for customer in world.customers):
-            link, is_active = disk.active_link(who.card)
+        for customer in world.customers:
+            link, is_active = disk.active_link(customer.card)
             held = {link} if is_active else set()
-            bureau = {each.active.get(who.card) for each in world.bureaus} - {None}
-            core = {world.core.active.get(who.pan)} - {None}
+            bureau = {each.active.get(customer.card) for each in world.bureaus} - {None}
+            core = {world.core.active.get(customer.who.pan)} - {None}
             ours = {each.value for each in held}
-            if not (bureau | core | ours) & {each.value for each in in_doubt}:
-                agree = bureau == core == ours
-                self.check(3, agree, f"bureau {bureau}, core {core}, gateway {ours}")
+            if (bureau | core | ours) & {each.value for each in in_doubt}:
+                continue
+            agree = bureau == core == ours
+            self.check(3, agree, f"bureau {bureau}, core {core}, gateway {ours}")
+            for link in held:
+                self._judge_losses(link)
+
+    def _judge_losses(self, link):
+        """Far side, store and our own ledger say the same of each loss."""
+        world, disk = self._world, self._world.disk
+        linked = disk.linked(link)
+        for side, half in ((Side.SOCIAL, linked.card), (Side.FINANCIAL, linked.account)):
+            far_sides = world.bureaus if side is Side.SOCIAL else [world.core]
+            there = any(self._lost(link, side) in each.lost for each in far_sides)
+            here = half.loss is not None
+            agree = there == here == self.is_lost(link, side)
+            self.check(17, agree, f"loss of {side}: there {there}, here {here}")
 
     def _judge_node(self):
         node = self._world.node
