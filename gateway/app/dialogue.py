@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Protocol
 
 import structlog
@@ -31,6 +32,8 @@ from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
 
 log = structlog.get_logger()
+
+_SECONDS_KEPT = 8  # thousands of messages in a second are sent at the same one
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +131,11 @@ class Dialogue:
 
     def _words(self, errand: Errand) -> Mapping[str, str]:
         """Give what the operation itself says in DE 48: the subfields that this message has."""
+        said = {**errand.operation.details, **errand.cargo.words}
+        if not said:
+            return said
         rules = self.message_set.kind(errand.exchange.message).request_fields
         wanted = {*rules.private, *rules.private_optional}
-        said = {**errand.operation.details, **errand.cargo.words}
         return {usage: value for usage, value in said.items() if usage in wanted}
 
     def _message(self, kind: MessageKind, draft: Draft, trace: Trace) -> Message:
@@ -153,12 +158,12 @@ class Dialogue:
         return kind.build(fields, draft.private)
 
     def _trace_fields(self, trace: Trace) -> Mapping[int, str]:
-        local = trace.transmitted_at.astimezone(LOCAL_ZONE)
+        transmitted, time, day = _times(trace.transmitted_at)
         return {
-            7: transmission_date_time(trace.transmitted_at),
+            7: transmitted,
             11: trace.stan.value,
-            12: local.strftime("%H%M%S"),
-            13: local.strftime("%m%d"),
+            12: time,
+            13: day,
             32: self._station.acquirer,
             33: self._station.forwarder,
             37: trace.rrn.value,
@@ -239,7 +244,20 @@ def hear(
     return heard
 
 
+@lru_cache(_SECONDS_KEPT)
+def _times(at: datetime) -> tuple[str, str, str]:
+    """Write an instant as data elements 7, 12 and 13."""
+    local = at.astimezone(LOCAL_ZONE)
+    return transmission_date_time(at), local.strftime("%H%M%S"), local.strftime("%m%d")
+
+
 def _echoed(kind: MessageKind, request: Message) -> Message:
     """Keep of a request what an answer is compared with, and nothing else."""
-    compared = {*kind.answer_echoes, *SELECTORS}
-    return Message(request.mti, {de: v for de, v in request.fields.items() if de in compared})
+    fields = request.fields
+    compared = _compared(kind.answer_echoes)
+    return Message(request.mti, {de: fields[de] for de in compared if de in fields})
+
+
+@cache
+def _compared(echoes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted({*echoes, *SELECTORS}))

@@ -18,6 +18,8 @@ class Identifiers:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._last = 0
+        self._early = -1  # the time in the last reference, and how it is written
+        self._head = ""
         self._chance = _chance()
 
     def link(self) -> LinkId:
@@ -39,14 +41,24 @@ class Identifiers:
     def _next(self) -> str:
         milliseconds = int(self._now().timestamp() * 1000)
         number = milliseconds << 8 * _RANDOM_BYTES | next(self._chance)
-        self._last = max(number, self._last + 1)
-        last = self._last
-        return "".join([_PAIRS[last >> shift & 1023] for shift in _SHIFTS])
+        last = self._last = max(number, self._last + 1)
+        early, late = last >> _LATE_BITS, last & _LATE
+        if early != self._early:
+            self._early, self._head = early, _written(early, _EARLY_SHIFTS)
+        return self._head + _written(late, _LATE_SHIFTS)
+
+
+def _written(number: int, shifts: range) -> str:
+    return "".join([_PAIRS[number >> shift & 1023] for shift in shifts])
 
 
 # Two characters at a time: half as many steps, and references are made for every request.
 _PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
-_SHIFTS = range(5 * (_CHARACTERS - 2), -1, -10)
+# The first ten characters are those of the time, which many references in a row have in common.
+_LATE_BITS = 8 * _RANDOM_BYTES
+_LATE = (1 << _LATE_BITS) - 1
+_LATE_SHIFTS = range(_LATE_BITS - 10, -1, -10)
+_EARLY_SHIFTS = range(5 * _CHARACTERS - _LATE_BITS - 10, -1, -10)
 
 
 def _chance() -> Iterator[int]:

@@ -13,6 +13,7 @@ from gateway.hsm.client import SecurityModule
 from gateway.hsm.pin_protocol import PinRefusal, SetPin, TranslatePin
 from gateway.hsm.protocol import Diagnostics, PublicKey
 from gateway.linking.link import PinSession
+from gateway.operations.copies import copier
 from gateway.operations.draft import EncipheredPin
 from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy
 from gateway.regions.vocabulary import Business
@@ -127,9 +128,12 @@ class PinOrder:
         """Add the PIN block of a channel's PIN pad, hexadecimal, and the session it is for."""
         return replace(self, session=session, channel=channel, block=block)
 
-    def with_envelope(self, session: PinSession, envelope: str) -> Self:
+    def with_envelope(self, session: PinSession, envelope: str) -> "PinOrder":
         """Add what the customer's browser sent, and the session that it must belong to."""
-        return replace(self, session=session, envelope=envelope)
+        return _copy(self, {"session": session, "envelope": envelope})  # once for every PIN
+
+
+_copy = copier(PinOrder)
 
 
 class SecurityModules:

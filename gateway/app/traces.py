@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 
 from gateway.operations.exchange import Trace
 from gateway.terms.errors import Unavailable
@@ -10,8 +11,14 @@ from gateway.terms.numbers import Rrn, Stan
 
 BLOCK = 10_000  # numbers a reservation; lost at worst by a crash, 1 % of a STAN cycle
 _REFILL = BLOCK // 2
+_SECONDS_KEPT = 8  # thousands of traces in a second have the same hour
 
 Reserve = Callable[[str, int, Callable[[int | Exception], None]], None]
+
+
+@lru_cache(_SECONDS_KEPT)
+def _hour(at: datetime) -> str:
+    return f"{at:%Y}"[-1] + f"{at:%j%H}"
 
 
 class TraceNumbers:
@@ -58,9 +65,9 @@ class TraceNumbers:
         if not self._numbers:
             raise Unavailable("no trace number is reserved; the journal is behind")
         stan = Stan.of(self._take())
-        rrn = Rrn(f"{at:%Y}"[-1] + f"{at:%j%H}" + stan.value)
         # Data element 7 counts seconds, and so does every key built from it.
-        return Trace(stan, rrn, at.replace(microsecond=0), self._terminal)
+        at = at.replace(microsecond=0)
+        return Trace(stan, Rrn(_hour(at) + stan.value), at, self._terminal)
 
     def _take(self) -> int:
         numbers = self._numbers.popleft()

@@ -1,7 +1,7 @@
-"""Copies of values with some members changed: what `dataclasses.replace` does, in half the time.
+"""Copies of values with some members changed: `dataclasses.replace` in a fraction of the time.
 
 An operation is copied for every fact, which made `replace` the most expensive function of the
-gateway.
+gateway. Its members were checked when the value was made, so that they are taken over as they are.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,18 +13,21 @@ T = TypeVar("T")
 
 
 def copier(kind: type[T]) -> Callable[[T, Mapping[str, Any]], T]:
-    """Make the function that copies a dataclass of this kind, all of whose fields it is made from.
+    """Make the function that copies a dataclass of this kind, which has slots and no derived field.
 
     It raises `KeyError` for a field that there is not.
     """
     names = tuple(field.name for field in fields(kind))  # type: ignore[arg-type]  # a dataclass
     values_of = attrgetter(*names)
-    places = {name: place for place, name in enumerate(names)}
+    setters = {name: vars(kind)[name].__set__ for name in names}  # a frozen one refuses `setattr`
+    in_order = tuple(setters.values())
 
     def copy(value: T, changes: Mapping[str, Any]) -> T:
-        values = list(values_of(value))
+        made = kind.__new__(kind)
+        for put, member in zip(in_order, values_of(value), strict=True):
+            put(made, member)
         for name, changed in changes.items():
-            values[places[name]] = changed
-        return kind(*values)
+            setters[name](made, changed)
+        return made
 
     return copy

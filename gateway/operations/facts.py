@@ -73,7 +73,7 @@ class OperationState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Tell whether the state never changes again."""
-        return self in {OperationState.SUCCEEDED, OperationState.FAILED}
+        return self is OperationState.SUCCEEDED or self is OperationState.FAILED
 
     @property
     def is_left_alone(self) -> bool:

@@ -225,4 +225,4 @@ class Rrn(_Open):
 
 def transmission_date_time(at: datetime) -> str:
     """Write an instant as data element 7, MMDDhhmmss in UTC."""
-    return at.strftime("%m%d%H%M%S")
+    return f"{at.month:02}{at.day:02}{at.hour:02}{at.minute:02}{at.second:02}"
