@@ -19,6 +19,9 @@ module            holds
 ``card_life``     the businesses in the life of a card, by one rule for all
 ``certificates``  the files of a listener's TLS
 ``core_desk``     what a bank core may have done
+``core_record``   what the key of a core's request stands for
+``core_reversals`` what a core's 0420 takes back, and what its inquiry tells
+``core_answers``  what DE 39 and DE 48 tell a core
 ``core_channel``  ISO 8583 requests of a core to businesses, and outcomes back
 ``callbacks``     tells channels of outcomes for which nobody waits
 ``turns``         one request at a time for a key, one operation for a link

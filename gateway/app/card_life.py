@@ -120,17 +120,26 @@ class CardLife:
             used = (*judged.records, self._intake.used(caller, key))
             return await self._open(linked, procedure, command, judged.pins, used, caller.channel)
 
+    async def report_again(
+        self, linked: Linked, kind: OperationKind, used: tuple[object, ...], channel: str
+    ) -> Reply:
+        """Report a loss anew whose cancellation is taken back; nobody is asked for a proof."""
+        return await self._open(linked, BY_KIND[kind], _NOTHING, {}, used, channel)
+
     async def apply(self, caller: Caller, key: IdempotencyKey, command: api.ApplyCommand) -> Reply:
         """Apply for a first card; the core says whose account it is, the bureau hears the rest."""
         async with self._intake.turns.once(caller, key) as (replayed, _):
             if replayed is not None:
                 return await self._intake.replay(caller, replayed)
-            self._intake.must_be_granted(caller, command.institution, Business.CARD_APPLY)
-            for side in Side:
-                self._intake.must_be_ready(side, command.institution)
-            return await self._apply(caller, key, command)
+            return await self.apply_once(caller, key, command)
 
-    async def _apply(self, caller: Caller, key: IdempotencyKey, command: api.ApplyCommand) -> Reply:
+    async def apply_once(
+        self, caller: Caller, key: IdempotencyKey, command: api.ApplyCommand
+    ) -> Reply:
+        """Apply for a first card under a key that nobody else uses now."""
+        self._intake.must_be_granted(caller, command.institution, Business.CARD_APPLY)
+        for side in Side:
+            self._intake.must_be_ready(side, command.institution)
         link, now = self._intake.identifiers.link(), self._intake.now()
         fresh = Link(link, command.institution, caller.channel, LinkState.PENDING, now)
         card = SocialCard(

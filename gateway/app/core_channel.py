@@ -7,29 +7,40 @@ procedures; a new business needs a message in ``specs/messages/core-channel.toml
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import structlog
 
-from gateway.api.service import Caller, IdempotencyKey
-from gateway.app.core_desk import CoreDesk, Order, Outcome, Reversed
+from gateway.api.service import ApplyCommand, Caller, IdempotencyKey
+from gateway.app.core_answers import Told, outcome_of, refused
+from gateway.app.core_desk import CoreDesk, Order
+from gateway.app.core_record import Barred, Outcome
+from gateway.app.core_reversals import AnotherRequest, CoreReversals, Named, OriginalRefused
 from gateway.iso8583 import private_data
 from gateway.iso8583.duplicates import DuplicateKey, body_hash, duplicate_key, original_key
 from gateway.iso8583.errors import MalformedMessage
-from gateway.iso8583.message import Message, without_repeat
+from gateway.iso8583.message import Message, MessageClass
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.original_data import OriginalData
 from gateway.linking.procedures import BY_KIND
-from gateway.operations.facts import OperationKind, OperationState
+from gateway.operations.facts import OperationKind
 from gateway.regions.vocabulary import Channel, Proof
-from gateway.social.card import CardState, PinState
-from gateway.terms.errors import GatewayError, PeerError, RequestRefused, Unavailable
-from gateway.terms.numbers import LinkId, Pan
+from gateway.terms.errors import PeerError, RequestRefused, Unavailable
+from gateway.terms.numbers import (
+    Address,
+    AgencyCode,
+    CitizenId,
+    CustomerNumber,
+    LinkId,
+    Mobile,
+    Pan,
+    PersonName,
+)
 from gateway.terms.refusals import Refusal
 from gateway.terms.response_codes import ResponseCode
 
+_C = ResponseCode
 log = structlog.get_logger()
 
 IN_FLIGHT_MAX = 512  # messages of a listener that wait for an answer: a second of full load
@@ -57,40 +68,8 @@ PROOFS: Mapping[str, Proof] = {
 """Letters of subfield PF: what the clerk has seen of the customer."""
 
 _OWN = frozenset({"LK", "PF", "AT"})  # subfields that are read here
-_PERSONAL = frozenset({"MB", "NM", "ID", "AD"})  # subfields that must not be recorded
-_C = ResponseCode
-_CODES: Mapping[Refusal, ResponseCode] = {
-    Refusal.NOT_FOUND: _C.NO_SUCH_CARD,
-    Refusal.NOT_CONFIRMED: _C.NO_SUCH_CARD,
-    Refusal.CARD_LOST: _C.LOST,
-    Refusal.ACCOUNT_LOST: _C.LOST,
-    Refusal.PIN_LOCKED: _C.PIN_TRIES_EXCEEDED,
-    Refusal.WRONG_PIN: _C.WRONG_PIN,
-    Refusal.PIN_ENVELOPE: _C.PIN_FORMAT,
-    Refusal.PIN_FORMAT: _C.PIN_FORMAT,
-    Refusal.PIN_SESSION_UNUSABLE: _C.SECURITY_FAILURE,
-    Refusal.NOT_OFFERED: _C.NOT_SUPPORTED,
-    Refusal.MONEY_NEVER_MOVES: _C.NOT_SUPPORTED,
-    Refusal.NOT_ACTIVATED: _C.NOT_ACTIVATED,
-    Refusal.IDEMPOTENCY_KEY_REUSED: _C.DUPLICATE,
-    Refusal.PIN_TRIVIAL: _C.NOT_PERMITTED_TO_HOLDER,
-    Refusal.PIN_PERSONAL: _C.NOT_PERMITTED_TO_HOLDER,
-    Refusal.NOT_GRANTED: _C.NOT_PERMITTED_TO_HOLDER,
-    Refusal.PROOF_MISSING: _C.NOT_PERMITTED_TO_HOLDER,
-    Refusal.DECLINED: _C.IDENTITY_NOT_CONFIRMED,
-}
-_TOLD: Mapping[str, tuple[str, Callable[[str], str]]] = {
-    "card_state": ("CS", lambda word: CardState[word.upper().replace("-", "_")].value),
-    "pin_state": ("PS", lambda word: PinState[word.upper().replace("-", "_")].value),
-    "tries_left": ("TL", str),
-}
-
-
-class _Told(NamedTuple):
-    """DE 39 of an answer, and what stands in its DE 48."""
-
-    code: ResponseCode
-    private: Mapping[str, str]
+_PERSONAL = frozenset({"MB"})  # subfields that must not be recorded
+_ORDERED = {OperationKind.CARD_REPLACE: "R", OperationKind.CARD_TEMPORARY: "T"}  # subfield OT
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +81,7 @@ class CorePlace:
 
 
 class CoreChannel:
-    """Answers the requests of one core, each in its own time.
+    """Answers the requests of one core, each in its own time; counts its own `failures`.
 
     `fingerprint` is a keyed hash: what a request held cannot be searched for in the database.
     """
@@ -112,13 +91,16 @@ class CoreChannel:
         place: CorePlace,
         message_set: MessageSet,
         desk: CoreDesk,
+        reversals: CoreReversals,
         fingerprint: Callable[[bytes], bytes],
     ) -> None:
         self._place = place
         self._message_set = message_set
         self._desk = desk
+        self._reversals = reversals
         self._fingerprint = fingerprint
-        self._running: dict[DuplicateKey, tuple[bytes, asyncio.Task[_Told]]] = {}
+        self._running: dict[DuplicateKey, tuple[bytes, asyncio.Task[Told]]] = {}
+        self.failures = 0  # requests that met a mistake of ours
         self._waiting = 0  # messages that are not answered yet, repeats among them
 
     def handle(self, request: Message, reply: Callable[[Message], None]) -> None:
@@ -126,10 +108,10 @@ class CoreChannel:
         key, digest = duplicate_key(request), self._fingerprint(body_hash(request))
         known = self._running.get(key)
         if known is not None and known[0] != digest:
-            reply(self._answer(request, _refused(Refusal.IDEMPOTENCY_KEY_REUSED)))
+            reply(self._answer(request, refused(Refusal.IDEMPOTENCY_KEY_REUSED)))
             return
         if self._waiting >= IN_FLIGHT_MAX:
-            reply(self._answer(request, _refused(Refusal.OVERLOADED)))
+            reply(self._answer(request, refused(Refusal.OVERLOADED)))
             return
         self._waiting += 1
         if known is None:
@@ -148,93 +130,151 @@ class CoreChannel:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _reply(
-        self, request: Message, done: "asyncio.Task[_Told]", reply: Callable[[Message], None]
+        self, request: Message, done: "asyncio.Task[Told]", reply: Callable[[Message], None]
     ) -> None:
         self._waiting -= 1
         if not done.cancelled():
             reply(self._answer(request, done.result()))
 
-    def _answer(self, request: Message, told: _Told) -> Message:
+    def _answer(self, request: Message, told: Told) -> Message:
         return self._message_set.identify(request).answer(request, told.code.value, told.private)
 
-    async def _told(self, request: Message, key: DuplicateKey, digest: bytes) -> _Told:
+    async def _told(self, request: Message, key: DuplicateKey, digest: bytes) -> Told:
         try:
-            return await self._carry_out(request, IdempotencyKey("/".join(key), digest))
-        except RequestRefused as refused:
-            return _refused(refused.refusal)
-        except Reversed:
-            return _Told(_C.STATE_DOES_NOT_ALLOW, {"RC": "REVERSED_BEFORE"})
-        except Unavailable:
-            return _refused(Refusal.OVERLOADED)
-        except PeerError as error:
-            return _Told(error.response_code, {})
-        except (GatewayError, KeyError, ValueError) as error:
-            log.error("core-request-failed", link=self._place.name, error=type(error).__name__)  # noqa: TRY400 - its text may quote the request
-            return _Told(_C.MALFUNCTION, {})
+            return await self._judged(request, IdempotencyKey("/".join(key), digest))
+        except Exception:
+            # A mistake of ours: the core hears of it, and so does whoever reads log and metrics.
+            self.failures += 1
+            log.exception("core-request-failed", link=self._place.name)
+            return Told(_C.MALFUNCTION)
 
-    async def _carry_out(self, request: Message, key: IdempotencyKey) -> _Told:
+    async def _judged(self, request: Message, key: IdempotencyKey) -> Told:
+        try:
+            return await self._carry_out(request, key)
+        except RequestRefused as error:
+            return refused(error.refusal)
+        except Barred:
+            return Told(_C.STATE_DOES_NOT_ALLOW, {"RC": "REVERSED_BEFORE"})
+        except AnotherRequest:
+            return Told(_C.ORIGINAL_NOT_FOUND, {"RC": "ORIGINAL_DIFFERS"})
+        except Unavailable:
+            return refused(Refusal.OVERLOADED)
+        except PeerError as error:
+            log.warning("core-request-malformed", link=self._place.name, rule=str(error))
+            return Told(error.response_code)
+
+    async def _carry_out(self, request: Message, key: IdempotencyKey) -> Told:
         name = self._message_set.identify(request).name
         if {request.text(32).lstrip("0"), request.text(33).lstrip("0")} != {
             self._place.institution.lstrip("0")
         }:
-            return _Told(_C.NOT_PERMITTED_TO_TERMINAL, {"RC": "INSTITUTION"})
+            return Told(_C.NOT_PERMITTED_TO_TERMINAL, {"RC": "INSTITUTION"})
         if name == "transfer":
-            return _refused(Refusal.MONEY_NEVER_MOVES)
+            return refused(Refusal.MONEY_NEVER_MOVES)
         with _reading():
             private = private_data.unpack(request.text(48))
-            caller = self._caller(private)
-        if name == "reversal":
-            return await self._reverse(request, caller, key)
-        with _reading():
-            link, account = LinkId(private["LK"]), Pan(request.text(2))
+            caller, account = self._caller(private), Pan(request.text(2))
+        if name in {"reversal", "outcome-inquiry"}:
+            return await self._follow_up(name, request, caller, key)
         if name == "query-link":
+            with _reading():
+                link = LinkId(private["LK"])
             state = await self._desk.query(caller, link, account)
-            return _Told(_C.APPROVED, {"LS": state.value[0].upper()})
+            return Told(_C.APPROVED, {"LS": state.value[0].upper()})
         if name not in KINDS:
-            return _refused(Refusal.NOT_OFFERED)
-        with _reading():
-            order = self._order(name, request, private)
-        return _outcome(await self._desk.do(caller, key, order))
+            return refused(Refusal.NOT_OFFERED)
+        return outcome_of(await self._do(KINDS[name], request, private, caller, key))
 
-    async def _reverse(self, request: Message, caller: Caller, key: IdempotencyKey) -> _Told:
-        named = original_key(request, OriginalData.parse(request.text(90)))
-        if named[0] == without_repeat(request.mti):
-            # It could name itself, and would wait for its own end.
-            raise MalformedMessage("DE 90", 0, "the MTI of a request, not of a reversal")
-        running = self._running.get(named)
-        if running is not None:
-            await asyncio.wait([running[1]])
-        # No request has this digest, so that the original gets no answer but that it is barred.
-        original = IdempotencyKey("/".join(named), bytes(len(key.fingerprint)))
+    async def _do(
+        self,
+        kind: OperationKind,
+        request: Message,
+        private: Mapping[str, str],
+        caller: Caller,
+        key: IdempotencyKey,
+    ) -> Outcome:
+        if kind is OperationKind.CARD_APPLY:
+            with _reading():
+                caller, command = _application(caller, Pan(request.text(2)), private)
+            return await self._desk.apply(caller, key, command)
+        with _reading():
+            order = _order(kind, request, private)
+        return await self._desk.do(caller, key, order)
+
+    # ------------------------------------------------------------------ what came before
+
+    async def _follow_up(
+        self, name: str, request: Message, caller: Caller, key: IdempotencyKey
+    ) -> Told:
+        original = _named(request, len(key.fingerprint))
+        if name == "reversal":
+            return await self._reverse(caller, key, original)
         try:
-            undone = await self._desk.undo(caller, key, original)
-        except RequestRefused as refused:
-            if refused.refusal is Refusal.ALREADY_SO:
-                return _Told(_C.APPROVED, {})
-            if refused.refusal is Refusal.NOT_FOUND:
-                return _Told(_C.ORIGINAL_NOT_FOUND, {})
+            return outcome_of(await self._reversals.inquire(caller, original))
+        except OriginalRefused as error:
+            return refused(error.refusal)
+        except RequestRefused as error:
+            if error.refusal is Refusal.NOT_FOUND:
+                return Told(_C.ORIGINAL_NOT_FOUND)
             raise
-        if undone.state is OperationState.FAILED:
-            return _Told(_C.APPROVED, {})  # nothing of it stands any more
-        return _Told(_C.NO_ANSWER, {"RC": "OUTCOME_PENDING"})
+
+    async def _reverse(self, caller: Caller, key: IdempotencyKey, original: Named) -> Told:
+        try:
+            is_undone = await self._reversals.undo(caller, key, original)
+        except RequestRefused as error:
+            if error.refusal is Refusal.ALREADY_SO:
+                return Told(_C.APPROVED)  # nothing of it stands
+            if error.refusal is Refusal.NOT_FOUND:
+                return Told(_C.ORIGINAL_NOT_FOUND)
+            raise
+        return Told(_C.APPROVED) if is_undone else Told(_C.NO_ANSWER, {"RC": "OUTCOME_PENDING"})
 
     def _caller(self, private: Mapping[str, str]) -> Caller:
         proofs = frozenset(PROOFS[letter] for letter in private.get("PF", ""))
         return Caller(self._place.name, None, "", Channel.COUNTER, proofs)
 
-    def _order(self, name: str, request: Message, private: Mapping[str, str]) -> Order:
-        rest = {usage: value for usage, value in private.items() if usage not in _OWN}
-        block = request.fields.get(52)
-        at = private.get("AT")
-        return Order(
-            KINDS[name],
-            LinkId(private["LK"]),
-            Pan(request.text(2)),
-            {usage: value for usage, value in rest.items() if usage not in _PERSONAL},
-            {usage: value for usage, value in rest.items() if usage in _PERSONAL},
-            block.hex() if isinstance(block, bytes) else "",
-            datetime.strptime(at, "%Y%m%d%H%M%S").replace(tzinfo=UTC) if at else None,
-        )
+
+def _named(request: Message, digest_bytes: int) -> Named:
+    """Read which request a reversal or an inquiry is about."""
+    named = original_key(request, OriginalData.parse(request.text(90)))
+    if named == duplicate_key(request) or named[0][1] == MessageClass.REVERSAL:
+        raise MalformedMessage("DE 90", 0, "names a request, neither itself nor a reversal")
+    with _reading():
+        link = private_data.unpack(request.text(48)).get("LK")
+        # No request has this digest, so that one that comes later is seen to be barred.
+        key = IdempotencyKey("/".join(named), bytes(digest_bytes))
+        return Named(key, Pan(request.text(2)), LinkId(link) if link else None)
+
+
+def _application(
+    caller: Caller, account: Pan, private: Mapping[str, str]
+) -> tuple[Caller, ApplyCommand]:
+    address = private.get("AD")
+    command = ApplyCommand(
+        AgencyCode(private["IN"]),
+        account,
+        PersonName(private["NM"]),
+        CitizenId(private["ID"]),
+        Mobile(private["MB"]),
+        Address(address) if address else None,
+    )
+    return replace(caller, customer=CustomerNumber(private["CU"])), command
+
+
+def _order(kind: OperationKind, request: Message, private: Mapping[str, str]) -> Order:
+    rest = {usage: value for usage, value in private.items() if usage not in _OWN}
+    ordered = {"OT": _ORDERED[kind]} if kind in _ORDERED else {}
+    block, at = request.fields.get(52), private.get("AT")
+    return Order(
+        kind,
+        LinkId(private["LK"]),
+        Pan(request.text(2)),
+        ordered | {usage: value for usage, value in rest.items() if usage not in _PERSONAL},
+        {usage: value for usage, value in rest.items() if usage in _PERSONAL},
+        block.hex() if isinstance(block, bytes) else "",
+        request.text(53) if isinstance(block, bytes) else "",
+        datetime.strptime(at, "%Y%m%d%H%M%S").replace(tzinfo=UTC) if at else None,
+    )
 
 
 @contextmanager
@@ -244,23 +284,3 @@ def _reading() -> Iterator[None]:
         yield
     except (KeyError, ValueError):
         raise MalformedMessage("DE 2 or DE 48", 0, "a number or a letter of no meaning") from None
-
-
-def _refused(refusal: Refusal) -> _Told:
-    """Say why nothing was done: what may be asked again is INOPERATIVE, which leaves it open."""
-    otherwise = _C.INOPERATIVE if refusal.retryable else _C.STATE_DOES_NOT_ALLOW
-    return _Told(_CODES.get(refusal, otherwise), {"RC": refusal.value})
-
-
-def _outcome(outcome: Outcome) -> _Told:
-    if outcome.state is OperationState.FAILED and outcome.refusal is not None:
-        refused = _refused(outcome.refusal)
-        code = outcome.response_code
-        return _Told(ResponseCode(code), refused.private) if code else refused
-    if outcome.kind is OperationKind.SS_ACCOUNT:
-        return _Told(_C.APPROVED, {})  # taken on, which is all that an advice asks
-    if outcome.state is OperationState.SUCCEEDED:
-        told = outcome.told
-        words = {usage: say(told[word]) for word, (usage, say) in _TOLD.items() if word in told}
-        return _Told(_C.APPROVED, words)
-    return _Told(_C.NO_ANSWER, {"RC": f"OUTCOME_{outcome.state.value.upper()}"})

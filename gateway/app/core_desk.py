@@ -1,34 +1,31 @@
 """What a bank core may have done: the businesses of the counter, checked like any channel's."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Self
 
 from gateway.api import service as api
-from gateway.api.service import Caller, IdempotencyKey
+from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app.card_life import CardLife, Judged
 from gateway.app.cargo import CHANNEL, Cargo
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
+from gateway.app.core_record import CoreRecord, Outcome
 from gateway.app.intake import Intake
 from gateway.app.pins import AcceptedPin, PinOrder, PinOutcome
-from gateway.linking.link import LinkChanged, LinkState, PinSession
+from gateway.iso8583.errors import RefusedMessage
+from gateway.linking.link import LinkState, PinSession
+from gateway.linking.losses import is_loss_open
 from gateway.linking.procedures import BY_KIND, Procedure
-from gateway.operations.facts import Opened, OperationKind, OperationState
-from gateway.operations.operation import Operation
+from gateway.operations.facts import Opened, OperationKind
 from gateway.regions.vocabulary import Business
 from gateway.social import exchanges as bureau
-from gateway.store.journal import Conflict
 from gateway.store.queries import Linked
-from gateway.store.unit import KeyUsed, Unit
 from gateway.terms.errors import LocalError, RequestRefused
-from gateway.terms.numbers import LinkId, OperationId, Pan
+from gateway.terms.numbers import LinkId, Pan
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
 
 PAD_PIN_LIFE = timedelta(seconds=60)  # a request is answered, or its PIN forgotten, within this
-REFUSED = "refused/"  # what a key stands for whose request was refused before anything began
-TOMBSTONE = "tombstone"  # … and one whose request was reversed before it came
 
 _SET_PIN = Procedure(
     OperationKind.SET_SS_PIN, (bureau.SET_PIN,), {bureau.SET_PIN.name: PinPurpose.SS_PIN}
@@ -39,7 +36,8 @@ _SET_PIN = Procedure(
 class Order:
     """One business that a core asks for, on the account and through the link that it names.
 
-    `words` and `private` are as in `BusinessCommand`; `block` is the PIN pad's, hexadecimal.
+    `words` and `private` are as in `BusinessCommand`; `block` is the PIN pad's, hexadecimal, and
+    `security_control` what DE 53 says of it.
     """
 
     kind: OperationKind
@@ -48,29 +46,8 @@ class Order:
     words: Mapping[str, str] = field(default_factory=dict)
     private: Mapping[str, str] = field(default_factory=dict, repr=False)
     block: str = field(default="", repr=False)
+    security_control: str = ""
     activated_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a business: as an operation says, or as its view does."""
-
-    kind: OperationKind
-    state: OperationState
-    refusal: Refusal | None
-    response_code: str | None
-    told: Mapping[str, str]
-
-    @classmethod
-    def of(cls, operation: Operation) -> Self:
-        """Read an operation; only a business in the life of a card tells anything."""
-        told = operation.told if operation.kind in BY_KIND else {}
-        code = operation.response_code
-        return cls(operation.kind, operation.state, operation.refusal, code, told)
-
-
-class Reversed(Exception):
-    """The request was reversed before it came: nothing of it is done."""
 
 
 class CoreDesk:
@@ -79,6 +56,7 @@ class CoreDesk:
     def __init__(self, intake: Intake, card_life: CardLife) -> None:
         self._intake = intake
         self._card_life = card_life
+        self._record = CoreRecord(intake)
 
     async def query(self, caller: Caller, link: LinkId, account: Pan) -> LinkState:
         """Tell the state of a link; an account that is not the link's is refused like none."""
@@ -87,57 +65,46 @@ class CoreDesk:
         return linked.link.state
 
     async def do(self, caller: Caller, key: IdempotencyKey, order: Order) -> Outcome:
-        """Carry out a business, or tell what became of it; raises `RequestRefused`, `Reversed`."""
-        try:
-            return await self._do_once(caller, key, order)
-        except RequestRefused as refused:
-            if refused.refusal is Refusal.IDEMPOTENCY_KEY_REUSED:
-                await self._must_not_be_reversed(caller, key)
-            raise
+        """Carry out a business, or tell what became of it; raises `RequestRefused`, `Barred`."""
 
-    async def undo(self, caller: Caller, key: IdempotencyKey, original: IdempotencyKey) -> Outcome:
-        """Take an unlinking back, or see to it that a request not known here is never done.
+        async def begin(found: Linked | None) -> Outcome:
+            return await self._do(caller, key, _active(_of(order.account, found)), order)
 
-        Raises `RequestRefused`: NOT_FOUND once the original is barred, NOT_OFFERED for what is
-        never taken back, ALREADY_SO when nothing of it stands.
-        """
-        async with self._intake.turns.once(caller, key) as (stored, _):
-            if stored is not None:
-                return await self._stored(stored)
-            try:
-                return await self._undo(caller, key, original)
-            except RequestRefused as refused:
-                await self._keep_refusal(caller, key, refused.refusal)
-                raise
+        return await self._once(caller, key, begin, order.link)
+
+    async def apply(
+        self, caller: Caller, key: IdempotencyKey, command: api.ApplyCommand
+    ) -> Outcome:
+        """Apply for a first card; the outcome names the link of the application. Raises as `do`."""
+
+        async def begin(_found: Linked | None) -> Outcome:
+            reply = await self._card_life.apply_once(caller, key, command)
+            return _seen(reply)
+
+        return await self._once(caller, key, begin)
 
     # ------------------------------------------------------------------ once
 
-    async def _do_once(self, caller: Caller, key: IdempotencyKey, order: Order) -> Outcome:
-        async with self._intake.turns.once(caller, key, order.link) as (stored, found):
-            if stored is not None:
-                return await self._stored(stored)
-            try:
-                linked = _active(_of(order.account, found))
-                return await self._do(caller, key, linked, order)
-            except RequestRefused as refused:
-                await self._keep_refusal(caller, key, refused.refusal)
-                raise
-
-    async def _must_not_be_reversed(self, caller: Caller, key: IdempotencyKey) -> None:
-        stored = await self._intake.read(lambda queries: queries.key(caller.channel, key.key))
-        if stored is not None and stored.resource == TOMBSTONE:
-            raise Reversed
-
-    async def _stored(self, resource: str) -> Outcome:
-        if resource.startswith(REFUSED):
-            raise RequestRefused(Refusal(resource.removeprefix(REFUSED)))
-        return Outcome.of(await self._intake.outcomes.follow(OperationId(resource)))
-
-    async def _keep_refusal(self, caller: Caller, key: IdempotencyKey, refusal: Refusal) -> None:
-        """Give the same answer to every repeat, unless asking again may help."""
-        if not refusal.retryable:
-            used = self._intake.used(caller, key, REFUSED + refusal.value)
-            await self._intake.outcomes.keep(Unit(records=(used,), may_be_refused=True))
+    async def _once(
+        self,
+        caller: Caller,
+        key: IdempotencyKey,
+        begin: Callable[[Linked | None], Awaitable[Outcome]],
+        link: LinkId | None = None,
+    ) -> Outcome:
+        try:
+            async with self._intake.turns.once(caller, key, link) as (stored, found):
+                if stored is not None:
+                    return Outcome.of(await self._record.operation(stored))
+                try:
+                    return await begin(found)
+                except RequestRefused as refused:
+                    await self._record.keep_refusal(caller, key, refused.refusal)
+                    raise
+        except RequestRefused as refused:
+            if refused.refusal in {Refusal.IDEMPOTENCY_KEY_REUSED, Refusal.IN_PROGRESS}:
+                await self._record.must_not_be_barred(caller, key)
+            raise
 
     # ------------------------------------------------------------------ the businesses
 
@@ -157,9 +124,7 @@ class CoreDesk:
             return Judged(await self._translate(linked, procedure, order, caller.channel))
 
         reply = await self._card_life.do(caller, key, linked, procedure, command, judge)
-        view = reply.operation
-        told = view.result or {}
-        return Outcome(procedure.kind, view.state, view.refusal, view.response_code, told)
+        return _seen(reply)
 
     async def _set_pin(
         self, caller: Caller, key: IdempotencyKey, linked: Linked, order: Order
@@ -189,6 +154,9 @@ class CoreDesk:
     ) -> dict[str, AcceptedPin] | Refusal:
         accepted: dict[str, AcceptedPin] = {}
         for name, purpose in procedure.with_pins(()).pins.items():
+            agreed = await self._intake.pins.security_control(channel, purpose.side)
+            if order.security_control != agreed:
+                raise RefusedMessage("DE 53", "is not what the zone of the PIN pads declares")
             until = (self._intake.now() + PAD_PIN_LIFE).replace(microsecond=0)
             identity = self._intake.identifiers.pin_session()
             session = PinSession(identity, linked.link.id, purpose, "", "", until)
@@ -203,6 +171,8 @@ class CoreDesk:
 
     async def _unlink(self, caller: Caller, key: IdempotencyKey, linked: Linked) -> Outcome:
         self._intake.must_be_allowed(caller, linked, Business.UNLINK)
+        if is_loss_open(linked.card, linked.account):
+            raise RequestRefused(Refusal.LOSS_UNCONFIRMED)
         for side in Side:
             self._intake.must_be_ready(side, linked.link.agency)
         with self._intake.turns.alone(linked.link.id):
@@ -237,52 +207,11 @@ class CoreDesk:
             await self._intake.outcomes.begin(opened, cargo, (self._intake.used(caller, key),))
         )
 
-    # ------------------------------------------------------------------ reversals
 
-    async def _undo(self, caller: Caller, key: IdempotencyKey, original: IdempotencyKey) -> Outcome:
-        stored = await self._intake.read(lambda queries: queries.key(caller.channel, original.key))
-        if stored is None:
-            tombstone = KeyUsed(
-                caller.channel, original.key, original.fingerprint, TOMBSTONE, self._intake.now()
-            )
-            try:
-                await self._intake.outcomes.keep(Unit(records=(tombstone,), may_be_refused=True))
-            except Conflict:
-                # The original came meanwhile: asked again, its outcome is looked at.
-                raise RequestRefused(Refusal.IN_PROGRESS) from None
-            raise RequestRefused(Refusal.NOT_FOUND)
-        if stored.resource == TOMBSTONE:
-            raise RequestRefused(Refusal.NOT_FOUND)
-        if stored.resource.startswith(REFUSED):
-            raise RequestRefused(Refusal.ALREADY_SO)
-        operation = await self._intake.outcomes.follow(OperationId(stored.resource))
-        if operation.state is OperationState.FAILED:
-            raise RequestRefused(Refusal.ALREADY_SO)
-        if operation.kind is not OperationKind.UNLINK:
-            raise RequestRefused(Refusal.NOT_OFFERED)
-        if operation.state is not OperationState.SUCCEEDED:
-            raise RequestRefused(Refusal.IN_PROGRESS)
-        return await self._take_back(caller, key, operation)
-
-    async def _take_back(
-        self, caller: Caller, key: IdempotencyKey, operation: Operation
-    ) -> Outcome:
-        """Have both sides undo an unlinking, unless the card was linked otherwise since."""
-        linked = await self._intake.read(lambda queries: queries.linked(operation.link))
-        if linked is None or linked.link.state is not LinkState.REMOVED:
-            raise RequestRefused(Refusal.ALREADY_SO)
-        for side in Side:
-            self._intake.must_be_ready(side, linked.link.agency)
-        held = LinkChanged(operation.link, LinkState.PENDING, self._intake.now())
-        with self._intake.turns.alone(operation.link):
-            cargo, records = (
-                Cargo.of(linked, None, caller.channel),
-                (held, self._intake.used(caller, key)),
-            )
-            try:
-                return Outcome.of(await self._intake.outcomes.withdraw(operation, cargo, records))
-            except Conflict:
-                raise RequestRefused(Refusal.ALREADY_LINKED) from None
+def _seen(reply: Reply) -> Outcome:
+    view = reply.operation
+    told = view.result or {}
+    return Outcome(view.kind, view.link, view.state, view.refusal, view.response_code, told)
 
 
 def _of(account: Pan, linked: Linked | None) -> Linked:

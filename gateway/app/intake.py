@@ -53,6 +53,9 @@ class Pins(Protocol):
     async def public_keys(self) -> tuple[api.PublicKey, ...]:
         """Give every public key; raises `RequestRefused`."""
 
+    async def security_control(self, channel: str, side: Side) -> str:
+        """Give DE 53 that a channel's PIN blocks come with; raises `RequestRefused`."""
+
     async def encipher(self, order: PinOrder) -> PinOutcome:
         """Open, judge and encipher a PIN in one call; raises `RequestRefused`."""
 

@@ -68,12 +68,14 @@ class GatewayCollector(Collector):
         listeners: Iterable[InboundLink] = (),
         seconds: Callable[[], float] = monotonic,
         callbacks: Callable[[], Mapping[str, Counter[Outcome]]] = dict,
+        core_failures: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._conductor = conductor
         self._links = tuple(links)
         self._listeners = tuple(listeners)
         self._seconds = seconds
         self._callbacks = callbacks
+        self._core_failures = core_failures
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric now."""
@@ -151,7 +153,14 @@ class GatewayCollector(Collector):
             turned_away.add_metric([listener.name], listener.turned_away)
             for state, count in listener.states.items():
                 connections.add_metric([listener.name, state.value], count)
-        yield from (connections, turned_away)
+        failures = CounterMetricFamily(
+            "ssgw_core_failures",
+            "Requests of a core answered 96 for a mistake of ours: core-request-failed in the log.",
+            labels=["listener"],
+        )
+        for name, count in self._core_failures().items():
+            failures.add_metric([name], count)
+        yield from (connections, turned_away, failures)
 
     def _round_trips(self) -> Iterator[Metric]:
         family = HistogramMetricFamily(

@@ -167,6 +167,15 @@ class SecurityModules:
         """Give every public key as a JWK with its purpose and last day."""
         return tuple([_jwk(key) for side in Side for key in await self._keys(side)])
 
+    async def security_control(self, channel: str, side: Side) -> str:
+        """Give DE 53 that a channel's PIN blocks come with; raises `RequestRefused`."""
+        zone = self._pad(channel, side)
+        try:
+            said = await self._diagnostics(side, zone)
+        except Unavailable:
+            raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE) from None
+        return said.controls.get(zone, "")
+
     async def encipher(self, order: PinOrder) -> PinOutcome:
         """Open, judge and encipher a PIN in one call; raises `RequestRefused`."""
         if order.session is None:
@@ -204,10 +213,7 @@ class SecurityModules:
         self, order: PinOrder, session: PinSession
     ) -> pin_protocol.EncipheredPin | PinRefusal:
         side = order.purpose.side
-        zone = self._pads.get((order.channel, side))
-        if zone is None:
-            rule = "only from a channel with PIN pads of its own"
-            raise RequestRefused(Refusal.INVALID_REQUEST, "/pin_block", rule)
+        zone = self._pad(order.channel, side)
         request = TranslatePin(
             session=session.id.value,
             expires_at=self._expiry(session),
@@ -226,10 +232,21 @@ class SecurityModules:
 
         A zone's rule never changes, so what the module said of it once is kept.
         """
+        said = await self._diagnostics(side, *zones)
+        return order.number if set(zones).intersection(said.binding) else ""
+
+    async def _diagnostics(self, side: Side, *zones: str) -> Diagnostics:
         said = self._said.get(side)
         if said is None or not set(zones).issubset(said.zones):
             said = self._said[side] = await self._modules[side].diagnostics()
-        return order.number if set(zones).intersection(said.binding) else ""
+        return said
+
+    def _pad(self, channel: str, side: Side) -> str:
+        zone = self._pads.get((channel, side))
+        if zone is None:
+            rule = "only from a channel with PIN pads of its own"
+            raise RequestRefused(Refusal.INVALID_REQUEST, "/pin_block", rule)
+        return zone
 
     def _expiry(self, session: PinSession) -> int:
         return int(self._outside(session.expires_at).timestamp())

@@ -29,6 +29,7 @@ from gateway.app.conductor import RUNNING_MAX, Conductor
 from gateway.app.control import Control, clock_desk, control_path, cut_over_desk, key_desk
 from gateway.app.core_channel import CoreChannel, CorePlace
 from gateway.app.core_desk import CoreDesk
+from gateway.app.core_reversals import CoreReversals
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
@@ -100,6 +101,7 @@ class Gateway:
         self._hangup = asyncio.Event()
         self._links: dict[str, OutboundLink[Pending] | ExchangeLink[Pending]] = {}
         self._listeners: dict[str, InboundLink] = {}
+        self._cores: dict[str, CoreChannel] = {}
         self._keys = LinkKeys()
         self._modules: dict[Side, SecurityModule] = {}
         self._module_is_ready = dict.fromkeys(Side, False)
@@ -395,7 +397,9 @@ class Gateway:
         if settings.institution is None:
             return not_supported(message_set)
         place = CorePlace(name, settings.institution)
-        channel = CoreChannel(place, message_set, self._core_desk, self._fingerprint)
+        desk, reversals = self._core_desk, self._core_reversals
+        channel = CoreChannel(place, message_set, desk, reversals, self._fingerprint)
+        self._cores[name] = channel
         stack.push_async_callback(channel.close)
         return channel.handle
 
@@ -423,6 +427,7 @@ class Gateway:
         )
         card_life = CardLife(intake, self._working_days, sealer.social.fingerprint)
         self._core_desk = CoreDesk(intake, card_life)
+        self._core_reversals = CoreReversals(intake, card_life)
         session_life = timedelta(seconds=self._settings.pin_session_life_s)
         readiness = Readiness(self._checks, lambda: exposition(self._collector))
         return OnlineBanking(intake, card_life, session_life, readiness)
@@ -434,6 +439,7 @@ class Gateway:
             self._listeners.values(),
             self._reactor.seconds,
             self._callbacks.counts,
+            lambda: {name: core.failures for name, core in self._cores.items()},
         )
         channels = {
             name: KnownChannel(bytes.fromhex(channel.token_sha256), channel.kind)

@@ -7,8 +7,8 @@ gateway being right. No value here prints what is in it.
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -77,13 +77,15 @@ class PublicKey:
 class Diagnostics:
     """What the module says of itself: side, stage of its keys, its zones.
 
-    `binding` are those of the zones that bind PIN blocks to an account.
+    `binding` are those of the zones that bind PIN blocks to an account; `controls` gives DE 53 of
+    each zone, 16 digits.
     """
 
     side: str
     stage: str
     zones: tuple[str, ...]
     binding: tuple[str, ...] = ()
+    controls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -243,6 +245,7 @@ def write_diagnostics_answer(diagnostics: Diagnostics) -> bytes:
             "stage": diagnostics.stage,
             "zones": list(diagnostics.zones),
             "binding": list(diagnostics.binding),
+            "controls": dict(diagnostics.controls),
         }
     )
 
@@ -256,6 +259,7 @@ def read_diagnostics_answer(payload: bytes) -> Diagnostics:
             _text(values["stage"]),
             tuple(map(_text, values["zones"])),
             tuple(map(_text, values["binding"])),
+            {_text(zone): _text(control) for zone, control in values["controls"].items()},
         ),
     )
 

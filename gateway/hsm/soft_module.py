@@ -164,7 +164,9 @@ class SoftModule:
         """Say which side's keys are here, whether they are test keys, and for which zones."""
         zones = self._store.ledger.zones
         binding = tuple(zone.name for zone in zones if zone.format.binds_account)
-        return Diagnostics(self._store.side, self._store.stage, self._store.zone_names, binding)
+        controls = {zone.name: zone.security_control_information for zone in zones}
+        store = self._store
+        return Diagnostics(store.side, store.stage, store.zone_names, binding, controls)
 
     def _burn(self, session: str, now: float) -> bool:
         return self._burnt.burn(f"session {session}", now)

@@ -4,13 +4,18 @@ import asyncio
 import hashlib
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.app.core_channel import IN_FLIGHT_MAX, CoreChannel, CorePlace
 from gateway.app.specifications import Specifications, shipped_directory
+from gateway.iso8583.errors import RefusedMessage
 from gateway.iso8583.original_data import OriginalData
 from gateway.iso8583.private_data import unpack
+from gateway.terms.errors import RequestRefused, Unavailable
+from gateway.terms.refusals import Refusal
 
 INSTITUTION = "99000002"
+ACCOUNT = "6200000000000000018"
 LINK = "lnk_" + "0" * 26
 SECONDS_MAX = 5
 
@@ -22,26 +27,27 @@ def _messages():
 
 
 class SlowDesk:
-    """Answers no question before it may."""
+    """Answers no question before it may, and then with an error."""
 
-    def __init__(self):
+    def __init__(self, error):
         self.may_answer = asyncio.Event()
+        self.error = error
 
     async def query(self, *_):
         """Wait, and be of no use."""
         await self.may_answer.wait()
-        raise ValueError
+        raise self.error
 
 
 def channel_of(messages, desk=None):
     """Give the channel of one core."""
     place = CorePlace("core-in", INSTITUTION)
-    return CoreChannel(place, messages, desk, lambda data: hashlib.sha256(data).digest())
+    return CoreChannel(place, messages, desk, None, lambda data: hashlib.sha256(data).digest())
 
 
 def word(messages, name, **more):
     """Word a request; all have the same trace."""
-    fields = {2: "6200000000000000018", 7: "1122003000", 11: "000001", 12: "083000", 13: "1122"}
+    fields = {2: ACCOUNT, 7: "1122003000", 11: "000001", 12: "083000", 13: "1122"}
     fields |= {32: INSTITUTION, 33: INSTITUTION, 37: "632600000001", 41: "COUNTER1"}
     return messages.kind(name).build(
         fields | more.get("fields", {}), more.get("private", {"LK": LINK, "PF": "IC"})
@@ -85,7 +91,7 @@ def test_repeats_are_messages_that_wait_like_any_other(messages):
     request = word(messages, "query-link")
 
     async def answers():
-        desk, given, last = SlowDesk(), [], asyncio.Event()
+        desk, given, last = SlowDesk(Unavailable("full")), [], asyncio.Event()
 
         def reply(answer):
             given.append(answer)
@@ -104,4 +110,38 @@ def test_repeats_are_messages_that_wait_like_any_other(messages):
     at_once, later = asyncio.run(answers())
 
     assert [unpack(answer.text(48)) for answer in at_once] == [{"RC": "OVERLOADED"}]
-    assert {answer.text(39) for answer in later} == {"96"}
+    assert {answer.text(39) for answer in later} == {"91"}
+
+
+@pytest.mark.parametrize(
+    ("error", "answered", "failures", "event"),
+    [
+        (TypeError(ACCOUNT), ("96", {}), 1, "core-request-failed"),
+        (LookupError(ACCOUNT), ("96", {}), 1, "core-request-failed"),
+        (RefusedMessage("DE 53", "of no meaning"), ("30", {}), 0, "core-request-malformed"),
+        (RequestRefused(Refusal.CARD_LOST), ("41", {"RC": "CARD_LOST"}), 0, None),
+    ],
+    ids=["a mistake", "another", "the core's", "a refusal"],
+)
+def test_mistake_of_ours_is_seen_and_answered_all_the_same(
+    messages, error, answered, failures, event
+):
+    """96, a count and a log line with the frames for ours; the element for the core's."""
+    request, desk = word(messages, "query-link"), SlowDesk(error)
+    desk.may_answer.set()
+    channel = channel_of(messages, desk)
+
+    async def answer():
+        answer = asyncio.get_running_loop().create_future()
+        channel.handle(request, answer.set_result)
+        async with asyncio.timeout(SECONDS_MAX):
+            return await answer
+
+    with capture_logs() as logged:
+        told = asyncio.run(answer())
+
+    assert (told.text(39), unpack(told.text(48))) == answered
+    assert channel.failures == failures
+    assert [line["event"] for line in logged] == ([event] if event else [])
+    assert all(line.get("exc_info", True) for line in logged)
+    assert "DE 53" in str(logged) or event != "core-request-malformed"

@@ -34,7 +34,9 @@ def samples_of_listener(stage):
     )
 
     def read():
-        text = exposition(GatewayCollector(stage.conductor, (), (listener,))).decode()
+        text = exposition(
+            GatewayCollector(stage.conductor, (), (listener,), core_failures=lambda: {"core-in": 2})
+        ).decode()
         return {
             (sample.name, *sample.labels.values()): sample.value
             for family in text_string_to_metric_families(text)
@@ -131,11 +133,12 @@ def test_business_day_is_told_once_it_is_known(samples):
 
 
 def test_listener_tells_who_is_connected_and_who_was_not(samples_of_listener):
-    """Connections by state, those turned away, and the counters that every link has."""
+    """Connections by state, those turned away, our mistakes, and the counters of every link."""
     found = samples_of_listener()
 
     assert found["ssgw_listener_connections", "core-in", "signed-on"] == 2
     assert found["ssgw_listener_turned_away_total", "core-in"] == 3
+    assert found["ssgw_core_failures_total", "core-in"] == 2
     assert found["ssgw_messages_received_total", "core-in"] == 4
 
 

@@ -24,6 +24,7 @@ from gateway.terms.sides import PinPurpose, Side
 
 JWK = {"kty": "EC", "crv": "P-256", "x": "x", "y": "y", "use": "enc", "alg": "ECDH-ES"}
 POLICY = PinPolicy(length=6)
+CONTROL = "1600000000000000"
 
 
 class Module:
@@ -55,7 +56,7 @@ class Module:
         if self._error:
             raise self._error
         self.asked += 1
-        return Diagnostics("", "test", self.zones, self.binding)
+        return Diagnostics("", "test", self.zones, self.binding, {"pads": CONTROL})
 
 
 @pytest.fixture
@@ -284,6 +285,15 @@ def test_block_of_a_channel_without_pin_pads_is_refused(known, session):
             "/pin_block",
         )
     assert [module.requests for module in each.values()] == [[], []]
+
+
+def test_de_53_of_a_channels_blocks_is_its_zones():
+    """The module knows what its zone declares; a channel without PIN pads has none."""
+    modules, _ = modules_of()
+
+    assert asyncio.run(modules.security_control("counter", Side.SOCIAL)) == CONTROL
+    with pytest.raises(RequestRefused):
+        asyncio.run(modules.security_control("online-bank", Side.SOCIAL))
 
 
 @pytest.mark.parametrize(("zone", "account"), [("bureau", ""), ("bureau-0", "T00000001")])

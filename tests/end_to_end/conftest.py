@@ -476,20 +476,25 @@ def fresh_town(tmp_path_factory) -> Iterator[Callable[..., Town]]:
 
 
 @pytest.fixture(scope="session")
-def town_of(fresh_town, tmp_path_factory) -> Callable[[str], Town]:
-    """Give the maker of a town in another region, with its bureau and its profile."""
-    towns: dict[str, Town] = {}
+def town_of(fresh_town, tmp_path_factory) -> Callable[..., Town]:
+    """Give the maker of a town in another region, with its bureau and its profile.
 
-    def make(region: str) -> Town:
-        if region not in towns:
+    One whose configuration is amended is made for the asker; the others are shared.
+    """
+    towns: dict[object, Town] = {}
+
+    def make(region: str, amend: Callable[[Town, str], str] | None = None) -> Town:
+        key = region, amend
+        if key not in towns:
             specifications = tmp_path_factory.mktemp("specs") / region
             copytree(shipped_directory(), specifications)
             text = (specifications / f"regions/{region}.toml").read_text("utf-8")
             profile = text.replace(f'link = "{region}"', 'link = "bureau"')
             (specifications / "regions/xiamen.toml").write_text(profile, "utf-8")
-            towns[region] = fresh_town(specifications=specifications)
-        towns[region].at_peace()
-        return towns[region]
+            more = {"amend": amend} if amend else {}
+            towns[key] = fresh_town(specifications=specifications, **more)
+        towns[key].at_peace()
+        return towns[key]
 
     return make
 

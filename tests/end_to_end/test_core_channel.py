@@ -25,6 +25,7 @@ from gateway.simulators.cipher import ZoneKeys, mac_of, tdes_ecb
 from gateway.terms.sides import Side
 
 INSTITUTION = "99000002"
+QINGDAO = "99370201"  # where the bank does everything at its counters
 PADS = Zone("core-pads", PinBlockFormat.ISO_1, Algorithm.TDES, AccountRule.NONE)
 SLOT = Slot(PADS.name, KeyPurpose.CHANNEL_PIN)
 PIN, OTHER_PIN = "738291", "516047"
@@ -93,18 +94,27 @@ class Core:
         }
         fields = {de: trace[de] for de in kind.trace_fields}
         fields |= {2: who.pan} if who else {}
-        private = {"LK": link, "PF": "IC"} if link else {}
+        private = ({"LK": link} if link else {}) | ({"PF": "IC"} if who else {})
         private |= {usage: value for usage, value in changes.items() if len(usage) == 2}
+        private = private if 48 in kind.request_mandatory else {}
         if "pin" in changes:
             fill = os.urandom(FILL_BYTES)
             block = PADS.encipher(self.pads, bytearray(changes["pin"].encode()), "", fill)
             fields |= {52: block, 53: PADS.security_control_information}
         return kind.build(fields | changes.get("fields", {}), private)
 
+    def about(self, name, original, who, link=""):
+        """Word a reversal of a request, or an inquiry after it."""
+        repeated = {90: OriginalData.of(original).build(), 37: original.text(37), 41: "COUNTER1"}
+        return self.word(name, who, link, fields=repeated)
+
     def reversal(self, original, who, link):
         """Word the reversal of a request."""
-        repeated = {90: OriginalData.of(original).build(), 37: original.text(37), 41: "COUNTER1"}
-        return self.word("reversal", who, link, fields=repeated)
+        return self.about("reversal", original, who, link)
+
+    def inquire(self, original, who, link=""):
+        """Ask what became of a request."""
+        return self.ask(self.about("outcome-inquiry", original, who, link))
 
     @contextmanager
     def dialled(self):
@@ -154,10 +164,10 @@ class Line:
 
 
 @pytest.fixture(scope="module", name="counters")
-def _counters(fresh_town):
-    """Give a town whose gateway listens for a core, and that core."""
+def _counters(town_of):
+    """Give a town in Qingdao whose gateway listens for a core, and that core."""
     port = free_port()
-    town = fresh_town(amend=with_core(port))
+    town = town_of("qingdao", with_core(port))
     return town, Core(town, port)
 
 
@@ -165,7 +175,7 @@ def _counters(fresh_town):
 def customer(counters, newcomer):
     """Give a customer whose card is linked, and the core."""
     town, core = counters
-    citizen = newcomer(of=town).linked()
+    citizen = newcomer(of=town).linked(QINGDAO)
     yield core, citizen, town.bureau_peer
     town.at_peace()
 
@@ -317,3 +327,239 @@ def test_repeat_while_the_first_is_under_way_gets_the_same_answer(customer):
 
     assert [answer.text(39) for answer in answers] == ["00", "00"]
     assert len({entry["fields"][3]["value"] for entry in bureau.received(mark, "pin-set")}) == 1
+
+
+def test_a_locked_pin_is_reset_at_the_counter(customer):
+    """Six wrong PINs lock; the clerk has the papers, and the new PIN works at once."""
+    core, citizen, bureau = customer
+    core.ask(core.word("ss-pin-set", citizen.who, citizen.link, pin=PIN))
+    for _ in range(6):
+        bureau.accepts(citizen.who, OTHER_PIN)
+
+    reset = core.ask(core.word("ss-pin-reset", citizen.who, citizen.link, pin=OTHER_PIN))
+
+    assert reset[0] == "00"
+    assert bureau.accepts(citizen.who, OTHER_PIN)
+
+
+def test_a_pin_is_asked_for_by_the_holders_choice(customer):
+    """Qingdao: opted out of, and enabled again, the PIN being the same."""
+    core, citizen, bureau = customer
+    core.ask(core.word("ss-pin-set", citizen.who, citizen.link, pin=PIN))
+
+    out, back = (
+        core.ask(core.word(name, citizen.who, citizen.link))
+        for name in ("ss-pin-opt-out", "ss-pin-enable")
+    )
+
+    assert [(code, told["PS"]) for code, told in (out, back)] == [("00", "O"), ("00", "E")]
+    assert bureau.accepts(citizen.who, PIN)
+
+
+@pytest.mark.parametrize(
+    ("side", "state", "lost", "found"),
+    [("ss", "CS", ("T", "F"), ("22", "LOSS_FORMAL")), ("financial", "AS", ("L", "L"), ("00", ""))],
+)
+def test_each_account_is_lost_and_found_by_itself(customer, side, state, lost, found):
+    """For now and back again, then formally; what the other account does is not touched."""
+    core, citizen, _ = customer
+
+    def ask(name, **changes):
+        return core.ask(core.word(name, citizen.who, citizen.link, **changes))
+
+    temporary = ask(f"{side}-loss-temporary")
+    pin = ask("ss-pin-set", pin=PIN)
+    cancelled = ask(f"{side}-loss-cancel")
+    formal = ask(f"{side}-loss-formal")
+    after = ask(f"{side}-loss-cancel")
+
+    assert (temporary, formal) == (("00", {state: lost[0]}), ("00", {state: lost[1]}))
+    assert pin[0] == ("41" if side == "ss" else "00")
+    assert (cancelled[0], cancelled[1][state] in "NAI") == ("00", True)
+    assert (after[0], after[1].get("RC", "")) == found
+
+
+def test_a_lost_card_is_replaced_and_the_link_leads_to_the_new_one(customer):
+    """After the formal loss: ordered with term and fee, waited for, handed over, once each."""
+    core, citizen, bureau = customer
+
+    def ask(name, **changes):
+        return core.ask(core.word(name, citizen.who, citizen.link, **changes))
+
+    too_early = ask("card-replace", OR="L")
+    ask("ss-loss-formal")
+    order = core.word("card-replace", citizen.who, citizen.link, OR="L")
+    ordered, again = core.ask(order), core.ask(order.as_repeat())
+    nothing, waiting = ask("card-collect"), ask("card-progress")
+    bureau.make_card(citizen.who)
+    collected, progress = ask("card-collect"), ask("card-progress")
+
+    assert too_early == ("22", {"RC": "LOSS_NOT_FORMAL"})
+    assert ordered == again
+    assert (ordered[0], ordered[1]["OS"], ordered[1]["WD"], ordered[1]["FE"]) == (
+        "00",
+        "P",
+        "7",
+        "free",
+    )
+    assert nothing == ("22", {"RC": "NO_CARD_WAITING"})
+    assert (waiting[1]["CS"], waiting[1]["OS"]) == ("F", "P")
+    assert (collected[0], collected[1]["CO"]) == ("00", "PLM")
+    assert progress == ("00", {"CS": "N", "OS": "N"})
+
+
+def test_a_temporary_card_is_handed_over_and_a_card_is_cancelled(customer):
+    """At once, and for good."""
+    core, citizen, bureau = customer
+
+    temporary = core.ask(core.word("card-temporary", citizen.who, citizen.link))
+    cancelled = core.ask(core.word("card-cancel", citizen.who, citizen.link))
+
+    assert (temporary[0], temporary[1]["OS"], temporary[1]["WD"]) == ("00", "H", "0")
+    assert cancelled == ("00", {"CS": "C"})
+    assert bureau.state(citizen.who)["card_state"] == "cancelled"
+
+
+def test_a_first_card_is_applied_for_by_its_account(counters, newcomer):
+    """The answer names the link; whose account it is the core itself has to confirm."""
+    town, core = counters
+    who = newcomer(of=town).who
+    said = {"IN": QINGDAO, "CU": who.customer, "NM": who.at_bank.name, "MB": who.at_bank.mobile}
+    said |= {"ID": who.at_bank.citizen_id}
+    application = core.word("card-apply", who, **said)
+
+    applied, again = core.ask(application), core.ask(application.as_repeat())
+    stranger = core.ask(core.word("card-apply", who, **said | {"NM": "测试丁"}))
+    nowhere = core.ask(core.word("card-apply", who, **said | {"IN": "99999999"}))
+    asked = core.inquire(application, who)
+    progress = core.ask(core.word("card-progress", who, applied[1]["LK"]))
+
+    assert applied == again == asked
+    assert (applied[0], applied[1]["OS"], applied[1]["WD"]) == ("00", "P", "30")
+    assert (stranger, nowhere) == (
+        ("14", {"RC": "NOT_CONFIRMED"}),
+        ("22", {"RC": "UNKNOWN_AGENCY"}),
+    )
+    assert progress[1]["OS"] == "P"
+
+
+def test_cancelled_loss_that_is_reversed_stands_again(customer):
+    """0420 fails closed: the loss is reported anew, once, however often the core reverses."""
+    core, citizen, bureau = customer
+    who, link = citizen.who, citizen.link
+    core.ask(core.word("ss-loss-temporary", who, link))
+    cancelling = core.word("ss-loss-cancel", who, link)
+    core.ask(cancelling)
+    mark = bureau.mark()
+    reversal = core.reversal(cancelling, who, link)
+
+    answers = [
+        core.ask(each)
+        for each in (reversal, reversal.as_repeat(), core.reversal(cancelling, who, link))
+    ]
+
+    assert answers == [("00", {})] * 3
+    assert bureau.begun(mark) == ["loss-report"]
+    assert bureau.state(who)["card_state"] == "temporary_loss"
+    assert core.ask(core.word("ss-pin-set", who, link, pin=PIN))[0] == "41"
+
+
+def test_what_stands_and_what_leaves_nothing_are_told_apart(customer):
+    """A loss report is never taken back; of a question nothing stands."""
+    core, citizen, bureau = customer
+    who, link = citizen.who, citizen.link
+    report, question = (
+        core.word("ss-loss-temporary", who, link),
+        core.word("ss-pin-state", who, link),
+    )
+    core.ask(report)
+    core.ask(question)
+
+    assert core.ask(core.reversal(report, who, link)) == ("40", {"RC": "NOT_OFFERED"})
+    assert core.ask(core.reversal(question, who, link)) == ("00", {})
+    assert bureau.state(who)["card_state"] == "temporary_loss"
+
+
+def test_reversal_of_another_account_or_link_undoes_nothing(customer, newcomer, counters):
+    """DE 90 alone does not name the original: DE 2 and LK are those of the original too."""
+    core, citizen, bureau = customer
+    town, _ = counters
+    other = newcomer(of=town).linked(QINGDAO)
+    unlinking = core.word("unlink", citizen.who, citizen.link)
+    core.ask(unlinking)
+
+    differing = [
+        core.ask(core.about(name, unlinking, who, link))
+        for name in ("reversal", "outcome-inquiry")
+        for who, link in (
+            (other.who, citizen.link),
+            (citizen.who, other.link),
+            (citizen.who, ""),
+        )
+    ]
+
+    assert differing == [("25", {"RC": "ORIGINAL_DIFFERS"})] * 6
+    assert bureau.links(citizen.who) == []
+    assert core.inquire(unlinking, citizen.who, citizen.link)[0] == "00"
+
+
+def test_outcome_that_comes_after_the_answer_is_asked_after(customer, eventually):
+    """98 within the core's time, while the report is under way; the inquiry tells the end."""
+    core, citizen, bureau = customer
+    bureau.fault("loss-report", "drop_request", times=1_000)
+    report = core.word("ss-loss-temporary", citizen.who, citizen.link)
+
+    in_time = core.ask(report)
+    meanwhile = core.inquire(report, citizen.who, citizen.link)
+    bureau.heal()
+    told = eventually(
+        lambda: (answer := core.inquire(report, citizen.who, citizen.link))[0] != "98" and answer
+    )
+
+    assert in_time == meanwhile == ("98", {"RC": "OUTCOME_PENDING"})
+    assert told == core.ask(report.as_repeat()) == ("00", {"CS": "T"})
+
+
+def test_inquiry_after_what_never_came_bars_it(customer):
+    """25 is the last word: the request that comes later is refused."""
+    core, citizen, bureau = customer
+    original = core.word("unlink", citizen.who, citizen.link)
+
+    assert core.inquire(original, citizen.who, citizen.link)[0] == "25"
+    assert core.ask(original) == ("22", {"RC": "REVERSED_BEFORE"})
+    assert bureau.links(citizen.who) == [citizen.link]
+
+
+def test_answer_goes_out_late_and_the_reversal_undoes_it(customer, counters, eventually):
+    """The core gives up while the bureau takes its time: 0310 late, then 0430 of what it undid."""
+    core, citizen, bureau = customer
+    town, _ = counters
+    bureau.fault("link-remove", "delay", seconds=0.4)
+    mark = bureau.mark()
+    unlinking = core.word("unlink", citizen.who, citizen.link)
+
+    with core.dialled() as line:
+        line.say(unlinking)
+        eventually(lambda: bureau.received(mark, "link-remove"), "the removal")
+        line.say(core.reversal(unlinking, citizen.who, citizen.link))
+        late, undone = line.heard(), line.heard()
+
+    assert [(each.mti, each.text(39)) for each in (late, undone)] == [
+        ("0310", "00"),
+        ("0430", "00"),
+    ]
+    assert bureau.links(citizen.who) == town.core_peer.links(citizen.who) == [citizen.link]
+
+
+def test_pin_whose_de_53_is_not_the_zones_is_a_format_error(customer, counters):
+    """Another key or format than declared: 30, nothing is sent, and the log names the element."""
+    core, citizen, bureau = customer
+    town, _ = counters
+    mark = bureau.mark()
+    wrong = {53: "2600000000000000"}
+
+    answer = core.ask(core.word("ss-pin-set", citizen.who, citizen.link, pin=PIN, fields=wrong))
+
+    assert answer == ("30", {})
+    assert bureau.begun(mark) == []
+    assert "DE 53: is not what the zone of the PIN pads declares" in town.log()

@@ -56,7 +56,8 @@ def test_many_calls_at_once_get_their_own_answers(social, request_for):
     assert set(answers[2::4]) == {PinRefusal.TRIVIAL}
     assert set(answers[3::4]) == {PinRefusal.PERSONAL}
     assert [key.purpose for key in keys] == [PinPurpose.SS_PIN]
-    assert diagnostics == Diagnostics("social", "test", ("bureau",))
+    controls = {"bureau": "1600000000000000"}
+    assert diagnostics == Diagnostics("social", "test", ("bureau",), controls=controls)
 
 
 def test_link_gets_the_mac_key_of_its_zone_only(social, stores):

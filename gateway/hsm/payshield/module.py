@@ -180,9 +180,17 @@ class PayShieldModule:
     @property
     def binding(self) -> tuple[str, ...]:
         """Those of them that bind PIN blocks to an account."""
-        ends = [channel.zone for channel in self._keys.channels.values()]
-        ends += [keys.zone for keys in self._keys.zones.values()]
-        return tuple(zone.name for zone in ends if zone.format.binds_account)
+        return tuple(zone.name for zone in self._declared if zone.format.binds_account)
+
+    @property
+    def controls(self) -> Mapping[str, str]:
+        """DE 53 of each of them."""
+        return {zone.name: zone.security_control_information for zone in self._declared}
+
+    @property
+    def _declared(self) -> tuple[Zone, ...]:
+        channels, zones = self._keys.channels.values(), self._keys.zones.values()
+        return (*(each.zone for each in channels), *(each.zone for each in zones))
 
     def close(self) -> None:
         """Close the connection; calls that wait fail."""

@@ -42,7 +42,8 @@ class PayShieldSecurityModule(SecurityModule):
         said = await super().diagnostics()
         zones = dict.fromkeys((*said.zones, *self._hsm.zones))
         binding = dict.fromkeys((*said.binding, *self._hsm.binding))
-        return Diagnostics(said.side, said.stage, tuple(zones), tuple(binding))
+        controls = {**said.controls, **self._hsm.controls}
+        return Diagnostics(said.side, said.stage, tuple(zones), tuple(binding), controls)
 
     def close(self) -> None:
         """Close both connections; calls that wait fail."""

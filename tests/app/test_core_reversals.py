@@ -1,12 +1,12 @@
-"""What a bank core may have done, where another node or nobody else is faster."""
+"""What a core's 0420 takes back, where another node or nobody else is faster."""
 
 import asyncio
 
 import pytest
 
 from gateway.api.service import Caller, IdempotencyKey
-from gateway.app import core_desk as module
-from gateway.app.core_desk import CoreDesk
+from gateway.app import core_record as module
+from gateway.app.core_reversals import CoreReversals, Named
 from gateway.app.identifiers import Identifiers
 from gateway.app.intake import Intake
 from gateway.regions.vocabulary import Channel
@@ -30,8 +30,8 @@ class Nothing:
 
 
 @pytest.fixture
-def desk(stage):
-    """Give a desk over a stage's conductor and an empty store."""
+def reversals(stage):
+    """Give the reversals over a stage's conductor and an empty store."""
 
     async def read(query):
         return query(Nothing())
@@ -47,19 +47,21 @@ def desk(stage):
         now=stage.timers.now,
         answer_wait_s=1.0,
     )
-    return CoreDesk(intake, card_life=None)
+    return CoreReversals(intake, card_life=None)
 
 
 @pytest.mark.parametrize(
     ("failing", "refusal"),
     [({}, Refusal.NOT_FOUND), ({1: Conflict("held")}, Refusal.IN_PROGRESS)],
 )
-def test_reversal_that_meets_its_original_is_to_be_asked_again(stage, desk, failing, refusal):
+def test_reversal_that_meets_its_original_is_to_be_asked_again(stage, reversals, failing, refusal):
     """Both write the same key; only who bars the original may say that it is not there."""
     stage.journal.failing = failing
 
     with pytest.raises(RequestRefused) as caught:
-        asyncio.run(desk.undo(CORE, REVERSAL, ORIGINAL))
+        asyncio.run(
+            reversals.undo(CORE, REVERSAL, Named(ORIGINAL, stage.cargo.account.pan, stage.link))
+        )
 
     assert caught.value.refusal is refusal
 
