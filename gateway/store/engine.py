@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from gateway.store import schema
+from gateway.store.statements import execute
 from gateway.terms.errors import SpecificationError
 
 _CONNECTIONS = 2  # the journal's and the reader's
@@ -86,4 +87,4 @@ def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-A
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    execute(connection, "BEGIN")

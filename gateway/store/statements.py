@@ -1,19 +1,26 @@
 """Statements put together once for each database: writes of many rows, and look-ups.
 
 A statement of many rows costs a fraction of as many statements: each one that the driver executes
-lets go of the interpreter and must get it back from the event loop's thread. Rows are cut into
-powers of two, so that few texts are ever prepared.
+lets go of the interpreter and must get it back from the event loop's thread. A batch of the usual
+size is one statement for each table; rows beyond that are cut into powers of two, so that few texts
+are ever prepared.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, Select, Table
+from sqlalchemy.exc import DBAPIError
 
 Row = Mapping[str, Any]
 ROWS_MAX = 64  # a statement: some 600 values at most, far below any database's limit
+# Up to here each number of rows has a statement of its own: what 32 callers have under way makes
+# batches of some ten, and both drivers keep a hundred statements prepared.
+_ROWS_EACH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     columns = tuple(rows[0])
     for part in _parts(rows):
         text = _insert_text(table, columns, len(part), connection.dialect.name)
-        connection.exec_driver_sql(text, _values(part, columns))
+        execute(connection, text, _values(part, columns))
 
 
 def update(connection: Connection, change: Update, rows: Sequence[Row]) -> int:
@@ -80,22 +87,49 @@ def update(connection: Connection, change: Update, rows: Sequence[Row]) -> int:
     changed = 0
     for part in _parts(rows):
         text = _update_text(change, len(part), connection.dialect.name)
-        changed += connection.exec_driver_sql(text, _values(part, change.columns)).rowcount
+        changed += execute(connection, text, _values(part, change.columns))
     return changed
+
+
+def execute(connection: Connection, text: str, values: tuple[Any, ...] = ()) -> int:
+    """Have the driver itself execute a statement; gives how many rows it changed.
+
+    What SQLAlchemy adds costs as much again. Raises `DBAPIError` as it does, without its values.
+    """
+    dialect = connection.dialect
+    driver: Any = connection.connection.driver_connection
+    errors = dialect.loaded_dbapi.Error
+    try:
+        return int(driver.execute(text, values).rowcount)
+    except errors as error:
+        is_away = dialect.is_disconnect(error, driver, None)
+        if is_away:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            text,
+            None,
+            error,
+            errors,
+            hide_parameters=True,
+            connection_invalidated=is_away,
+            dialect=dialect,
+        ) from None
 
 
 def _parts(rows: Sequence[Row]) -> list[Sequence[Row]]:
     parts, start, size = [], 0, ROWS_MAX
-    while start < len(rows):
-        while start + size > len(rows):
+    while (left := len(rows) - start) > _ROWS_EACH:
+        while size > left:
             size //= 2
         parts.append(rows[start : start + size])
         start += size
-    return parts
+    return [*parts, rows[start:]] if left else parts
 
 
 def _values(rows: Sequence[Row], columns: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(row[column] for row in rows for column in columns)
+    if len(columns) == 1:
+        return tuple(row[columns[0]] for row in rows)
+    return tuple(chain.from_iterable(map(itemgetter(*columns), rows)))
 
 
 @cache

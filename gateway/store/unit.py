@@ -211,8 +211,9 @@ def is_at_rest(operation: Operation) -> bool:
 
     An unknown PIN outcome rests once it was let go: until then a newer attempt must wait.
     """
-    states = {exchange.state for exchange in operation.exchanges.values()}
-    return operation.state.is_left_alone and AWAITING.isdisjoint(states)
+    if not operation.state.is_left_alone:
+        return False
+    return all(exchange.state not in AWAITING for exchange in operation.exchanges.values())
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one a call

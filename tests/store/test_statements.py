@@ -19,9 +19,9 @@ def stored(connection):
     return dict(map(tuple, connection.execute(select(COUNTERS.c.name, COUNTERS.c.next))))
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 7, ROWS_MAX - 1, ROWS_MAX, ROWS_MAX + 1, 200])
+@pytest.mark.parametrize("number", [1, 2, 3, 16, 17, ROWS_MAX - 1, ROWS_MAX, ROWS_MAX + 1, 200])
 def test_every_row_is_inserted_and_changed(store, number):
-    """Whatever powers of two it takes."""
+    """Whatever statements it takes."""
     with store.database.engine.begin() as connection:
         insert(connection, COUNTERS, rows_of(number))
         inserted = stored(connection)
