@@ -2,12 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test coverage lint fuzz simulate torture evidence compiled docs lock clean
+# Where bytecode is not kept, every process of an ensemble compiles the whole package anew.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: demo test suite coverage lint fuzz simulate torture evidence compiled docs lock clean
 
 demo: .venv/ready
 	$(BIN)/gateway demo
 
-test: .venv/ready lint
+# Both at once: types are checked by one process, and the suite waits for timers now and then.
+test: .venv/ready
+	$(MAKE) --no-print-directory --jobs 2 lint suite
+
+suite: .venv/ready
 	$(BIN)/pytest --numprocesses 3
 
 # Branch coverage of the same tests, child processes included; it takes several times as long.

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -157,8 +158,10 @@ class Ensemble:
     def start(self) -> None:
         """Make keys, start the simulators, write the configuration, start the gateway."""
         self._make_keys()
-        self.bureau = self.start_simulator("bureau")
-        self.core = self.start_simulator("core")
+        with ThreadPoolExecutor() as pool:  # each takes most of a second until it is ready
+            starting = [pool.submit(self._start_far_side, name) for name in self.far_sides]
+        for started in starting:
+            started.result()
         self._assume_working_days()
         self.write_configuration()
         self.start_gateway()
@@ -193,6 +196,9 @@ class Ensemble:
         )
         said: Mapping[str, Any] = call(request).body
         return said
+
+    def _start_far_side(self, name: str) -> None:
+        setattr(self, name, self.start_simulator(name))
 
     def stop(self) -> None:
         """Stop the gateway, then the simulators."""

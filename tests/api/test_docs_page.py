@@ -10,12 +10,12 @@ import pytest
 from gateway.api.businesses import RESOURCES
 from gateway.api.contract import ENDPOINTS
 from gateway.api.docs_page import at_address, render_page
-from gateway.api.openapi import document
+from gateway.api.pages import openapi_page
 from gateway.api.problems import NextAction
 from gateway.api.vocabulary import ADVICE, TIMELINE_WORDS, WEAK_PIN_RULES
 from gateway.terms.refusals import Refusal
 
-DOCUMENT = json.loads(json.dumps(document()))
+DOCUMENT = json.loads(openapi_page().content)
 ADDRESS = "http://gateway"
 
 

@@ -10,13 +10,13 @@ from joserfc.jwk import ECKey
 from gateway.api.bodies import ENCRYPTED_PIN_CHARACTERS_MAX, validate
 from gateway.api.contract import ENDPOINTS, by_path
 from gateway.api.examples import REQUEST_EXAMPLES
-from gateway.api.openapi import document, render_document
+from gateway.api.pages import openapi_page
 from gateway.api.problems import ANSWERS, NextAction
 from gateway.operations.facts import OperationState
 from gateway.terms.numbers import Address, AgencyCode, LinkId, Mobile, OperationId, SsCardNumber
 from gateway.terms.refusals import Refusal
 
-DOCUMENT = json.loads(render_document(document()))
+DOCUMENT = json.loads(openapi_page().content)
 OPERATIONS = {
     operation["operationId"]: (path, method, operation)
     for path, item in DOCUMENT["paths"].items()
