@@ -13,8 +13,8 @@ from gateway.api import service as api
 from gateway.api.notices import UserMessageView
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.api.vouchers import VoucherView
-from gateway.app.cargo import CHANNEL, Cargo
-from gateway.app.intake import Intake, active, customer_of
+from gateway.app.cargo import Cargo, asked_by
+from gateway.app.intake import Intake, customer_of
 from gateway.app.pins import AcceptedPin
 from gateway.app.rendering import FEE, WORKING_DAYS, result_of
 from gateway.financial.account import AccountLossKept, FinancialAccount
@@ -74,11 +74,13 @@ class CardLife:
     async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:
         """Ask a far side what nobody changes by asking."""
         procedure = BY_KIND[kind]
-        linked = active(caller, await self._intake.read(lambda queries: queries.linked(link)))
+        found = await self._intake.read(lambda queries: queries.linked(link))
+        linked = self._intake.active(caller, found)
         self._must_be_granted_to(caller, linked, procedure, _NOTHING)
         self._must_have_links(procedure, linked)
-        opened = Opened(kind, link, self._intake.now())
-        reply = await self._intake.run(opened, Cargo.of(linked), ())
+        details = asked_by(caller.channel, linked)
+        opened = Opened(kind, link, self._intake.now(), details=details)
+        reply = await self._intake.run(opened, Cargo.of(linked, None, caller.channel), ())
         if reply.operation.state is OperationState.PENDING:
             raise RequestRefused(unavailable(procedure.exchanges[-1].side))
         return reply
@@ -100,7 +102,8 @@ class CardLife:
             async def judge(linked: Linked) -> Judged:
                 return await self._open_envelopes(linked, procedure, command)
 
-            return await self.do(caller, key, active(caller, found), procedure, command, judge)
+            linked = self._intake.active(caller, found)
+            return await self.do(caller, key, linked, procedure, command, judge)
 
     async def do(
         self,
@@ -234,11 +237,10 @@ class CardLife:
             **command.words,
             **_named_loss(procedure, linked, loss),
             **self._terms(procedure, linked.card),
+            **asked_by(channel, linked),
         }
         if not has_proof and procedure.has_proof:
             details[UNPROVED] = "yes"
-        if channel != linked.link.channel:
-            details[CHANNEL] = channel
         opened = Opened(procedure.kind, linked.link.id, now, details=details)
         if isinstance(accepted, Refusal):
             return await self._intake.refuse(opened, accepted, used)

@@ -17,6 +17,16 @@ CHANNEL = "channel"
 """Detail of an operation that another channel than the link's own asked for."""
 
 
+def asked_by(channel: str, linked: Linked) -> dict[str, str]:
+    """Give the detail that says who asked, where it was not the channel that made the link."""
+    return {} if channel == linked.link.channel else {CHANNEL: channel}
+
+
+def same_asker(operation: Operation) -> dict[str, str]:
+    """Give the detail that says who asked for an operation to the one that follows it."""
+    return {name: value for name, value in operation.details.items() if name == CHANNEL}
+
+
 @dataclass(frozen=True, slots=True)
 class Cargo:
     """What an operation's messages are written from; held in memory while it runs.

@@ -14,7 +14,7 @@ from typing import assert_never
 
 import structlog
 
-from gateway.app.cargo import Cargo, Errand, with_records
+from gateway.app.cargo import Cargo, Errand, same_asker, with_records
 from gateway.app.ports import Cancel, Dialogues, Notices, Recorder, Timers
 from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES, PLANS
 from gateway.operations import life
@@ -411,7 +411,7 @@ class Conductor:
             at,
             wake_at=at + delay,
             cause=running.operation.id,
-            details={"activated_at": at.isoformat()},
+            details={"activated_at": at.isoformat(), **same_asker(running.operation)},
         )
         operation = open_operation(effect.operation, opened, EXCHANGES[effect.kind])
         return _Running(operation, running.cargo)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from gateway.api import service as api
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app.card_life import CardLife, Judged
-from gateway.app.cargo import CHANNEL, Cargo
+from gateway.app.cargo import Cargo, asked_by
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
 from gateway.app.core_record import CoreRecord, Outcome
-from gateway.app.intake import Intake
+from gateway.app.intake import Intake, must_be_active
 from gateway.app.pins import AcceptedPin, PinOrder, PinOutcome
 from gateway.iso8583.errors import RefusedMessage
 from gateway.linking.link import LinkState, PinSession
@@ -60,7 +60,9 @@ class CoreDesk:
 
     async def query(self, caller: Caller, link: LinkId, account: Pan) -> LinkState:
         """Tell the state of a link; an account that is not the link's is refused like none."""
-        linked = _of(account, await self._intake.read(lambda queries: queries.linked(link)))
+        linked = self._of(
+            caller, account, await self._intake.read(lambda queries: queries.linked(link))
+        )
         self._intake.must_be_granted(caller, linked.link.agency, Business.QUERY_LINK)
         return linked.link.state
 
@@ -68,7 +70,9 @@ class CoreDesk:
         """Carry out a business, or tell what became of it; raises `RequestRefused`, `Barred`."""
 
         async def begin(found: Linked | None) -> Outcome:
-            return await self._do(caller, key, _active(_of(order.account, found)), order)
+            return await self._do(
+                caller, key, must_be_active(self._of(caller, order.account, found)), order
+            )
 
         return await self._once(caller, key, begin, order.link)
 
@@ -82,6 +86,13 @@ class CoreDesk:
             return _seen(reply)
 
         return await self._once(caller, key, begin)
+
+    def _of(self, caller: Caller, account: Pan, linked: Linked | None) -> Linked:
+        """Give a link of an account of the core's bank; another's is the same as none."""
+        is_own = linked is not None and self._intake.is_shared(linked, caller.channel)
+        if linked is None or not is_own or linked.account.pan != account:
+            raise RequestRefused(Refusal.NOT_FOUND)
+        return linked
 
     # ------------------------------------------------------------------ once
 
@@ -133,7 +144,7 @@ class CoreDesk:
         with self._intake.turns.alone(linked.link.id):
             self._intake.must_be_ready(Side.SOCIAL, linked.link.agency)
             accepted = await self._translate(linked, _SET_PIN, order, caller.channel)
-            details = {CHANNEL: caller.channel}
+            details = asked_by(caller.channel, linked)
             opened = Opened(order.kind, linked.link.id, self._intake.now(), details=details)
             used = (self._intake.used(caller, key),)
             if isinstance(accepted, Refusal):
@@ -176,7 +187,7 @@ class CoreDesk:
         for side in Side:
             self._intake.must_be_ready(side, linked.link.agency)
         with self._intake.turns.alone(linked.link.id):
-            details = {CHANNEL: caller.channel}
+            details = asked_by(caller.channel, linked)
             opened = Opened(
                 OperationKind.UNLINK, linked.link.id, self._intake.now(), details=details
             )
@@ -198,7 +209,7 @@ class CoreDesk:
         details = {
             "activated_at": at.isoformat(),
             SS_FOLLOWS_AFTER_S: str(int(delay.total_seconds())),
-            CHANNEL: caller.channel,
+            **asked_by(caller.channel, linked),
         }
         kind = OperationKind.SS_ACCOUNT
         opened = Opened(kind, linked.link.id, now, wake_at=at + delay, details=details)
@@ -212,18 +223,3 @@ def _seen(reply: Reply) -> Outcome:
     view = reply.operation
     told = view.result or {}
     return Outcome(view.kind, view.link, view.state, view.refusal, view.response_code, told)
-
-
-def _of(account: Pan, linked: Linked | None) -> Linked:
-    """Give a link of an account; another's is the same as none."""
-    if linked is None or linked.account.pan != account:
-        raise RequestRefused(Refusal.NOT_FOUND)
-    return linked
-
-
-def _active(linked: Linked) -> Linked:
-    if linked.link.state is LinkState.PENDING:
-        raise RequestRefused(Refusal.IN_PROGRESS)
-    if linked.link.state is not LinkState.ACTIVE:
-        raise RequestRefused(Refusal.NOT_FOUND)
-    return linked

@@ -65,6 +65,7 @@ class Intake:
     """Looks up, checks, and has operations run; `answer_wait_s` is how long a caller waits.
 
     `is_ready` tells whether a side's link can take a message, `zone` names that link's zone.
+    `institutions` gives the bank that each channel belongs to; one without is nobody else's.
     """
 
     conductor: Conductor
@@ -76,6 +77,7 @@ class Intake:
     zone: Callable[[Side, AgencyCode], str]
     now: Callable[[], datetime]
     answer_wait_s: float
+    institutions: Mapping[str, str] = field(default_factory=dict)
     outcomes: Outcomes = field(init=False)
     turns: Turns = field(init=False)
 
@@ -96,7 +98,27 @@ class Intake:
 
     async def own(self, caller: Caller, link: LinkId) -> Linked:
         """Find a link of this customer; another's is the same as none."""
-        return _owned(caller, await self.read(lambda queries: queries.linked(link)))
+        return self._owned(caller, await self.read(lambda queries: queries.linked(link)))
+
+    def is_shared(self, linked: Linked, channel: str) -> bool:
+        """Tell whether a channel is of the bank whose channel made the link."""
+        made_by = linked.link.channel
+        institution = self.institutions.get
+        return institution(made_by, made_by) == institution(channel, channel)
+
+    def belongs(self, linked: Linked, caller: Caller) -> bool:
+        """Tell whether a link is the caller's customer's, at the caller's bank."""
+        same_bank = self.is_shared(linked, caller.channel)
+        return same_bank and linked.account.customer == caller.customer
+
+    def active(self, caller: Caller, linked: Linked | None) -> Linked:
+        """Give a link of the caller's customer that things may be done through."""
+        return must_be_active(self._owned(caller, linked))
+
+    def _owned(self, caller: Caller, linked: Linked | None) -> Linked:
+        if linked is None or not self.belongs(linked, caller):
+            raise RequestRefused(Refusal.NOT_FOUND)
+        return linked
 
     async def read_operation(self, caller: Caller, operation: OperationId) -> api.OperationView:
         """Read an operation on a link of the caller's customer."""
@@ -207,24 +229,11 @@ def customer_of(caller: Caller) -> CustomerNumber:
     return caller.customer
 
 
-def active(caller: Caller, linked: Linked | None) -> Linked:
-    """Give a link of the caller's customer that things may be done through."""
-    own = _owned(caller, linked)
-    if own.link.state is LinkState.PENDING:
+def must_be_active(linked: Linked) -> Linked:
+    """Give a link that things may be done through; one that is being made may become one."""
+    if linked.link.state is LinkState.PENDING:
         raise RequestRefused(Refusal.IN_PROGRESS)
-    if own.link.state is not LinkState.ACTIVE:
-        raise RequestRefused(Refusal.NOT_FOUND)
-    return own
-
-
-def belongs(linked: Linked, caller: Caller) -> bool:
-    """Tell whether a link is the caller's customer's."""
-    same_channel = linked.link.channel == caller.channel
-    return same_channel and linked.account.customer == caller.customer
-
-
-def _owned(caller: Caller, linked: Linked | None) -> Linked:
-    if linked is None or not belongs(linked, caller):
+    if linked.link.state is not LinkState.ACTIVE:
         raise RequestRefused(Refusal.NOT_FOUND)
     return linked
 

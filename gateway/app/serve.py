@@ -397,8 +397,7 @@ class Gateway:
         if settings.institution is None:
             return not_supported(message_set)
         place = CorePlace(name, settings.institution)
-        desk, reversals = self._core_desk, self._core_reversals
-        channel = CoreChannel(place, message_set, desk, reversals, self._fingerprint)
+        channel = CoreChannel(place, message_set, *self._for_cores, self._fingerprint)
         self._cores[name] = channel
         stack.push_async_callback(channel.close)
         return channel.handle
@@ -424,10 +423,10 @@ class Gateway:
             zone=self._zone,
             now=self._now,
             answer_wait_s=self._settings.http.answer_wait_s,
+            institutions=self._settings.institutions,
         )
         card_life = CardLife(intake, self._working_days, sealer.social.fingerprint)
-        self._core_desk = CoreDesk(intake, card_life)
-        self._core_reversals = CoreReversals(intake, card_life)
+        self._for_cores = CoreDesk(intake, card_life), CoreReversals(intake, card_life)
         session_life = timedelta(seconds=self._settings.pin_session_life_s)
         readiness = Readiness(self._checks, lambda: exposition(self._collector))
         return OnlineBanking(intake, card_life, session_life, readiness)

@@ -9,9 +9,9 @@ from gateway.api import service as api
 from gateway.api.agency_views import AgencyView, agency_view
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app import rendering
-from gateway.app.cargo import Cargo
+from gateway.app.cargo import Cargo, asked_by
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
-from gateway.app.intake import Intake, active, belongs, customer_of
+from gateway.app.intake import Intake, customer_of
 from gateway.app.pins import PIN_BUSINESSES, PinOrder
 from gateway.financial import exchanges as core
 from gateway.financial.account import AddedService, FinancialAccount, services_code
@@ -119,17 +119,17 @@ class OnlineBanking:
         async with self._intake.turns.once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._intake.replay(caller, replayed)
-            linked = active(caller, found)
+            linked = self._intake.active(caller, found)
             self._intake.must_be_allowed(caller, linked, Business.UNLINK)
             if is_loss_open(linked.card, linked.account):
                 raise RequestRefused(Refusal.LOSS_UNCONFIRMED)
             for side in Side:
                 self._intake.must_be_ready(side, linked.link.agency)
             with self._intake.turns.alone(link):
-                opened = Opened(OperationKind.UNLINK, link, self._intake.now())
-                return await self._intake.run(
-                    opened, Cargo.of(linked), (self._intake.used(caller, key),)
-                )
+                details = asked_by(caller.channel, linked)
+                opened = Opened(OperationKind.UNLINK, link, self._intake.now(), details=details)
+                cargo = Cargo.of(linked, None, caller.channel)
+                return await self._intake.run(opened, cargo, (self._intake.used(caller, key),))
 
     async def open_pin_session(
         self, caller: Caller, key: IdempotencyKey, link: LinkId, purpose: PinPurpose
@@ -138,7 +138,7 @@ class OnlineBanking:
         async with self._intake.turns.once(caller, key, link) as (replayed, found):
             if replayed is not None:
                 return await self._replay_session(caller, replayed)
-            linked = active(caller, found)
+            linked = self._intake.active(caller, found)
             self._must_be_of_use(caller, linked, purpose)
             session = PinSession(
                 self._intake.identifiers.pin_session(),
@@ -162,10 +162,11 @@ class OnlineBanking:
         ):
             if replayed is not None:
                 return await self._intake.replay(caller, replayed)
-            linked = active(caller, found)
+            linked = self._intake.active(caller, found)
             self._intake.must_be_allowed(caller, linked, Business.SS_PIN_SET)
             order = self._intake.pin_order(linked, PinPurpose.SS_PIN)
-            opened = Opened(OperationKind.SET_SS_PIN, link, self._intake.now())
+            details = asked_by(caller.channel, linked)
+            opened = Opened(OperationKind.SET_SS_PIN, link, self._intake.now(), details=details)
             return await self._run_with_pin(caller, key, linked, opened, order, command)
 
     async def activate(
@@ -179,13 +180,14 @@ class OnlineBanking:
         ):
             if replayed is not None:
                 return await self._intake.replay(caller, replayed)
-            linked = active(caller, found)
+            linked = self._intake.active(caller, found)
             self._intake.must_be_allowed(caller, linked, Business.ACTIVATE)
             rules = self._intake.rules(linked.link.agency)
             follows = rules.activation.ss_follows_after
             details = {
                 "services": services_code(_SERVICES[each] for each in command.added_services),
                 SS_FOLLOWS_AFTER_S: str(int(follows.total_seconds())),
+                **asked_by(caller.channel, linked),
             }
             opened = Opened(
                 OperationKind.ACTIVATE, command.link, self._intake.now(), details=details
@@ -229,7 +231,7 @@ class OnlineBanking:
             return queries.linked(held) if held else None
 
         linked = await self._intake.read(holder)
-        if linked is None or not belongs(linked, caller):
+        if linked is None or not self._intake.belongs(linked, caller):
             return Refusal.NOT_CONFIRMED
         is_open = linked.link.state is LinkState.PENDING
         return Refusal.IN_PROGRESS if is_open else Refusal.ALREADY_LINKED
@@ -255,9 +257,9 @@ class OnlineBanking:
                 return await self._intake.refuse(opened, outcome, records)
             exchange = bureau.SET_PIN if order.purpose is PinPurpose.SS_PIN else core.ACTIVATE
             pins = {exchange.name: outcome.enciphered}
-            return outcome.beside(
-                await self._intake.run(opened, Cargo.of(linked), records, pins=pins)
-            )
+            cargo = Cargo.of(linked, None, caller.channel)
+            reply = await self._intake.run(opened, cargo, records, pins=pins)
+            return outcome.beside(reply)
 
     # ------------------------------------------------------------------ once
 

@@ -64,6 +64,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+Institution = Annotated[str, Field(pattern=r"^[0-9]{8,11}$")]
+
+
 class CallbackSettings(_Strict):
     """Where a channel hears of outcomes that it was not told at once.
 
@@ -79,12 +82,14 @@ class CallbackSettings(_Strict):
 class ChannelSettings(_Strict):
     """A web backend that may call: the SHA-256 of its bearer token, in hexadecimal digits.
 
-    `kind` is where its customers stand, as region profiles have it. `pin_zones` are, for a channel
-    with PIN pads of its own, the zones of their keys, by the side that the PIN belongs to.
+    `kind` is where its customers stand, as region profiles have it; `institution` is its bank: the
+    station's (DE 32) unless said. `pin_zones` are, for a channel with PIN pads of its own, the
+    zones of their keys, by the side that the PIN belongs to.
     """
 
     token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     kind: Channel = Channel.ONLINE_BANK
+    institution: Institution | None = None
     # Sides are strings in TOML, which strict validation would refuse.
     pin_zones: dict[Annotated[Side, Field(strict=False)], Name] = Field(default_factory=dict)
     callback: CallbackSettings | None = None
@@ -165,8 +170,8 @@ class RetentionSettings(_Strict):
 class StationSettings(_Strict):
     """Who we are on the wire: data elements 32, 33 and 41."""
 
-    acquirer: Annotated[str, Field(pattern=r"^[0-9]{8,11}$")]
-    forwarder: Annotated[str, Field(pattern=r"^[0-9]{8,11}$")]
+    acquirer: Institution
+    forwarder: Institution
     terminal: Annotated[str, Field(pattern=r"^[0-9A-Z]{8}$")]
 
 
@@ -248,7 +253,7 @@ class ListenerSettings(_Strict):
     connections_max: Annotated[int, Field(ge=1, le=1024)] = 64
     connections_per_peer_max: Annotated[int, Field(ge=1, le=1024)] = 4
     tls: TlsSettings | None = None
-    institution: Annotated[str, Field(pattern=r"^[0-9]{8,11}$")] | None = None
+    institution: Institution | None = None
     pin_zone: Name | None = None
 
     @model_validator(mode="after")
@@ -371,12 +376,6 @@ class Settings(_Strict):
         return listeners
 
     @model_validator(mode="after")
-    def _cores_are_no_channels(self) -> Self:
-        if not self.http.channels.keys().isdisjoint(self.listeners):
-            raise ValueError("a listener and a channel of http have different names")
-        return self
-
-    @model_validator(mode="after")
     def _keys_outlive_the_horizon(self) -> Self:
         horizon = max(self.social_limits.horizon_s, self.financial_limits.horizon_s)
         if timedelta(days=self.retention.keys_days) <= timedelta(seconds=horizon):
@@ -414,6 +413,14 @@ class Settings(_Strict):
             if listener.pin_zone is not None
         }
         return {**self.http.pads, **cores}
+
+    @property
+    def institutions(self) -> dict[str, str]:
+        """The bank of each channel and listener; the channels of one share its customers' links."""
+        own = self.station.acquirer
+        named = {name: channel.institution for name, channel in self.http.channels.items()}
+        named |= {name: listener.institution for name, listener in self.listeners.items()}
+        return {name: (bank or own).lstrip("0") for name, bank in named.items()}
 
     def limits(self, side: Side) -> LimitSettings:
         """Give the time limits of a side."""

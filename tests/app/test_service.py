@@ -116,7 +116,7 @@ class Pins:
 class Bank:
     """The service over a stage, and a far side that answers what it is asked."""
 
-    def __init__(self, stage, catalogue, wait_s=5.0):
+    def __init__(self, stage, catalogue, wait_s=5.0, institutions=None):
         self.stage = stage
         self.store = Store(stage)
         self.pins = Pins(AcceptedPin(stage.pin))
@@ -139,6 +139,7 @@ class Bank:
             zone=lambda side, agency: f"{side}/{agency}",
             now=stage.timers.now,
             answer_wait_s=wait_s,
+            institutions=institutions or {},
         )
         self.service = OnlineBanking(
             self.intake,
@@ -408,6 +409,20 @@ def test_link_of_another_is_no_link(bank, name, changes):
     assert refused(bank.service.read_link(bank.caller, bank.stage.link)).refusal is (
         Refusal.NOT_FOUND
     )
+
+
+@pytest.mark.parametrize("name", ["unlink", "set_pin", "activate"])
+def test_link_is_shared_by_the_channels_of_one_bank(stage, catalogue_of, name):
+    """Whichever made it, another one's request is carried out, and recorded as that one's."""
+    bank = Bank(stage, catalogue_of(), institutions={"bank": "99000001", "other": "99000001"})
+    bank.caller = replace(bank.caller, channel="other")
+
+    reply = asyncio.run(bank.ask(name))
+
+    assert reply.operation.state is OperationState.SUCCEEDED
+    operation = bank.store.operation(reply.operation.operation)
+    assert operation.details["channel"] == "other"
+    assert {errand.cargo.channel for errand in stage.dialogues.errands} == {"other"}
 
 
 @pytest.mark.parametrize("name", ON_A_LINK)

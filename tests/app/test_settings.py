@@ -325,3 +325,16 @@ def test_a_shared_store_is_named_by_its_url(load, tmp_path):
 
     assert (settings.store.path, settings.store.password_file) == (None, tmp_path / "pgpass")
     assert (settings.node.name, settings.beside) == ("north", tmp_path / "north")
+
+
+def test_channels_belong_to_the_stations_bank_unless_it_is_said(load):
+    """A channel, and a core's listener, name another institution where they are another bank's."""
+    whose = 'zone = "core"\ninstitution = "099000002"\n[social]'
+    other = '[http.channels.other]\ntoken_sha256 = "{}"\ninstitution = "99000003"\n[store]'
+
+    cores = load("[social]", LISTENER.replace('zone = "core"\n[social]', whose))
+    channels = load("[store]", other.format("0" * 64))
+
+    own = {"online-bank": "99000001"}
+    assert cores.institutions == own | {"core-in": "99000002"}
+    assert channels.institutions == own | {"other": "99000003"}

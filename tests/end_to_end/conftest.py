@@ -244,7 +244,7 @@ class Peer:
 
 
 class Town(Ensemble):
-    """An ensemble with a wire between the gateway and each far side, and a second channel.
+    """An ensemble with a wire between the gateway and each far side, and another bank's channel.
 
     `lines` stand at the top of the configuration, which `amend` changes; `tls` is what
     the core's wire has towards the gateway.
@@ -278,7 +278,7 @@ class Town(Ensemble):
         super().write_configuration()
         text = self.configuration.read_text("utf-8")
         digest = sha256(self.other_token.encode()).hexdigest()
-        channel = f'[http.channels.other]\ntoken_sha256 = "{digest}"\n'
+        channel = f'[http.channels.other]\ntoken_sha256 = "{digest}"\ninstitution = "99000009"\n'
         text = self._amend(self, f"{self.lines}\n{text}\n{channel}")
         self.configuration.write_text(text, "utf-8")
 
@@ -351,7 +351,7 @@ class Citizen:
     proofs: str = ""
 
     def at_counter(self, proofs: str = "citizen-id, card-present") -> "Citizen":
-        """Give the same customer at the counter, where links are that channel's own."""
+        """Give the same customer at the bank's counter, whose clerk has seen these proofs."""
         return replace(self, token=self.town.tokens["counter"], proofs=proofs)
 
     def in_app(self, proofs: str = "session") -> "Citizen":

@@ -43,6 +43,19 @@ def test_what_a_region_does_not_grant_here_is_refused_with_the_way(citizen):
     assert refused.body["not_granted"]
 
 
+def test_a_link_made_online_is_the_customers_at_the_counter_too(citizen, bureau):
+    """One bank, one link: its counter sets the PIN, and online banking sees the operation."""
+    citizen.linked()
+
+    unlinked_twice = citizen.at_counter().ask_link()
+    set_there = citizen.at_counter().set_pin(RIGHT)
+    seen_online = citizen.operation(set_there)
+
+    assert (unlinked_twice.status, unlinked_twice.body["code"]) == (409, "ALREADY_LINKED")
+    assert (set_there.status, seen_online["state"]) == (200, "succeeded")
+    assert bureau.accepts(citizen.who, RIGHT)
+
+
 def test_a_lost_answer_to_an_unlocking_is_asked_after(at_counter, bureau):
     """The bureau did it, its answer is lost: the inquiry finds out, and nothing is done twice."""
     at_counter.set_pin(RIGHT)

@@ -24,7 +24,7 @@ from gateway.pinblock.zone import AccountRule, Algorithm, Zone
 from gateway.simulators.cipher import ZoneKeys, mac_of, tdes_ecb
 from gateway.terms.sides import Side
 
-INSTITUTION = "99000002"
+INSTITUTION = "99000001"  # the bank of the channels through which cards are linked
 QINGDAO = "99370201"  # where the bank does everything at its counters
 PADS = Zone("core-pads", PinBlockFormat.ISO_1, Algorithm.TDES, AccountRule.NONE)
 SLOT = Slot(PADS.name, KeyPurpose.CHANNEL_PIN)

@@ -132,13 +132,13 @@ def tries(citizen, link, operation):
     ]
 
 
-@pytest.mark.parametrize("as_whom", ["another customer", "another channel"])
+@pytest.mark.parametrize("as_whom", ["another customer", "another bank's channel"])
 def test_what_is_another_s_does_not_exist(newcomer, town, as_whom):
-    """Another customer's or channel's link and operation are answered as ones that never were."""
+    """Another customer's or bank's link and operation are answered as ones that never were."""
     owner = newcomer()
     linked = owner.ask_link()
     stranger = newcomer() if as_whom == "another customer" else replace(owner)
-    stranger.token = town.other_token if as_whom == "another channel" else ""
+    stranger.token = "" if as_whom == "another customer" else town.other_token
 
     theirs = tries(stranger, owner.link, linked.body["operation"])
     nobodys = tries(stranger, "lnk_" + "1" * 26, "op_" + "1" * 26)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from gateway.app import conductor, service, turns
+from gateway.app import conductor, turns
 from gateway.app.conductor import Conductor
 from gateway.app.dialogue import Dialogue, DialogueTable
+from gateway.app.intake import Intake
 from gateway.app.traces import TraceNumbers
 from gateway.iso8583.mac import MacRule
 from gateway.iso8583.matching import KeyReader, Outcome
@@ -618,15 +619,15 @@ def _session_twice():
 
 @mistake("serve another customer's link")
 def _any_customer():
-    return [(service, "_belongs", lambda linked, caller: linked.link.channel == caller.channel)]
+    return [(Intake, "belongs", lambda intake, linked, by: intake.is_shared(linked, by.channel))]
 
 
 @mistake("serve another channel's link")
 def _any_channel():
-    def belongs(linked, caller):
+    def belongs(_intake, linked, caller):
         return linked.account.customer == caller.customer
 
-    return [(service, "_belongs", belongs)]
+    return [(Intake, "belongs", belongs)]
 
 
 # ------------------------------------------------------------------ two sides
