@@ -6,6 +6,7 @@ Answers are rendered from views by the code that renders the real ones, so they 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http import HTTPStatus
 
 from pydantic import TypeAdapter
@@ -142,8 +143,11 @@ REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
 
 def success_example(operation_id: str, success: Success, view_type: type) -> object:
     """Give the example of one answer, a `view_type`, as JSON values."""
-    adapter: TypeAdapter[object] = TypeAdapter(view_type)
-    return adapter.dump_python(_view(operation_id, success), mode="json", exclude_none=True)
+    view = _view(operation_id, success)
+    return _writer(view_type).dump_python(view, mode="json", exclude_none=True)
+
+
+_writer = cache(TypeAdapter[object])
 
 
 def _view(operation_id: str, success: Success) -> object:

@@ -18,6 +18,7 @@ from gateway.api.fields import JsonObject
 from gateway.api.openapi_texts import DESCRIPTION, HEADERS, PARAMETERS
 from gateway.api.problems import (
     ANSWERS,
+    PROBLEM,
     PROBLEM_MEDIA_TYPE,
     NextAction,
     NotPermitted,
@@ -221,7 +222,7 @@ _WITH_NOTICE = {each.refusal: not_permitted(each, _EXAMPLE_REQUEST_ID) for each 
 
 def _example(refusal: Refusal) -> JsonObject:
     shown = _WITH_NOTICE.get(refusal) or problem(refusal, _EXAMPLE_REQUEST_ID)
-    described = TypeAdapter(Problem).dump_python(shown, mode="json", exclude_none=True)
+    described = PROBLEM.dump_python(shown, mode="json", exclude_none=True)
     return {"summary": refusal.user_message.en, "value": described}
 
 

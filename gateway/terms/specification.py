@@ -6,6 +6,7 @@ types and values out of range are refused alike for dialects, message sets, regi
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 # pydantic loads it with the first type: too late in a process that has become a user who may not
@@ -29,9 +30,16 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
 def structure(type_: type[T], values: Mapping[str, Any], file: str) -> T:
     """Build `type_` from parsed values; raises `SpecificationError` for the first broken rule."""
     try:
-        return TypeAdapter(type_).validate_python(values)
+        built: T = _checker(type_).validate_python(values)  # type: ignore[arg-type] # types can be hashed
     except ValidationError as error:
         raise broken_rule(error, file) from None
+    return built
+
+
+@cache
+def _checker(type_: type[Any]) -> TypeAdapter[Any]:
+    """Build once what checks a type: that takes longer than to check a whole file of its values."""
+    return TypeAdapter(type_)
 
 
 def broken_rule(error: ValidationError, file: str) -> SpecificationError:
