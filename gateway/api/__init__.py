@@ -30,6 +30,7 @@ module                 holds
 ``docs_fields``        the tables of members on that page
 ``docs_style``         how that page looks
 ``refusal_catalogue``  ``docs/refusals.md``
+``routes``             which application answers a path
 ``application``        the ASGI application
 =====================  ============================================================
 """

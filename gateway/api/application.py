@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from gateway.api.authentication import Channels
 from gateway.api.contract import Endpoint, by_path
@@ -34,6 +32,7 @@ from gateway.api.request_reading import (
     refuse_body,
     refuse_query,
 )
+from gateway.api.routes import ROUTE, Routes
 from gateway.api.service import Caller, GatewayService, IdempotencyKey
 from gateway.regions.vocabulary import Channel
 from gateway.terms.errors import RequestRefused, Unavailable
@@ -63,13 +62,11 @@ def create_application(
     secret bytes that outlive the process, since fingerprints are compared across restarts.
     """
     reader = _CallReader(channels, fingerprint_key)
-    routes = [
-        Route(path, _PathEndpoint({e.method: e for e in endpoints}, service, reader))
-        for path, endpoints in by_path().items()
-    ]
-    routes += [Route(path, page) for path, page in _PAGES.items()]
-    router = Router(routes, redirect_slashes=False, default=_no_such_path)
-    return _Guard(router, request_ids)
+    endpoints: dict[str, ASGIApp] = {
+        path: _PathEndpoint({endpoint.method: endpoint for endpoint in of_path}, service, reader)
+        for path, of_path in by_path().items()
+    }
+    return _Guard(Routes({**endpoints, **_PAGES}), request_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +187,6 @@ def _method_not_allowed(allowed: Sequence[str], scope: Scope) -> Response:
     return response
 
 
-async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await WebSocketClose()(scope, receive, send)
-        return
-    raise RequestRefused(Refusal.NOT_FOUND)
-
-
 @dataclass(frozen=True, slots=True)
 class _Guard:
     """Gives every request an id and every failure an answer; nothing is raised to the server.
@@ -254,8 +244,7 @@ def _method(scope: Scope) -> str:
 
 def _route(scope: Scope) -> str:
     """Give the path as the table has it, never as the caller sent it."""
-    route = scope.get("route")
-    return route.path if isinstance(route, Route) else "none"
+    return str(scope.get(ROUTE, "none"))
 
 
 def _kinds(error: BaseException) -> list[str]:

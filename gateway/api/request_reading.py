@@ -3,9 +3,12 @@
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Coroutine, Generator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
-from typing import TypeVar
+from types import coroutine
+from typing import Any, TypeVar, cast
 
 from starlette.types import Receive, Scope
 
@@ -167,13 +170,36 @@ async def read_json(
     `INVALID_REQUEST`) and `Disconnected`.
     """
     _demand_json(headers)
+    value = parse(await _in_time(_read(headers, receive)), body_type.model_fields)
+    return value, validate(body_type, value)
+
+
+async def _in_time(reading: Coroutine[Any, Any, bytes]) -> bytes:
+    try:
+        waits_for = reading.send(None)
+    except StopIteration as read:
+        return cast("bytes", read.value)  # most bodies come along with their head: no timer then
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            content = await _read(headers, receive)
+            return await _go_on(reading, waits_for)
     except TimeoutError:
         raise RequestRefused(Refusal.BODY_TOO_SLOW) from None
-    value = parse(content, body_type.model_fields)
-    return value, validate(body_type, value)
+
+
+@coroutine
+def _go_on(reading: Coroutine[Any, Any, bytes], waits_for: object) -> Generator[Any, Any, bytes]:
+    """Wait for a coroutine that has begun already."""
+    while True:
+        try:
+            come = yield waits_for
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the coroutine's
+            go_on = partial(reading.throw, error)
+        else:
+            go_on = partial(reading.send, come)
+        try:
+            waits_for = go_on()
+        except StopIteration as read:
+            return cast("bytes", read.value)
 
 
 def _demand_json(headers: Headers) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from gateway.iso8583.message import Message
 from gateway.regions.profile import RegionProfile
 from gateway.regions.rules import Rules
-from gateway.regions.vocabulary import Business, Scene
+from gateway.regions.vocabulary import Business, Channel, Scene
 from gateway.simulators import card_desk, ecard_desk, loss_desk
 from gateway.simulators.desk import Outcome, Request, text
 from gateway.simulators.links import Link, Links
@@ -278,7 +278,8 @@ class Bureau:
 
     def _grants(self, business: Business, now: datetime) -> bool:
         """Tell whether the region grants a business anywhere: a bureau sees no channel."""
-        return bool(self._profile.rules(_day(now)).matrix.places(business))
+        matrix = self._profile.rules(_day(now)).matrix
+        return any(matrix.offers(channel, business) for channel in Channel)
 
     def _remove(self, card: CardRecord, link_id: str) -> Outcome:
         link = self.links.active(link_id, card.number)

@@ -24,7 +24,11 @@ class Direction(StrEnum):
 
 
 class Entry(NamedTuple):
-    """One message or event; `data` is the message without its PIN block."""
+    """One message or event; `said` is the message without its PIN block.
+
+    One that had a block is kept as the fields that are left of it, and is written as bytes again
+    when somebody reads it.
+    """
 
     sequence: int
     at: datetime
@@ -32,7 +36,7 @@ class Entry(NamedTuple):
     direction: Direction
     name: str
     note: str
-    data: bytes
+    said: bytes | Message
 
 
 class Journal:
@@ -56,13 +60,14 @@ class Journal:
     ) -> None:
         """Enter a message with the bytes it came or went as; no PIN block is kept."""
         kept = without_pin_block(self._codec, message)
-        if kept is not message:
-            data = self._codec.encode(kept)
-        self._add(Entry(0, at, connection, direction, name, note, data))
+        said = data if kept is message else kept
+        self._sequence += 1
+        self._entries.append(Entry(self._sequence, at, connection, direction, name, note, said))
 
     def event(self, at: datetime, connection: int, note: str) -> None:
         """Enter what happened; `note` holds place and rule, never a value."""
-        self._add(Entry(0, at, connection, Direction.EVENT, "", note, b""))
+        self._sequence += 1
+        self._entries.append(Entry(self._sequence, at, connection, Direction.EVENT, "", note, b""))
 
     @property
     def last(self) -> int:
@@ -77,10 +82,6 @@ class Journal:
         """Forget the entries; the sequence goes on."""
         self._entries.clear()
 
-    def _add(self, entry: Entry) -> None:
-        self._sequence += 1
-        self._entries.append(entry._replace(sequence=self._sequence))
-
     def _decoded(self, entry: Entry) -> dict[str, Any]:
         head = {
             "sequence": entry.sequence,
@@ -88,8 +89,10 @@ class Journal:
             "connection": entry.connection,
             "direction": entry.direction,
         }
-        if not entry.data:
+        if not entry.said:
             return head | {"note": entry.note}
-        rows = describe(self._codec, entry.data, self._subfields).rows
+        said = entry.said
+        data = said if isinstance(said, bytes) else self._codec.encode(said)
+        rows = describe(self._codec, data, self._subfields).rows
         fields = [{"place": row.place, "name": row.name, "value": row.value} for row in rows]
         return head | {"message": entry.name, "note": entry.note, "fields": fields}

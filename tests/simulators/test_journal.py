@@ -17,7 +17,7 @@ def test_no_pin_block_is_kept(clocked):
     host.journal.message(NOW, 1, Direction.RECEIVED, "pin-set", message, data)
 
     assert b"PINBLOCK" in data
-    assert b"PINBLOCK" not in host.journal._entries[0].data
+    assert b"PINBLOCK" not in host.journal._entries[0].said.fields.values()
     assert host.journal.read()[0]["fields"][2]["value"] == "****"
 
 
@@ -30,7 +30,7 @@ def test_no_sm4_pin_block_is_kept(sm4_codec):
     journal.message(NOW, 1, Direction.RECEIVED, "pin-set", message, data)
 
     assert block in data
-    assert b"SM016" + bytes(16) in journal._entries[0].data
+    assert b"SM016" + bytes(16) in sm4_codec.encode(journal._entries[0].said)
 
 
 def test_journal_is_bounded_and_its_sequence_goes_on(clocked):
