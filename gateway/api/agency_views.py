@@ -102,9 +102,6 @@ class ActivationRulesView:
     follow_delay_seconds: Annotated[
         int, Field(description="How long after the financial account the SS account follows.")
     ]
-    added_services_opt_in: Annotated[
-        bool, Field(description="Whether a service is added by the customer's own choice only.")
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +113,6 @@ class LossRulesView:
     ]
     cancel_before_replacement_only: bool
     formal_can_be_cancelled: bool
-    formal_with_replacement: Annotated[
-        bool, Field(description="Whether a formal report and the replacement go together.")
-    ]
     allowed_meanwhile: Annotated[
         Mapping[CardState, tuple[Business, ...]],
         Field(description="What may be done in a state of loss, beside the bank's own business."),
@@ -144,8 +138,6 @@ class EcardRulesView:
     pin_equals_card_pins: Annotated[
         RuleForce, Field(description="About a PIN that is one of the card's, where it is compared.")
     ]
-    pin_asked_online: bool
-    pin_asked_for_code: bool
     code_modes: tuple[CodeMode, ...]
     code_life_seconds: int
     payment_needs_active_account: bool
@@ -159,7 +151,6 @@ class VoucherRulesView:
     """Which papers the region makes a duty."""
 
     every_business: bool
-    one_time_notice: bool
     collection_receipt: bool
 
 
@@ -219,7 +210,6 @@ def agency_view(agency: Agency, on: date) -> AgencyView:
         working_days=rules.working_days,
         vouchers=VoucherRulesView(
             rules.vouchers.every_business,
-            rules.vouchers.one_time_notice,
             rules.vouchers.collection_receipt,
         ),
         enquiries=UserMessageView(
@@ -269,7 +259,6 @@ def _activation(rules: Rules) -> ActivationRulesView:
     return ActivationRulesView(
         rules.activation.order,
         _seconds(rules.activation.ss_follows_after),
-        rules.activation.added_services_opt_in,
     )
 
 
@@ -279,7 +268,6 @@ def _loss(loss: LossRules) -> LossRulesView:
         None if lasts is None else lasts.days,
         loss.cancel_before_replacement_only,
         loss.formal_can_be_cancelled,
-        loss.formal_with_replacement,
         {
             state: tuple(each for each in Business if each in allowed)
             for state, allowed in loss.allowed_meanwhile.items()
@@ -294,8 +282,6 @@ def _ecard(ecard: EcardRules) -> EcardRulesView:
         weak_pin_rules=weak,
         advised_pin_rules=advised,
         pin_equals_card_pins=ecard.pin_equals_card_pins,
-        pin_asked_online=ecard.pin_asked_online,
-        pin_asked_for_code=ecard.pin_asked_for_code,
         code_modes=tuple(mode for mode in CodeMode if mode in ecard.code_modes),
         code_life_seconds=_seconds(ecard.code_life),
         payment_needs_active_account=ecard.payment_needs_active_account,

@@ -286,12 +286,11 @@ _AGENCY = AgencyView(
         old_pin_required=False,
         opt_out=False,
     ),
-    activation=ActivationRulesView(ActivationOrder.FINANCIAL_FIRST, 0, added_services_opt_in=True),
+    activation=ActivationRulesView(ActivationOrder.FINANCIAL_FIRST, 0),
     loss=LossRulesView(
         None,
         cancel_before_replacement_only=True,
         formal_can_be_cancelled=False,
-        formal_with_replacement=False,
         allowed_meanwhile={
             CardState.TEMPORARY_LOSS: _WHILE_LOST_FOR_NOW,
             CardState.FORMAL_LOSS: _WHILE_LOST,
@@ -300,9 +299,7 @@ _AGENCY = AgencyView(
     replacement=ReplacementRulesView(CarryOver.KEPT, CarryOver.ASK_BUREAU, CarryOver.KEPT),
     fees=dict.fromkeys(FeeItem, "tariff"),
     working_days={},
-    vouchers=VoucherRulesView(
-        every_business=False, one_time_notice=False, collection_receipt=False
-    ),
+    vouchers=VoucherRulesView(every_business=False, collection_receipt=False),
     enquiries=UserMessageView("咨询电话12333", "Enquiries: 12333"),
 )
 # The sample keys of RFC 7517, A.1, and RFC 7515, A.3.1; each `kid` is the thumbprint (RFC 7638).

@@ -25,7 +25,7 @@ from gateway.api.fields import (
 )
 from gateway.api.problems import AdviceView, RefusalView, advice_view, refusal_view
 from gateway.api.vocabulary import TIMELINE_WORDS, explained
-from gateway.api.vouchers import VoucherView
+from gateway.api.vouchers import Paper, VoucherView
 from gateway.linking.link import LinkState
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.regions.vocabulary import Channel, Proof
@@ -214,6 +214,13 @@ class OperationView:
         SsAccountView | None,
         Field(description="After an activation: the SS account, which follows by itself."),
     ] = None
+    papers: Annotated[
+        tuple[Paper, ...],
+        Field(
+            description="Papers to be printed for the customer now that it is done: the voucher "
+            "holds them."
+        ),
+    ] = ()
     timeline: tuple[TimelineEntry, ...] = ()
 
 

@@ -1,12 +1,14 @@
 """Vouchers: what was done, for the holder to sign and keep, as JSON and as a page to print.
 
-Qingdao demands one for every business (seeds/004: 社保卡所有业务均需打印业务凭证). It is drawn
-from the operation's own record, so that it is there as long as that is.
+Qingdao demands one for every business (seeds/004: 社保卡所有业务均需打印业务凭证), and of a card
+that is ordered a collection receipt (当场出具领卡回执,明确领卡时间,标注咨询投诉电话). Both are
+drawn from the operation's own record: they are there as long as that is, and say what it said then.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from html import escape
 from typing import Annotated
 
@@ -22,9 +24,35 @@ from gateway.api.fields import (
 from gateway.api.notices import UserMessageView
 
 
+class Paper(StrEnum):
+    """A paper that the region makes a duty, to be printed when the business is done."""
+
+    VOUCHER = "voucher"
+    COLLECTION_RECEIPT = "collection-receipt"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    """The collection receipt 领卡回执: until when the card is there, and whom to ask.
+
+    As it was on the day of the business, whatever the region says later.
+    """
+
+    working_days: int
+    collect_by: Annotated[date, Field(description="The last day of the term.")]
+    is_provisional: Annotated[
+        bool,
+        Field(
+            description="The term reaches into a year whose holidays are not published yet, so "
+            "that the day is an estimate by weekdays."
+        ),
+    ]
+    enquiries: UserMessageView
+
+
 @dataclass(frozen=True, slots=True)
 class VoucherView:
-    """The voucher of one business that was done."""
+    """The voucher of one business that was done, as things were when it was done."""
 
     operation: Annotated[OperationIdText, Field(description="Serial number of the voucher.")]
     business: UserMessageView
@@ -37,6 +65,10 @@ class VoucherView:
         str, Field(description="Shows at /v1/voucher-verifications that the voucher is genuine.")
     ]
     result: Mapping[str, str] | None = None
+    receipt: Annotated[
+        ReceiptView | None,
+        Field(description="Where the region demands one, of a card that is ordered."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +90,29 @@ def voucher_page(voucher: VoucherView) -> str:
         **(voucher.result or {}),
         "验证码 Verification code": voucher.verification_code,
     }
-    drawn = "".join(f"<tr><th>{escape(k)}<td>{escape(v)}</tr>" for k, v in rows.items())
+    receipt = "" if voucher.receipt is None else _receipt(voucher, voucher.receipt)
     signature = "当事人确认签字 Confirmed and signed by the holder: ____________________"
     return (
         "<!doctype html><html lang=zh><meta charset=utf-8><title>业务凭证 Voucher</title>"
-        f"<h1>业务凭证 Voucher</h1><table>{drawn}</table><p>{signature}</p></html>"
+        f"<h1>业务凭证 Voucher</h1>{_table(rows)}<p>{signature}</p>{receipt}</html>"
     )
+
+
+def _receipt(voucher: VoucherView, receipt: ReceiptView) -> str:
+    """Draw the part that the holder takes along."""
+    days = f"{receipt.working_days}个工作日 {receipt.working_days} working days"
+    estimate = "(暂估:次年节假日安排尚未公布)(estimate: the holidays are not published yet)"
+    rows = {
+        "回执编号 Serial number": str(voucher.operation),
+        "业务 Business": f"{voucher.business.zh} {voucher.business.en}",
+        "受理时间 Accepted at": voucher.done_at.isoformat(timespec="seconds"),
+        "领卡期限 Term": days,
+        "领卡时间 Collect by": receipt.collect_by.isoformat() + estimate * receipt.is_provisional,
+        "咨询投诉 Enquiries": f"{receipt.enquiries.zh} {receipt.enquiries.en}",
+    }
+    return f"<hr><h1>领卡回执 Collection receipt</h1>{_table(rows)}"
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    drawn = "".join(f"<tr><th>{escape(k)}<td>{escape(v)}</tr>" for k, v in rows.items())
+    return f"<table>{drawn}</table>"

@@ -16,19 +16,32 @@ from gateway.api.vouchers import VoucherView
 from gateway.app.cargo import Cargo, asked_by
 from gateway.app.intake import Intake, customer_of
 from gateway.app.pins import AcceptedPin
-from gateway.app.rendering import FEE, WORKING_DAYS, result_of
+from gateway.app.rendering import (
+    DUE_IS_PROVISIONAL,
+    FEE,
+    WORKING_DAYS,
+    done_at,
+    receipt_of,
+    result_of,
+)
 from gateway.financial.account import AccountLossKept, FinancialAccount
 from gateway.linking.link import Applicant, Link, LinkState, SessionUsed
 from gateway.linking.plans import REQUEST
-from gateway.linking.procedures import BY_KIND, LINKS_AT_REPLACEMENT, UNPROVED, Procedure
+from gateway.linking.procedures import (
+    BY_KIND,
+    LINKS_AT_REPLACEMENT,
+    PAYS_UNACTIVATED,
+    UNPROVED,
+    Procedure,
+)
 from gateway.linking.refusals import unavailable
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind, OperationState
-from gateway.regions.vocabulary import Business, CarryOver, FeeItem, Proof
+from gateway.regions.vocabulary import Business, CarryOver, CodeMode, FeeItem, Proof
 from gateway.regions.working_days import WorkingDays
 from gateway.social.card import SocialCard, SsLossKept, application_reference
 from gateway.store.queries import Linked
-from gateway.terms.errors import RequestRefused, SpecificationError
+from gateway.terms.errors import RequestRefused
 from gateway.terms.losses import Loss
 from gateway.terms.numbers import LinkId, OperationId
 from gateway.terms.refusals import Refusal
@@ -43,6 +56,11 @@ _FEES = {
     Business.CARD_APPLY: FeeItem.FIRST_CARD,
     Business.CARD_REPLACE: FeeItem.REPLACEMENT,
     Business.CARD_TEMPORARY: FeeItem.TEMPORARY_CARD,
+    Business.FINANCIAL_PIN_RESET: FeeItem.PIN_RESET,
+}
+_MODES = {
+    OperationKind.ECARD_CODE: CodeMode.PASSIVE_SCAN,
+    OperationKind.ECARD_SCAN: CodeMode.ACTIVE_SCAN,
 }
 _NOTHING = api.BusinessCommand()
 
@@ -176,17 +194,18 @@ class CardLife:
         if found.state is not OperationState.SUCCEEDED:
             is_over = found.state.is_final
             raise RequestRefused(Refusal.NOT_FOUND if is_over else Refusal.IN_PROGRESS)
-        business = _named(found.kind)
+        business, at = _named(found.kind), done_at(found)
         return VoucherView(
             found.id,
             UserMessageView(business.zh, business.en),
             linked.link.agency,
             found.link,
-            linked.card.number,
+            linked.card.number_at(at),
             linked.account.pan,
-            found.updated_at,
+            at,
             self._verification_code(operation),
             result_of(found),
+            receipt_of(found),
         )
 
     def is_genuine(self, operation: OperationId, verification_code: str) -> bool:
@@ -209,6 +228,9 @@ class CardLife:
         business = _business(procedure)
         shown = frozenset(_PROVED[each] for each in command.pins if each in _PROVED)
         self._intake.must_be_allowed(caller, linked, business, shown)
+        mode, ecard = _MODES.get(procedure.kind), self._intake.rules(linked.link.agency).ecard
+        if mode is not None and (ecard is None or mode not in ecard.code_modes):
+            raise RequestRefused(Refusal.NOT_OFFERED)
 
     def _must_have_links(self, procedure: Procedure, linked: Linked) -> None:
         for exchange in procedure.exchanges:
@@ -270,16 +292,16 @@ class CardLife:
             ends = card.is_applied_for
             rule = CarryOver.DROPPED if ends else rules.replacement.links
             terms[LINKS_AT_REPLACEMENT] = rule.value
+        pays = business is Business.ECARD_PAYMENT_ENABLE and rules.ecard is not None
+        if pays and rules.ecard and not rules.ecard.payment_needs_active_account:
+            terms[PAYS_UNACTIVATED] = "yes"
         return terms
 
     def _due(self, today: date, days: int) -> Mapping[str, str]:
-        """Say the term, and its last day where the calendar of that year is known."""
-        term = {WORKING_DAYS: str(days)}
-        try:
-            return term | {"DU": f"{self._working_days.due(today, days):%Y%m%d}"}
-        except SpecificationError as error:
-            log.error("no-due-date", rule=error.rule)  # noqa: TRY400 - the text is all there is
-            return term
+        """Say the term and its last day, and whether that is an estimate."""
+        due = self._working_days.due(today, days)
+        term = {WORKING_DAYS: str(days), "DU": f"{due.day:%Y%m%d}"}
+        return term | ({DUE_IS_PROVISIONAL: "yes"} if due.is_provisional else {})
 
     async def _open_envelopes(
         self, linked: Linked, procedure: Procedure, command: api.BusinessCommand

@@ -14,7 +14,6 @@ from gateway.app.intake import Intake, must_be_active
 from gateway.app.pins import AcceptedPin, PinOrder, PinOutcome
 from gateway.iso8583.errors import RefusedMessage
 from gateway.linking.link import LinkState, PinSession
-from gateway.linking.losses import is_loss_open
 from gateway.linking.procedures import BY_KIND, Procedure
 from gateway.operations.facts import Opened, OperationKind
 from gateway.regions.vocabulary import Business
@@ -182,8 +181,6 @@ class CoreDesk:
 
     async def _unlink(self, caller: Caller, key: IdempotencyKey, linked: Linked) -> Outcome:
         self._intake.must_be_allowed(caller, linked, Business.UNLINK)
-        if is_loss_open(linked.card, linked.account):
-            raise RequestRefused(Refusal.LOSS_UNCONFIRMED)
         for side in Side:
             self._intake.must_be_ready(side, linked.link.agency)
         with self._intake.turns.alone(linked.link.id):
@@ -203,6 +200,8 @@ class CoreDesk:
         rules = self._intake.catalogue.agency(linked.link.agency).profile.rules(
             self._intake.today()
         )
+        if not rules.activation.ss_follows:
+            raise RequestRefused(Refusal.NOT_OFFERED)
         now = self._intake.now()
         at = order.activated_at or now
         delay = rules.activation.ss_follows_after

@@ -28,7 +28,6 @@ from gateway.hsm.provision import create_test_store, export_for_simulator
 from gateway.pinblock.formats import PinBlockFormat
 from gateway.pinblock.zone import AccountRule, Algorithm, Zone
 from gateway.regions.profile_file import Institution
-from gateway.regions.working_days import WorkingDays
 from gateway.terms.errors import Unavailable
 from gateway.terms.sides import Side
 
@@ -162,7 +161,6 @@ class Ensemble:
             starting = [pool.submit(self._start_far_side, name) for name in self.far_sides]
         for started in starting:
             started.result()
-        self._assume_working_days()
         self.write_configuration()
         self.start_gateway()
 
@@ -230,22 +228,10 @@ class Ensemble:
                 specifications=json.dumps(str(self._specifications)),  # as TOML quotes text
                 limits=_lines(self._limits),
                 region=self._region,
-                calendar=json.dumps(str(self._calendar)),
                 link=self.institution.link,
             ),
             encoding="utf-8",
         )
-
-    @property
-    def _calendar(self) -> Path:
-        return self.directory / "working-days.toml"
-
-    def _assume_working_days(self) -> None:
-        """Write a calendar of weekends for the years that no released calendar knows yet."""
-        this = utc_now().year
-        years = [year for year in (this, this + 1) if not WorkingDays().knows(year)]
-        tables = [_YEAR.format(year=year) for year in years] or ["[years]\n"]
-        self._calendar.write_text("\n".join(tables), "utf-8")
 
     def _make_keys(self) -> None:
         now = utc_now()
@@ -309,18 +295,10 @@ kind = "{0}"
 token_sha256 = "{1}"
 """
 
-_YEAR = """\
-[years.{year}]
-source = "assumed for an ensemble: weekends only"
-holidays = []
-working_weekends = []
-"""
-
 _CONFIGURATION = """\
 # Written for an ensemble on loopback with test keys; docs/configuration.md explains every key.
 specifications = {specifications}
 regions = ["{region}"]
-calendar = {calendar}
 
 [http]
 listen = "127.0.0.1:0"

@@ -12,6 +12,7 @@ from typing import Protocol
 from gateway.api import service as api
 from gateway.api.problems import NotPermitted
 from gateway.api.service import Caller, IdempotencyKey, Reply
+from gateway.api.vouchers import Paper
 from gateway.app import rendering
 from gateway.app.cargo import Cargo
 from gateway.app.clock import LOCAL_ZONE
@@ -19,10 +20,12 @@ from gateway.app.conductor import Conductor
 from gateway.app.identifiers import Identifiers
 from gateway.app.outcomes import Outcomes
 from gateway.app.pins import PinOrder, PinOutcome
+from gateway.app.rendering import ENQUIRIES_EN, ENQUIRIES_ZH, PAPERS
 from gateway.app.turns import Reader, Turns
 from gateway.linking.kinds import EXCHANGES
 from gateway.linking.link import LinkState, PinSession
 from gateway.linking.losses import why_blocked
+from gateway.linking.procedures import BY_KIND
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind
 from gateway.operations.operation import Operation
@@ -208,17 +211,35 @@ class Intake:
         operation: OperationId | None = None,
     ) -> Reply:
         """Have an operation run, and tell it as it is when it is settled or the wait is over."""
-        run = self.outcomes.run
+        run, opened = self.outcomes.run, self._with_papers(opened, cargo.card.agency)
         settled = await run(
             opened, cargo, records, findings=findings, pins=pins, operation=operation
         )
         return Reply(_view(settled))
+
+    def _with_papers(self, opened: Opened, agency: AgencyCode) -> Opened:
+        """Note what the region has printed of a business today: a later change is not its."""
+        procedure = BY_KIND.get(opened.kind)
+        if procedure is not None and procedure.is_question:
+            return opened
+        rules = self.rules(agency)
+        papers = [Paper.VOUCHER] if rules.vouchers.every_business else []
+        details: dict[str, str] = {}
+        if rules.vouchers.collection_receipt and opened.kind in _COLLECTED_LATER:
+            papers.append(Paper.COLLECTION_RECEIPT)
+            enquiries = rules.matrix.notices.enquiries
+            details = {ENQUIRIES_ZH: enquiries.zh, ENQUIRIES_EN: enquiries.en}
+        if not papers:
+            return opened
+        details[PAPERS] = " ".join(papers)
+        return replace(opened, details={**(opened.details or {}), **details})
 
     async def refuse(self, opened: Opened, refusal: Refusal, records: tuple[object, ...]) -> Reply:
         """Record an operation that is refused before anything is sent."""
         return Reply(_view(await self.outcomes.refuse(opened, refusal, records)))
 
 
+_COLLECTED_LATER = {OperationKind.CARD_APPLY, OperationKind.CARD_REPLACE}
 _OF_ECARD = {PinPurpose.ECARD_PIN, PinPurpose.ECARD_PIN_PROOF}
 
 

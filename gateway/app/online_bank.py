@@ -60,29 +60,45 @@ class OnlineBank:
         keys = self.get("/v1/jwks.json").body["keys"]
         return seal_pin(next(key for key in keys if key["kid"] == session["kid"]), session, pin)
 
+    def page(self, path: str) -> str:
+        """Read a page for people."""
+        status, page, _headers = fetch(self._request("GET", path, None, {}))
+        self.called("GET", path, status)
+        return page.decode()
+
     def _call(
         self, method: str, path: str, body: object | None, headers: Mapping[str, str]
     ) -> Answer:
+        answer = call(self._request(method, path, body, headers))
+        self.called(method, path, answer.status)
+        return answer
+
+    def _request(
+        self, method: str, path: str, body: object | None, headers: Mapping[str, str]
+    ) -> urllib.request.Request:
         data = None if body is None else json.dumps(body).encode()
         described = {"Content-Type": "application/json"} if data is not None else {}
         who = {"Authorization": f"Bearer {self.token}", "Customer-Number": self.customer}
         who |= {"Proofs": self.proofs} if self.proofs else {}
-        request = urllib.request.Request(  # noqa: S310 - http on loopback, our own ensemble
+        return urllib.request.Request(  # noqa: S310 - http on loopback, our own ensemble
             self.url + path, data=data, method=method, headers={**who, **described, **headers}
         )
-        answer = call(request)
-        self.called(method, path, answer.status)
-        return answer
 
 
 def call(request: urllib.request.Request | str) -> Answer:
     """Send a request and read a JSON answer, whatever its status; raises `Unavailable`."""
+    status, body, headers = fetch(request)
+    return Answer(status, json.loads(body), headers)
+
+
+def fetch(request: urllib.request.Request | str) -> tuple[int, bytes, Mapping[str, str]]:
+    """Send a request; gives status, body and headers, and raises `Unavailable` for no answer."""
     try:
         with urllib.request.urlopen(request, timeout=CALL_SECONDS_MAX) as answer:  # noqa: S310
-            return Answer(answer.status, json.loads(answer.read()), dict(answer.headers))
+            return answer.status, answer.read(), dict(answer.headers)
     except urllib.error.HTTPError as error:
         with error as refused:
-            return Answer(refused.code, json.loads(refused.read()), dict(refused.headers))
+            return refused.code, refused.read(), dict(refused.headers)
     except OSError as error:
         raise Unavailable(f"no answer over HTTP: {error}") from None
 

@@ -1,10 +1,12 @@
 """Operations, links and agencies as a caller sees them."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import assert_never
 
 from gateway.api import service as api
+from gateway.api.notices import UserMessageView
+from gateway.api.vouchers import Paper, ReceiptView
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
 from gateway.linking.link import PinSession
 from gateway.linking.procedures import BY_KIND
@@ -31,7 +33,16 @@ FEE = "fee"
 WORKING_DAYS = "working_days"
 """Detail of a card that is ordered: how many working days it may take."""
 
-_OWN_WORDS = (FEE, WORKING_DAYS)
+DUE_IS_PROVISIONAL = "due_is_provisional"
+"""Detail of a card that is ordered: the day is an estimate, for its year is not published yet."""
+
+PAPERS = "papers"
+"""Detail of a business: what the region had printed of it when it was opened."""
+
+ENQUIRIES_ZH, ENQUIRIES_EN = "enquiries_zh", "enquiries_en"
+"""Details of a card that is ordered: whom its receipt says to ask."""
+
+_OWN_WORDS = (FEE, WORKING_DAYS, DUE_IS_PROVISIONAL)
 
 
 def operation_view(
@@ -53,6 +64,7 @@ def operation_view(
         result=result_of(operation),
         one_time_code=_one_time_code(operation),
         ss_account=_ss_account(operation, followed),
+        papers=_papers(operation),
         timeline=tuple(_timeline(operation, exchanges)),
     )
 
@@ -63,6 +75,34 @@ def result_of(operation: Operation) -> Mapping[str, str] | None:
         return None
     own = {word: operation.details[word] for word in _OWN_WORDS if word in operation.details}
     return {**operation.told, **own} or None
+
+
+def _papers(operation: Operation) -> tuple[Paper, ...]:
+    if operation.state is not OperationState.SUCCEEDED:
+        return ()
+    return tuple(map(Paper, operation.details.get(PAPERS, "").split()))
+
+
+def receipt_of(operation: Operation) -> ReceiptView | None:
+    """Write the collection receipt of a business that has one, from its own record."""
+    if Paper.COLLECTION_RECEIPT not in _papers(operation):
+        return None
+    details = operation.details
+    return ReceiptView(
+        int(details[WORKING_DAYS]),
+        date.fromisoformat(details["DU"]),
+        DUE_IS_PROVISIONAL in details,
+        UserMessageView(details[ENQUIRIES_ZH], details[ENQUIRIES_EN]),
+    )
+
+
+def done_at(operation: Operation) -> datetime:
+    """Give the instant at which a business was done, whatever came of it later."""
+    return next(
+        fact.at
+        for fact in operation.facts
+        if isinstance(fact, Settled) and fact.state is OperationState.SUCCEEDED
+    )
 
 
 def _one_time_code(operation: Operation) -> api.OneTimeCodeView | None:

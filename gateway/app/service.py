@@ -22,8 +22,7 @@ from gateway.linking.link import (
     PinSession,
     SessionUsed,
 )
-from gateway.linking.losses import is_loss_open
-from gateway.linking.plans import REQUEST
+from gateway.linking.plans import REQUEST, STANDS_ALONE
 from gateway.operations.facts import Opened, OperationKind
 from gateway.regions.catalogue import Agency
 from gateway.regions.vocabulary import PIN_PROOFS, Business
@@ -121,8 +120,6 @@ class OnlineBanking:
                 return await self._intake.replay(caller, replayed)
             linked = self._intake.active(caller, found)
             self._intake.must_be_allowed(caller, linked, Business.UNLINK)
-            if is_loss_open(linked.card, linked.account):
-                raise RequestRefused(Refusal.LOSS_UNCONFIRMED)
             for side in Side:
                 self._intake.must_be_ready(side, linked.link.agency)
             with self._intake.turns.alone(link):
@@ -182,13 +179,14 @@ class OnlineBanking:
                 return await self._intake.replay(caller, replayed)
             linked = self._intake.active(caller, found)
             self._intake.must_be_allowed(caller, linked, Business.ACTIVATE)
-            rules = self._intake.rules(linked.link.agency)
-            follows = rules.activation.ss_follows_after
+            rules = self._intake.rules(linked.link.agency).activation
             details = {
                 "services": services_code(_SERVICES[each] for each in command.added_services),
-                SS_FOLLOWS_AFTER_S: str(int(follows.total_seconds())),
+                SS_FOLLOWS_AFTER_S: str(int(rules.ss_follows_after.total_seconds())),
                 **asked_by(caller.channel, linked),
             }
+            if not rules.ss_follows:
+                details[STANDS_ALONE] = "yes"
             opened = Opened(
                 OperationKind.ACTIVATE, command.link, self._intake.now(), details=details
             )

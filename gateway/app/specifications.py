@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -69,13 +69,17 @@ def read_text(file: Path) -> str:
 def due_dates_unknown(
     catalogue: Catalogue, calendar: WorkingDays, today: date
 ) -> Iterator[tuple[str, str]]:
-    """Name each region with a term that cannot be counted to its end a month from now, and why."""
-    accepted = today + timedelta(days=30)
+    """Name each region whose longest term, begun today, cannot be counted to its end, and why."""
     for profile in dict.fromkeys(agency.profile for agency in catalogue.agencies.values()):
-        try:
-            calendar.due(accepted, max(profile.rules(accepted).working_days.values(), default=0))
-        except SpecificationError as error:
-            yield profile.region, str(error)
+        due = calendar.due(today, max(profile.rules(today).working_days.values(), default=0))
+        if due.is_provisional:
+            yield profile.region, _NOT_PUBLISHED.format(year=due.day.year)
+
+
+_NOT_PUBLISHED = (
+    "terms reach into {year}, whose holidays and working weekends are not known: due dates are "
+    "estimates by weekdays until the file that `calendar` names has them"
+)
 
 
 def read_working_days(file: Path | None) -> WorkingDays:

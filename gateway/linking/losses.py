@@ -34,6 +34,8 @@ def why_blocked(
     now: datetime,
 ) -> Refusal | None:
     """Tell why a business is not done during a loss; None when nothing is in the way."""
+    if business is Business.UNLINK and _is_open(card, account):
+        return Refusal.LOSS_UNCONFIRMED
     concerns_account = business.area is Area.FINANCIAL or business in _WITH_ACCOUNT
     loss = account.loss
     if concerns_account and loss and business not in _ACCOUNT_ALLOWS[loss.kind]:
@@ -43,7 +45,7 @@ def why_blocked(
     return _why_not(business, card, rules) if _is_lost(card, rules, now) else None
 
 
-def is_loss_open(card: SocialCard, account: FinancialAccount) -> bool:
+def _is_open(card: SocialCard, account: FinancialAccount) -> bool:
     """Tell whether a far side has still to hear of a loss: it hears over this link.
 
     A far side takes a report through a link that it has, and once it has the loss it guards the

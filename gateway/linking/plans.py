@@ -26,6 +26,9 @@ _S = ExchangeState
 REQUEST = "request"
 """Under this name an operation's findings hold what the caller said: gone after a restart."""
 
+STANDS_ALONE = "stands_alone"
+"""Detail of an activation that the bureau is not told: there the accounts are independent."""
+
 
 def link(operation: Operation, now: datetime) -> Step:
     """Ask both sides whose card and account it is, compare, then register at both or neither."""
@@ -70,7 +73,10 @@ def set_ss_pin(operation: Operation, _now: datetime) -> Step:
 
 
 def activate(operation: Operation, _now: datetime) -> Step:
-    """Activate the financial account; once it is active the SS account follows by itself."""
+    """Activate the financial account; once it is active the SS account follows by itself.
+
+    Where the two are independent nothing follows.
+    """
     exchange = operation.exchanges[core.ACTIVATE.name]
     match exchange.state:
         case _S.PLANNED:
@@ -79,7 +85,7 @@ def activate(operation: Operation, _now: datetime) -> Step:
             return Settle(
                 OperationState.SUCCEEDED,
                 response_code=exchange.response_code,
-                follow_up=OperationKind.SS_ACCOUNT,
+                follow_up=None if STANDS_ALONE in operation.details else OperationKind.SS_ACCOUNT,
             )
         case _:
             return _without_effect(exchange)

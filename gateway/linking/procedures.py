@@ -41,6 +41,9 @@ UNPROVED = "unproved"
 LINKS_AT_REPLACEMENT = "links"
 """Detail of a card handed over: what becomes of its link, in the word of the region's profile."""
 
+PAYS_UNACTIVATED = "pays_unactivated"
+"""Detail of an enabling of payment whose region does not ask for an active account."""
+
 Keep = Callable[[Operation, datetime], tuple[object, ...]]
 
 
@@ -108,7 +111,7 @@ def _card_replaced(operation: Operation, now: datetime) -> tuple[object, ...]:
     rule = operation.details.get(LINKS_AT_REPLACEMENT)
     stays = card.keeps_link if rule == CarryOver.ASK_BUREAU else rule == CarryOver.KEPT
     if stays:
-        return (CardReplaced(operation.link, card.number),)
+        return (CardReplaced(operation.link, card.number, now),)
     return (LinkChanged(operation.link, LinkState.REMOVED, now),)
 
 
@@ -122,10 +125,14 @@ def _ecard_over(operation: Operation, _now: datetime) -> tuple[object, ...]:
 
 
 def _account_does_not_pay(operation: Operation) -> Refusal | None:
-    """Let the e-card pay from an account that is active, and from no other."""
+    """Let the e-card pay from an active account, and from a new one where the region says so.
+
+    One that is lost, frozen or closed never pays.
+    """
     found = operation.findings.get(core.ACCOUNT_INQUIRY.name)
     state = found.account_state if isinstance(found, AccountFinding) else None
-    if state is AccountState.ACTIVE:
+    is_new = state is AccountState.NOT_ACTIVATED and PAYS_UNACTIVATED in operation.details
+    if state is AccountState.ACTIVE or is_new:
         return None
     return Refusal.ACCOUNT_LOST if state is AccountState.LOST else Refusal.NOT_ACTIVATED
 

@@ -26,6 +26,7 @@ from gateway.regions.rules import (
 )
 from gateway.regions.vocabulary import (
     NEVER_GRANTED,
+    ActivationOrder,
     Area,
     Business,
     Channel,
@@ -92,6 +93,7 @@ def parse_profile(text: str, file: str) -> RegionProfile:
     spans = tuple(_rules(parsed, day) for day in days)
     for span in spans:
         _check_span(span, file)
+        _check_activation(span.activation, file)
     return RegionProfile(parsed, days, spans)
 
 
@@ -181,7 +183,6 @@ def _activation_rules(parsed: ProfileFile, on: date) -> ActivationRules:
     return ActivationRules(
         _now(activation.order, on),
         timedelta(seconds=_now(activation.ss_follows_after_seconds, on)),
-        _now(activation.added_services_opt_in, on),
     )
 
 
@@ -192,7 +193,6 @@ def _loss_rules(parsed: ProfileFile, on: date) -> LossRules:
         None if days == "until-cancelled" else timedelta(days=days),
         _now(loss.cancel_before_replacement_only, on),
         _now(loss.formal_can_be_cancelled, on),
-        _now(loss.formal_with_replacement, on),
         _now(loss.allowed_meanwhile, on),
     )
 
@@ -208,7 +208,6 @@ def _voucher_rules(parsed: ProfileFile, on: date) -> VoucherRules:
     vouchers = parsed.vouchers
     return VoucherRules(
         _now(vouchers.every_business, on),
-        _now(vouchers.one_time_notice, on),
         _now(vouchers.collection_receipt, on),
     )
 
@@ -226,8 +225,6 @@ def _ecard_rules(parsed: ProfileFile, on: date) -> EcardRules | None:
             advised=_with_force(forces, RuleForce.ADVISE),
         ),
         _now(ecard.pin_equals_card_pins, on),
-        _now(ecard.pin_asked_online, on),
-        _now(ecard.pin_asked_for_code, on),
         _now(ecard.code_modes, on),
         timedelta(seconds=_now(ecard.code_life_seconds, on)),
         _now(ecard.payment_needs_active_account, on),
@@ -281,3 +278,10 @@ def _check_span(rules: Rules, file: str) -> None:
     if pin.initial is not None and pin.starts is not PinState.INITIAL:
         rule = "must be initial where cards are issued with an initial PIN"
         raise SpecificationError(file, "pin.starts", rule)
+
+
+def _check_activation(rules: ActivationRules, file: str) -> None:
+    """Refuse a delay where the SS account does not follow, or both are active at once."""
+    if rules.order is not ActivationOrder.FINANCIAL_FIRST and rules.ss_follows_after:
+        rule = "the SS account follows after a while only where the financial one is first"
+        raise SpecificationError(file, "activation.ss_follows_after_seconds", rule)

@@ -149,7 +149,6 @@ class ActivationTable:
     ss_follows_after_seconds: tuple[
         Dated[Annotated[int, Field(ge=0, le=_FOLLOW_DELAY_SECONDS_MAX)]], ...
     ]
-    added_services_opt_in: tuple[Dated[bool], ...]
 
 
 @with_config(_STRICT)
@@ -165,7 +164,6 @@ class LossTable:
     ]
     cancel_before_replacement_only: tuple[Dated[bool], ...]
     formal_can_be_cancelled: tuple[Dated[bool], ...]
-    formal_with_replacement: tuple[Dated[bool], ...]
     allowed_meanwhile: tuple[Dated[dict[CardState, frozenset[Business]]], ...]
 
 
@@ -187,8 +185,6 @@ class EcardTable:
     pin_length: tuple[Dated[PinLength], ...]
     pin_weak: tuple[Dated[_Forces], ...]
     pin_equals_card_pins: tuple[Dated[RuleForce], ...]
-    pin_asked_online: tuple[Dated[bool], ...]
-    pin_asked_for_code: tuple[Dated[bool], ...]
     code_modes: tuple[Dated[frozenset[CodeMode]], ...]
     code_life_seconds: tuple[Dated[Annotated[int, Field(ge=5, le=_CODE_LIFE_SECONDS_MAX)]], ...]
     payment_needs_active_account: tuple[Dated[bool], ...]
@@ -201,7 +197,6 @@ class VoucherTable:
     """Which papers are a duty; `gateway` can give them everywhere."""
 
     every_business: tuple[Dated[bool], ...]
-    one_time_notice: tuple[Dated[bool], ...]
     collection_receipt: tuple[Dated[bool], ...]
 
 

@@ -54,11 +54,25 @@ class OpenQuestion:
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
+class SettingUsed:
+    """Where a setting takes effect: the function that reads it, as `reads` if not by its key.
+
+    What is a bureau's or a terminal's to do is read by the simulator of it.
+    """
+
+    key: Annotated[str, Field(min_length=1)]
+    by: Annotated[str, StringConstraints(pattern=r"^gateway/[a-z0-9_/]+\.py::\w+$")]
+    reads: str = ""
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
 class RuleTable:
     """The whole file."""
 
     rules: Annotated[tuple[SeedRule, ...], Field(min_length=1)]
     questions: tuple[OpenQuestion, ...]
+    settings: tuple[SettingUsed, ...]
 
 
 def parse_rules(text: str, file: str, profiles: Mapping[str, RegionProfile]) -> RuleTable:
@@ -73,7 +87,18 @@ def parse_rules(text: str, file: str, profiles: Mapping[str, RegionProfile]) -> 
     for question in table.questions:
         if question.key and question.key not in known:
             raise SpecificationError(file, "questions", f"no region has {question.key}")
+    _check_settings(table, file, profiles)
     return table
+
+
+def _check_settings(table: RuleTable, file: str, profiles: Mapping[str, RegionProfile]) -> None:
+    """See that every setting takes effect somewhere, and nothing is said of one that is not."""
+    used = [setting.key for setting in table.settings]
+    known = {key for profile in profiles.values() for key in profile.file.settings()}
+    keyed = {key for profile in profiles.values() for key in profile.file.keyed()}
+    known |= {key.rpartition(".")[0] for key in keyed}
+    for key in known.symmetric_difference(used):
+        raise SpecificationError(file, "settings", f"{key} must stand here if a region has it")
 
 
 def _check(rule: SeedRule, file: str, profiles: Mapping[str, RegionProfile]) -> None:
@@ -103,6 +128,7 @@ def _values(profile: RegionProfile) -> dict[str, str]:
 def regions_markdown(profiles: Mapping[str, RegionProfile], table: RuleTable) -> str:
     """Draw the page: for each region its rules, its values and its grants, as they are last."""
     lines = [_PREFACE, "## What the documents leave open", "", *_questions(table.questions), ""]
+    lines += ["## Where each setting takes effect", "", _EFFECT, "", *_effects(table), ""]
     for region, profile in profiles.items():
         name = profile.file.name
         lines += [f"## {name.zh} {name.en} (`{region}`, {profile.file.code})", ""]
@@ -135,6 +161,18 @@ def _questions(questions: Sequence[OpenQuestion]) -> Iterator[str]:
         yield _row(
             each.asks, each.answer, _code(each.key) if each.key else "none: a rule everywhere"
         )
+
+
+_EFFECT = """\
+The function that reads it. What is a bureau's or a terminal's to do, the simulator of it does.
+Every value is also told by `GET /v1/agencies`.\
+"""
+
+
+def _effects(table: RuleTable) -> Iterator[str]:
+    yield from _head("key", "read by")
+    for each in table.settings:
+        yield _row(_code(each.key), _code(each.by))
 
 
 def _rule_rows(profile: RegionProfile, rules: Sequence[SeedRule]) -> Iterator[str]:

@@ -84,7 +84,11 @@ class ActivationRules:
 
     order: ActivationOrder
     ss_follows_after: timedelta
-    added_services_opt_in: bool
+
+    @property
+    def ss_follows(self) -> bool:
+        """Tell whether the bureau hears of the activation, and the SS account follows it."""
+        return self.order is not ActivationOrder.INDEPENDENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,6 @@ class LossRules:
     temporary_lasts: timedelta | None
     cancel_before_replacement_only: bool
     formal_can_be_cancelled: bool
-    formal_with_replacement: bool
     allowed_meanwhile: Mapping[CardState, frozenset[Business]]
 
     def allows(self, state: CardState, business: Business) -> bool:
@@ -123,8 +126,6 @@ class EcardRules:
 
     pin_policy: PinPolicy
     pin_equals_card_pins: RuleForce
-    pin_asked_online: bool
-    pin_asked_for_code: bool
     code_modes: frozenset[CodeMode]
     code_life: timedelta
     payment_needs_active_account: bool
@@ -136,7 +137,6 @@ class VoucherRules:
     """Which papers the region makes a duty."""
 
     every_business: bool
-    one_time_notice: bool
     collection_receipt: bool
 
 

@@ -231,9 +231,8 @@ class CarryOver(Word):
 
 
 class CodeMode(Word):
-    """How an e-card's code is used (seeds/003)."""
+    """How an e-card's code is used between two devices (seeds/003)."""
 
-    ONLINE = "online", "线上模式", "Inside the app"
     ACTIVE_SCAN = "active-scan", "主扫模式", "The app scans a trusted code, the holder confirms"
     PASSIVE_SCAN = "passive-scan", "被扫模式", "The handling system scans the app's code"
 

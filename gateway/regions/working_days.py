@@ -35,6 +35,14 @@ class YearOfDays:
     working_weekends: frozenset[Annotated[date, AfterValidator(_weekend)]]
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The last day of a term; `is_provisional` when it lies in a year that is not known yet."""
+
+    day: date
+    is_provisional: bool
+
+
 _Year = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}$")]
 
 
@@ -86,15 +94,20 @@ class WorkingDays:
                 "as the State Council publishes them",
             ) from None
 
-    def due(self, accepted: date, days: int) -> date:
+    def due(self, accepted: date, days: int) -> Due:
         """Give the last day of a term of working days; the day of acceptance does not count.
 
         0 days are at once: the day of acceptance itself. The first day is the next one, as for
-        every term that runs from an event (Civil Code 民法典, article 201).
+        every term that runs from an event (Civil Code 民法典, article 201). In a year that is not
+        known every weekday is taken for worked, and the day is an estimate.
         """
-        day = accepted
+        day, is_provisional = accepted, False
         for _ in range(days):
             day += _DAY
-            while not self.is_working(day):
+            while not self._is_taken_for_working(day):
                 day += _DAY
-        return day
+            is_provisional = not self.knows(day.year)
+        return Due(day, is_provisional)
+
+    def _is_taken_for_working(self, day: date) -> bool:
+        return self.is_working(day) if self.knows(day.year) else day.weekday() < _SATURDAY

@@ -50,12 +50,20 @@ class CardHolder:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerNumber:
+    """The number of a card that the link led to, and until when."""
+
+    number: SsCardNumber
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SocialCard:
     """The social half of a link; `holder` is known once the bureau has told it.
 
     `loss` is the newest loss of the card that was reported through this gateway, over whichever
     link, and is not cancelled; `replacing` says that another card was ordered in its place; `ecard`
-    is issued for the card.
+    is issued for the card; `former` are the cards before it, the oldest first.
     """
 
     link: LinkId
@@ -67,6 +75,12 @@ class SocialCard:
     loss: Loss | None = None
     replacing: bool = False
     ecard: EcardNumber | None = None
+    former: tuple[FormerNumber, ...] = ()
+
+    def number_at(self, instant: datetime) -> SsCardNumber:
+        """Give the number of the card that the link led to at an instant."""
+        later = (former.number for former in self.former if instant < former.until)
+        return next(later, self.number)
 
     @property
     def is_applied_for(self) -> bool:
@@ -137,6 +151,7 @@ class CardReplaced:
 
     link: LinkId
     number: SsCardNumber
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +206,7 @@ def keep(card: SocialCard, record: CardRecord) -> SocialCard:
             changes = {"ecard": record.number}
         case CardReplaced():
             changes = {"number": record.number, "loss": None, "replacing": False, "ecard": None}
+            changes["former"] = (*card.former, FormerNumber(card.number, record.at))
         case _:
             assert_never(record)
     return replace(card, **changes)

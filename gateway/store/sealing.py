@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.financial.account import AccountOwner, FinancialAccount
-from gateway.social.card import CardHolder, SocialCard
+from gateway.social.card import CardHolder, FormerNumber, SocialCard
 from gateway.terms.losses import Loss, LossKind
 from gateway.terms.numbers import (
     Address,
@@ -74,6 +74,10 @@ class Sealer:
             _loss_with_link(members.get("loss")),
             members.get("replacing", False),
             EcardNumber(members["ecard"]) if "ecard" in members else None,
+            tuple(
+                FormerNumber(SsCardNumber(number), datetime.fromisoformat(until))
+                for number, until in members.get("former", ())
+            ),
         )
 
     def seal_account(self, account: FinancialAccount) -> bytes:
@@ -120,6 +124,8 @@ def _card_members(card: SocialCard) -> dict[str, object]:
         members["replacing"] = True
     if card.ecard is not None:
         members["ecard"] = card.ecard.value
+    if card.former:
+        members["former"] = [[each.number.value, each.until.isoformat()] for each in card.former]
     return members
 
 

@@ -1,9 +1,12 @@
 """A voucher on paper: everything on it, nothing in full, nothing that a browser would run."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
 
 from gateway.api.problems import UserMessageView
-from gateway.api.vouchers import VoucherView, voucher_page
+from gateway.api.vouchers import ReceiptView, VoucherView, voucher_page
 from gateway.terms.numbers import AgencyCode, LinkId, OperationId, Pan, SsCardNumber
 
 VOUCHER = VoucherView(
@@ -25,6 +28,20 @@ def test_a_voucher_tells_what_was_done_and_is_signed():
 
     for word in (VOUCHER.operation.value, "补换社保卡", "Replace a card", "MNOP", "签字"):
         assert word in page
+
+
+@pytest.mark.parametrize("is_provisional", [False, True])
+def test_a_collection_receipt_has_the_day_and_whom_to_ask(is_provisional):
+    """Beside the voucher that the bank keeps; an estimate is said to be one."""
+    enquiries = UserMessageView("咨询投诉电话12345", "Enquiries: 12345")
+    receipt = ReceiptView(7, date(2026, 12, 2), is_provisional, enquiries)
+
+    page = voucher_page(replace(VOUCHER, receipt=receipt))
+
+    for word in ("领卡回执", "2026-12-02", "7个工作日", "12345"):
+        assert word in page
+    assert ("暂估" in page) is is_provisional
+    assert "领卡回执" not in voucher_page(VOUCHER)
 
 
 def test_a_voucher_shows_no_number_in_full():

@@ -1,9 +1,22 @@
 """Operations, links and institutions as a caller sees them."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
+from gateway.api.notices import UserMessageView
+from gateway.api.vouchers import Paper, ReceiptView
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
-from gateway.app.rendering import link_view, operation_view, session_view
+from gateway.app.rendering import (
+    DUE_IS_PROVISIONAL,
+    ENQUIRIES_EN,
+    ENQUIRIES_ZH,
+    PAPERS,
+    WORKING_DAYS,
+    done_at,
+    link_view,
+    operation_view,
+    receipt_of,
+    session_view,
+)
 from gateway.linking.kinds import EXCHANGES
 from gateway.linking.link import Link, LinkState, PinSession
 from gateway.operations.exchange import Form
@@ -67,6 +80,32 @@ def test_only_a_follow_up_has_a_due_time(stage):
     assert before is None
     assert view.ss_account.due_at == view.updated_at + timedelta(days=1)
     assert view.ss_account.state is OperationState.PENDING
+
+
+def test_papers_say_what_was_so_when_the_business_was_done(stage):
+    """Term, day and telephone are the operation's own: a profile that changes changes none."""
+    details = {
+        PAPERS: "voucher collection-receipt",
+        WORKING_DAYS: "7",
+        "DU": "20270104",
+        DUE_IS_PROVISIONAL: "yes",
+        ENQUIRIES_ZH: "电话",
+        ENQUIRIES_EN: "Telephone",
+    }
+    identity = stage.open(K.CARD_REPLACE, details=details)
+    before = view_of(stage, identity).papers
+    stage.timers.step(5)
+    stage.answer(identity, "bureau-card-order")
+    operation = stage.operation(identity)
+
+    receipt = receipt_of(operation)
+
+    assert before == ()
+    assert view_of(stage, identity).papers == (Paper.VOUCHER, Paper.COLLECTION_RECEIPT)
+    assert receipt == ReceiptView(
+        7, date(2027, 1, 4), is_provisional=True, enquiries=UserMessageView("电话", "Telephone")
+    )
+    assert done_at(operation) == operation.opened_at + timedelta(seconds=5)
 
 
 def test_link_and_session_show_what_was_recorded(stage):

@@ -9,13 +9,16 @@ import pytest
 from gateway.api.service import (
     ActivateCommand,
     AddedService,
+    BusinessCommand,
     Caller,
     IdempotencyKey,
     LinkCommand,
     ReadinessCheck,
     SetPinCommand,
 )
+from gateway.api.vouchers import Paper
 from gateway.app import conductor as conductor_module
+from gateway.app.card_life import CardLife
 from gateway.app.identifiers import Identifiers
 from gateway.app.intake import Intake
 from gateway.app.pins import AcceptedPin
@@ -25,6 +28,7 @@ from gateway.operations.exchange import AWAITING
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.regions.catalogue import parse_catalogue
 from gateway.regions.vocabulary import Channel, Proof
+from gateway.regions.working_days import WorkingDays
 from gateway.store.journal import Conflict
 from gateway.store.queries import Linked, StoredKey
 from gateway.store.unit import KeyUsed
@@ -791,6 +795,60 @@ def test_activation_carries_the_customers_choice(bank):
     assert reply.operation.ss_account.state is OperationState.PENDING
     (order,) = bank.pins.orders
     assert (order.purpose, order.zone) == (PinPurpose.FINANCIAL_PIN, "financial/99350201")
+
+
+@pytest.mark.parametrize("order", ["financial-first", "independent"])
+def test_bureau_hears_of_an_activation_where_the_ss_account_follows(bank_of, order):
+    """Where the accounts are independent it hears nothing, and the answer says nothing of it."""
+    bank = bank_of('value = "financial-first"', f'value = "{order}"')
+    bank.session(PinPurpose.FINANCIAL_PIN)
+
+    reply = asyncio.run(bank.activate())
+
+    follows = reply.operation.ss_account is not None
+    assert (reply.operation.state, follows) == (OperationState.SUCCEEDED, order != "independent")
+
+
+@pytest.mark.parametrize("is_duty", [True, False])
+def test_papers_are_due_by_the_regions_rule_of_the_day(bank_of, is_duty):
+    """What is done says which papers are to be printed; what is not done has none."""
+    old = "[[vouchers.every_business]]\nvalue = false"
+    bank = bank_of(old, old.replace("false", str(is_duty).lower()))
+    bank.session()
+    done = asyncio.run(bank.set_pin())
+    bank.session()
+    bank.codes["bureau-pin-set"] = "38"
+    failed = asyncio.run(bank.set_pin(key=IdempotencyKey("key-2", b"\x02" * 32)))
+
+    assert done.operation.papers == (Paper.VOUCHER,) * is_duty
+    assert failed.operation.papers == ()
+
+
+@pytest.mark.parametrize(
+    ("modes", "granted"),
+    [
+        ('"active-scan"', {OperationKind.ECARD_SCAN}),
+        ('"passive-scan"', {OperationKind.ECARD_CODE}),
+        ('"active-scan", "passive-scan"', {OperationKind.ECARD_SCAN, OperationKind.ECARD_CODE}),
+    ],
+)
+def test_code_is_used_only_in_the_modes_of_the_region(stage, specifications, modes, granted):
+    """Scanning a code and showing one are two modes; a region may have either."""
+    text, file = specifications.text("regions", "kunming")
+    text = text.replace('"active-scan", "passive-scan"', modes).replace("99530101", "99350201")
+    bank = Bank(stage, parse_catalogue({file: text}))
+    caller = replace(bank.caller, kind=Channel.APP, proofs=frozenset({Proof.SESSION}))
+    card_life = CardLife(bank.intake, WorkingDays(), lambda data: data)
+
+    def asked(kind):
+        key = IdempotencyKey(kind.value, b"\x01" * 32)
+        return card_life.carry_out(caller, key, stage.link, kind, BusinessCommand())
+
+    for kind in (OperationKind.ECARD_SCAN, OperationKind.ECARD_CODE):
+        if kind in granted:
+            assert asyncio.run(asked(kind)).operation.state is OperationState.SUCCEEDED
+        else:
+            assert refused(asked(kind)).refusal is Refusal.NOT_OFFERED
 
 
 def test_advice_is_given_once_and_never_recorded(bank):

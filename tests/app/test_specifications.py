@@ -75,16 +75,16 @@ def test_directory_without_regions_is_refused(tmp_path):
 
 
 def test_region_whose_terms_run_into_an_unknown_year_is_named(specifications):
-    """A month before a due date can no longer be told the operator hears of it."""
+    """As soon as a due date can only be estimated the operator hears of it."""
     catalogue = specifications.catalogue()
     early, late = (
-        list(due_dates_unknown(catalogue, WorkingDays(), date(2026, month, 20)))
-        for month in (3, 11)
+        list(due_dates_unknown(catalogue, WorkingDays(), date(2026, month, 10)))
+        for month in (3, 12)
     )
 
     assert early == []
     assert {region for region, _ in late} == {"fangchenggang", "qingdao"}
-    assert all("years.2027: is not known: add" in reason for _, reason in late)
+    assert all("reach into 2027" in reason and "`calendar`" in reason for _, reason in late)
 
 
 def test_operators_calendar_is_read_or_the_file_is_named(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.financial.account import FinancialAccount
-from gateway.linking.losses import is_loss_open, why_blocked
+from gateway.linking.losses import why_blocked
 from gateway.regions.profile import parse_profile
 from gateway.regions.vocabulary import Business
 from gateway.social.card import SocialCard
@@ -36,6 +36,10 @@ def lost(what, kind):
     return replace(what, loss=Loss(kind, OperationId("op_" + "1" * 26), NOW))
 
 
+def known(what):
+    return replace(what, loss=replace(what.loss, confirmed_at=NOW))
+
+
 @pytest.mark.parametrize("business", Business)
 def test_without_a_loss_nothing_is_in_the_way(business):
     """Whatever is asked for, only a loss blocks it here."""
@@ -55,7 +59,23 @@ def test_a_lost_card_is_good_for_nothing_that_the_region_does_not_allow(business
 @pytest.mark.parametrize("business", [B.UNLINK, B.SS_PIN_STATE, B.CARD_REPLACE, B.CARD_PROGRESS])
 def test_what_the_region_allows_goes_on_during_a_loss(business, kind):
     """Asking, unlinking and having the card replaced are what a holder now needs."""
-    assert why_blocked(business, lost(CARD, kind), ACCOUNT, RULES, NOW) is None
+    assert why_blocked(business, known(lost(CARD, kind)), ACCOUNT, RULES, NOW) is None
+
+
+def test_a_link_is_kept_until_the_far_side_has_every_loss_reported_over_it():
+    """Each side for itself: until then the link is what the far side hears over."""
+    card, account = lost(CARD, LossKind.TEMPORARY), lost(ACCOUNT, LossKind.FORMAL)
+    reasons = [
+        why_blocked(B.UNLINK, *each, RULES, NOW)
+        for each in (
+            (card, ACCOUNT),
+            (CARD, account),
+            (known(card), account),
+            (known(card), known(account)),
+        )
+    ]
+
+    assert reasons == [*[R.LOSS_UNCONFIRMED] * 3, None]
 
 
 def test_a_formal_loss_is_not_cancelled():
@@ -113,14 +133,3 @@ def test_a_temporary_loss_ends_by_itself_where_the_region_says_so(hours, reason)
 
     assert why_blocked(B.SS_PIN_SET, temporary, ACCOUNT, rules, now) is reason
     assert why_blocked(B.SS_PIN_SET, formal, ACCOUNT, rules, now) is R.CARD_LOST
-
-
-def test_a_loss_is_open_until_the_far_side_has_it():
-    """Each side for itself: until then the link is what the far side hears over."""
-    card, account = lost(CARD, LossKind.TEMPORARY), lost(ACCOUNT, LossKind.FORMAL)
-    known = replace(card, loss=replace(card.loss, confirmed_at=NOW))
-
-    assert not is_loss_open(CARD, ACCOUNT)
-    assert is_loss_open(card, ACCOUNT)
-    assert is_loss_open(known, account)
-    assert not is_loss_open(known, ACCOUNT)

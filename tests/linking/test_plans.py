@@ -8,7 +8,7 @@ import pytest
 from gateway.financial.account import AccountState, OwnerKept
 from gateway.financial.answers import AccountFinding
 from gateway.linking.link import LinkState
-from gateway.linking.plans import may_be_taken_back
+from gateway.linking.plans import STANDS_ALONE, may_be_taken_back
 from gateway.operations import life
 from gateway.operations.exchange import ExchangeState, Form
 from gateway.operations.facts import OperationKind, OperationState
@@ -479,6 +479,13 @@ def test_a_crash_leaves_a_pin_unknown_and_sends_nothing(script):
 
 
 # ---------------------------------------------------------------- activate
+
+
+def test_activation_of_accounts_that_are_independent_tells_the_bureau_nothing(script):
+    """Where the SS account does not follow the financial one, nothing follows."""
+    play = script(K.ACTIVATE, details={STANDS_ALONE: "yes"}).begin().answer(ACTIVATE)
+
+    assert (play.state, play.operation.follow_up) == (O.SUCCEEDED, None)
 
 
 def test_an_activation_opens_the_operation_of_the_ss_side(script):

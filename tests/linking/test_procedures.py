@@ -13,7 +13,13 @@ from gateway.financial.account import (
 from gateway.financial.answers import AccountFinding
 from gateway.linking.link import Applicant, LinkState
 from gateway.linking.plans import REQUEST
-from gateway.linking.procedures import BY_KIND, LINKS_AT_REPLACEMENT, PROCEDURES, UNPROVED
+from gateway.linking.procedures import (
+    BY_KIND,
+    LINKS_AT_REPLACEMENT,
+    PAYS_UNACTIVATED,
+    PROCEDURES,
+    UNPROVED,
+)
 from gateway.operations import life
 from gateway.operations.exchange import Form, Recovery
 from gateway.operations.facts import OperationKind, OperationState
@@ -252,7 +258,9 @@ def test_the_link_goes_over_to_the_new_card_as_region_or_bureau_say(
     play.answer(COLLECT, form=form, finding=NewCard(number, told))
 
     if stays:
-        assert play.records == [CardReplaced(play.operation.link, number)]
+        assert play.records == [
+            CardReplaced(play.operation.link, number, play.operation.updated_at)
+        ]
     else:
         assert play.link_states == [LinkState.REMOVED]
 
@@ -316,6 +324,21 @@ def test_an_ecard_pays_from_an_active_account_only(state, refusal, script):
 
     assert ended(play) == (O.FAILED, refusal)
     assert len(play.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [(AccountState.NOT_ACTIVATED, O.SUCCEEDED), (AccountState.FROZEN, O.FAILED)],
+)
+def test_ecard_pays_from_a_new_account_where_the_region_says_so(state, outcome, script):
+    """One that is lost, frozen or closed pays in no region."""
+    play = script(K.ECARD_PAYMENT_ENABLE, details={PAYS_UNACTIVATED: "yes"}).begin()
+
+    play.answer("account-inquiry", finding=AccountFinding(OWNER, state))
+    if outcome is O.SUCCEEDED:
+        play.answer("bureau-ecard-payment")
+
+    assert play.state is outcome
 
 
 @pytest.mark.parametrize("kind", [K.ECARD_REVOKE, K.CARD_CANCEL])

@@ -294,18 +294,11 @@ def test_ss_account_follows_as_the_region_says(rules, region, order, delay):
     assert (activation.order, activation.ss_follows_after) == (order, delay)
 
 
-@pytest.mark.parametrize("region", FIVE)
-def test_added_services_are_the_customers_own_choice(rules, region):
-    """What Qingdao demands is the default everywhere."""
-    assert rules[region].activation.added_services_opt_in
-
-
 def test_temporary_loss_of_guangxi_ends_before_the_replacement_only(rules):
-    """Found before the replacement: cancelled; formal loss and replacement go together."""
+    """Found before the replacement: cancelled."""
     loss = rules["fangchenggang"].loss
 
     assert loss.cancel_before_replacement_only
-    assert loss.formal_with_replacement
     assert not loss.formal_can_be_cancelled
 
 
@@ -372,10 +365,10 @@ def test_fees_are_as_the_region_says(rules, region, item, fee):
 
 
 def test_ecard_has_a_pin_of_its_own_and_follows_the_card(rules):
-    """Asked for online and not for showing a code; not the card's PINs; unusable when lost."""
+    """Not the card's PINs, not asked for to show a code; unusable when the card is lost."""
     ecard = rules["kunming"].ecard
 
-    assert (ecard.pin_asked_online, ecard.pin_asked_for_code) == (True, False)
+    assert Proof.ECARD_PIN not in rules["kunming"].matrix.places(B.ECARD_CODE)[0].proofs
     assert ecard.pin_equals_card_pins is RuleForce.REFUSE
     assert ecard.unusable_in == frozenset(CardState) - {CardState.NORMAL}
     assert ecard.payment_needs_active_account
@@ -388,16 +381,16 @@ def test_only_kunming_grants_an_ecard(rules):
     assert [name for name in FIVE if rules[name].matrix.places(B.ECARD_ISSUE)] == ["kunming"]
 
 
-def test_qingdao_makes_three_papers_a_duty(rules):
-    """Voucher, one-time notice and collection receipt."""
+def test_qingdao_makes_papers_a_duty(rules):
+    """Voucher and collection receipt; the third, the one-time notice, is given everywhere."""
     duties = {
-        name: (vouchers.every_business, vouchers.one_time_notice, vouchers.collection_receipt)
+        name: (vouchers.every_business, vouchers.collection_receipt)
         for name in FIVE
         for vouchers in [rules[name].vouchers]
     }
 
-    assert duties.pop("qingdao") == (True, True, True)
-    assert set(duties.values()) == {(False, False, False)}
+    assert duties.pop("qingdao") == (True, True)
+    assert set(duties.values()) == {(False, False)}
 
 
 def test_qingdao_notice_has_all_four_parts_and_the_hotline(profiles):

@@ -95,6 +95,15 @@ def test_pin_is_not_granted_online_before_the_announcement(xiamen):
     assert not xiamen.rules(date(2014, 6, 30)).matrix.places(Business.SS_PIN_SET)
 
 
+@pytest.mark.parametrize("order", ["independent", "together"])
+def test_delay_is_refused_where_the_ss_account_does_not_come_after(texts, order):
+    """A profile cannot say that it follows later and not at all, or at once."""
+    text = texts["fangchenggang"].replace('"financial-first"', f'"{order}"')
+
+    with pytest.raises(SpecificationError, match=r"activation\.ss_follows_after_seconds"):
+        parse_profile(text, "x.toml")
+
+
 def test_grant_ends_after_its_last_day(texts):
     """A grant with `until` holds on that day and not on the next."""
     granted = 'business = ["unlink"]\nchannels = ["online-bank"]'
@@ -108,12 +117,11 @@ def test_grant_ends_after_its_last_day(texts):
     assert not next_.matrix.offers(Channel.ONLINE_BANK, Business.UNLINK)
 
 
-def test_ss_account_follows_at_once_and_services_are_opt_in(xiamen):
-    """Where the seed is silent the stated defaults hold."""
+def test_ss_account_follows_at_once_where_the_seed_is_silent(xiamen):
+    """The stated default holds."""
     rules = xiamen.rules(TODAY).activation
 
-    assert rules.ss_follows_after == timedelta(0)
-    assert rules.added_services_opt_in
+    assert (rules.ss_follows, rules.ss_follows_after) == (True, timedelta(0))
 
 
 def test_synthetic_card_number_fits(xiamen):

@@ -67,9 +67,36 @@ def test_every_module_that_is_named_exists(rules):
     assert {module for module in modules if not (ROOT / module).is_file()} == set()
 
 
+def functions_of(file, name):
+    """Give every function of a name in a file."""
+    tree = ast.parse((ROOT / file).read_text("utf-8"))
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    return [node for node in ast.walk(tree) if isinstance(node, kinds) and node.name == name]
+
+
+def test_every_setting_is_read_where_it_is_said_to_take_effect(table):
+    """A value that nothing reads is decoration; showing it to people is not reading it."""
+    unread = []
+    for setting in table.settings:
+        file, _, name = setting.by.partition("::")
+        wanted = setting.reads or setting.key.rpartition(".")[2]
+        read = {
+            node.attr
+            for function in functions_of(file, name)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+        }
+        if wanted not in read:
+            unread.append(setting.key)
+
+    assert unread == []
+    assert not any("agency_views" in setting.by for setting in table.settings)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
+        ('key = "activation.order"\n', 'key = "activation.moon"\n', "settings: activation."),
         ('"pin.demands.pharmacy"', '"pin.demands.moon"', "X1: xiamen has no pin.demands.moon"),
         ('region = "xiamen"', 'region = "atlantis"', "X1: there is no region atlantis"),
         ('keys = ["pin.demands.pharmacy"]\n', "", "X1: must name what enforces it and a test"),

@@ -90,7 +90,6 @@ def test_loss_allows_what_the_region_lists_and_leaves_the_bank_its_own(state, bu
         timedelta(days=7),
         cancel_before_replacement_only=True,
         formal_can_be_cancelled=False,
-        formal_with_replacement=True,
         allowed_meanwhile=allowed,
     )
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from gateway.regions.working_days import WorkingDays
+from gateway.regions.working_days import Due, WorkingDays
 from gateway.terms.errors import SpecificationError
 
 # A year that no calendar knows yet, made up for the test.
@@ -35,13 +35,29 @@ working_weekends = [2050-01-08]
 )
 def test_term_counts_working_days_after_the_day_of_acceptance(accepted, days, due):
     """Weekends and holidays do not count, make-up weekends do; no days are the same day."""
-    assert WorkingDays().due(accepted, days) == due
+    assert WorkingDays().due(accepted, days) == Due(due, is_provisional=False)
 
 
-def test_year_that_is_not_published_is_a_clear_error():
-    """Nobody is promised a date that may be a holiday."""
+@pytest.mark.parametrize(
+    ("accepted", "days", "due", "is_provisional"),
+    [
+        # In 2026 all is known; 2027 is taken to have no day off but its weekends.
+        (date(2026, 12, 24), 5, date(2026, 12, 31), False),
+        (date(2026, 12, 24), 6, date(2027, 1, 1), True),
+        (date(2026, 12, 24), 30, date(2027, 2, 4), True),
+        (date(2049, 12, 31), 0, date(2049, 12, 31), False),
+        (date(2049, 12, 30), 1, date(2049, 12, 31), True),
+    ],
+)
+def test_day_in_a_year_that_is_not_published_is_an_estimate(accepted, days, due, is_provisional):
+    """The holder gets a day by weekdays, and is told that it is provisional."""
+    assert WorkingDays().due(accepted, days) == Due(due, is_provisional)
+
+
+def test_operator_is_told_what_to_add():
+    """Whoever asks for a certain answer about such a day hears which year is missing."""
     with pytest.raises(SpecificationError, match=r"calendar: years\.2050: is not known: add"):
-        WorkingDays().due(date(2049, 12, 31), 1)
+        WorkingDays().is_working(date(2050, 1, 4))
 
 
 def test_operators_file_adds_a_year():
@@ -52,7 +68,7 @@ def test_operators_file_adds_a_year():
     assert not calendar.is_working(date(2050, 1, 1))
     assert not calendar.is_working(date(2050, 1, 3))
     assert calendar.is_working(date(2050, 1, 5))
-    assert calendar.due(date(2050, 1, 2), 4) == date(2050, 1, 8)
+    assert calendar.due(date(2050, 1, 2), 4) == Due(date(2050, 1, 8), is_provisional=False)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from gateway.social.card import (
     CardReplaced,
     CardState,
     EcardKept,
+    FormerNumber,
     HolderKept,
     MobileBound,
     PinState,
@@ -101,4 +102,19 @@ def test_a_new_card_is_neither_lost_nor_being_replaced():
     """The old card's loss, order and e-card end with it."""
     lost, number = replace(CARD, loss=LOSS, replacing=True, ecard=ECARD), SsCardNumber("T50000001")
 
-    assert keep(lost, CardReplaced(CARD.link, number)) == replace(CARD, number=number)
+    replaced = keep(lost, CardReplaced(CARD.link, number, LOSS.reported_at))
+
+    former = (FormerNumber(CARD.number, LOSS.reported_at),)
+    assert replaced == replace(CARD, number=number, former=former)
+
+
+def test_a_link_knows_which_card_it_led_to_at_an_instant():
+    """What was done with a card stays told of that card, whichever follows it."""
+    at, second = LOSS.reported_at, timedelta(seconds=1)
+    numbers = [SsCardNumber(f"T5000000{n}") for n in (1, 2)]
+    card = keep(CARD, CardReplaced(CARD.link, numbers[0], at))
+    card = keep(card, CardReplaced(CARD.link, numbers[1], at + second))
+
+    found = [card.number_at(each) for each in (at - second, at, at + second)]
+
+    assert found == [CARD.number, *numbers]

@@ -510,7 +510,7 @@ def test_a_new_card_is_found_by_its_own_number(store, record):
     linked = record.linked(1)
     old = linked.records[1].number
 
-    store.write(linked, Unit(records=(CardReplaced(link, new),)))
+    store.write(linked, Unit(records=(CardReplaced(link, new, record.now),)))
 
     assert store.read(lambda queries: queries.link_holding(new)) == link
     assert store.read(lambda queries: queries.link_holding(old)) is None

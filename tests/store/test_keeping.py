@@ -101,7 +101,7 @@ def test_a_loss_ends_with_its_card(store, record, loss):
     store.write(record.linked(1), Unit(records=(SsLossKept(link, loss), bound)))
     before = read(store, record, 1).card
 
-    store.keep(CardReplaced(link, SsCardNumber("T50000001")))
+    store.keep(CardReplaced(link, SsCardNumber("T50000001"), record.now))
 
     assert (before.loss, before.mobile) == (loss, Mobile("16400000001"))
     assert read(store, record, 1).card.loss is None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.hsm.data_key import DataKey
+from gateway.social.card import FormerNumber
 from gateway.store.sealing import Sealer
 from gateway.terms.errors import LocalError
 from gateway.terms.losses import Loss, LossKind, reported
@@ -29,6 +30,7 @@ def test_a_card_and_an_account_come_out_as_they_went_in(sealer, record):
         record.card(1),
         record.card(1, address=record.address, holder=record.holder),
         record.card(1, holder=known),
+        record.card(1, former=(FormerNumber(SsCardNumber("T00000027"), AT),)),
     ]
     accounts = [
         record.account(1),

@@ -1,7 +1,10 @@
 """Qingdao: the holder chooses whether a PIN is used; what is refused is told in one notice."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from types import MappingProxyType
+from typing import Any
 
 from gateway.app.clock import LOCAL_ZONE, utc_now
 from gateway.app.stories.story import NEW_PIN, OK, Act, Customer, Seen, Story
@@ -12,6 +15,8 @@ _FORBIDDEN = 403
 class QingdaoStory(Story):
     """At the bank's counter, from the PIN to a new card."""
 
+    _order: Mapping[str, Any] = MappingProxyType({})  # the order of the new card, once it is
+
     def steps(self) -> tuple[tuple[str, Act], ...]:
         """Name the steps."""
         one = self.customer(1, "counter", "citizen-id, card-present")
@@ -21,6 +26,7 @@ class QingdaoStory(Story):
             ("自主选择是否使用密码 · The holder's own choice", lambda: self._choice(one)),
             ("材料不全:一次性告知单 · The one-time notice", lambda: self._notice(one)),
             ("正式挂失后补卡 · Formal loss, then a new card", lambda: self._replacement(one)),
+            ("业务凭证和领卡回执 · Voucher and collection receipt", lambda: self._papers(one)),
             ("7个工作日内领卡 · Seven working days later", lambda: self._collection(one)),
         )
 
@@ -75,6 +81,7 @@ class QingdaoStory(Story):
         use = self.use(customer, "pharmacy", NEW_PIN)
         ordered = customer.do("card/replacement", {"reason": "lost"})
         told = ordered.body.get("result", {})
+        self._order = ordered.body
         return Seen(
             f"已正式挂失;免费补卡,{told.get('due_on')}前领卡",
             f"Reported lost; the new card is free and due on {told.get('due_on')}",
@@ -87,12 +94,42 @@ class QingdaoStory(Story):
             ),
         )
 
+    def _papers(self, customer: Customer) -> Seen:
+        path = f"/v1/operations/{self._order.get('operation')}/voucher"
+        voucher, page = customer.bank.get(path).body, customer.bank.page(f"{path}.html")
+        receipt, code = voucher.get("receipt") or {}, voucher.get("verification_code", "")
+        return Seen(
+            f"业务凭证已打印待签字,验证码 {code};领卡回执:{receipt.get('collect_by')}",
+            f"The voucher is printed to be signed, code {code}; collect by "
+            f"{receipt.get('collect_by')}",
+            (
+                ("the answer names both papers", self._order.get("papers") == list(_PAPERS)),
+                ("the code shows that the voucher is genuine", self._genuine(customer, voucher)),
+                ("the receipt has the day", receipt.get("collect_by") == self._due_on()),
+                ("and the telephone 12345", "12345" in str(receipt.get("enquiries"))),
+                ("both are on the page to print", all(paper in page for paper in _TITLES)),
+                ("no card number in full is", customer.who.card not in page),
+            ),
+        )
+
+    def _genuine(self, customer: Customer, voucher: Mapping[str, Any]) -> bool:
+        asked = {name: voucher.get(name) for name in ("operation", "verification_code")}
+        answer = customer.bank.change("POST", "/v1/voucher-verifications", asked)
+        return bool(answer.body.get("genuine"))
+
+    def _due_on(self) -> str:
+        due: str = self._order.get("result", {}).get("due_on", "")
+        return due
+
     def _collection(self, customer: Customer) -> Seen:
         before = customer.ask("card").body.get("result", {})
         today = utc_now().astimezone(LOCAL_ZONE).date()
         wait = date.fromisoformat(before.get("due_on", today.isoformat())) - today
         self.ensemble.let_pass(round(max(wait, timedelta(days=1)).total_seconds()))
+        path = f"/v1/operations/{self._order.get('operation')}/voucher"
+        before_it = customer.bank.get(path).body
         collected = customer.do("card/collection")
+        after_it = customer.bank.get(path).body
         carried = collected.body.get("result", {}).get("carried_over", "")
         return Seen(
             "新卡已领取,社保密码、关联和手机号均保留",
@@ -101,9 +138,12 @@ class QingdaoStory(Story):
                 ("it was in production", before.get("order_state") == "in-production"),
                 ("it is handed over", collected.status == OK),
                 ("what was there came along", carried == "ss-pin link mobile"),
+                ("the old voucher still shows the old card", before_it == after_it),
             ),
         )
 
 
 _ASKED_IN = ("out-patient", "community", "pharmacy")
 _NOT_FORMAL = "LOSS_NOT_FORMAL"
+_PAPERS = ("voucher", "collection-receipt")
+_TITLES = ("业务凭证", "领卡回执", "签字")
