@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import json
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -29,7 +30,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.hsm.key_store import EnvelopeKey
 from gateway.pinblock.formats import wipe
 from gateway.terms.errors import LocalError
 
@@ -39,22 +39,27 @@ _MEMBERS_WITHOUT_EFFECT = ("typ", "cty")
 _COORDINATE_BYTES = 32
 _CONTENT_KEY_BYTES = 32
 _TAG_BYTES = 16
+# In base64url: 96 bits of IV and 128 bits of tag (RFC 7516, 7.1), and a coordinate of P-256.
+_IV_BEGINS, _IV_ENDS = _TAG_BYTES + 2, _TAG_BYTES + 14  # behind the tag, as it is read here
+_IV_CHARACTERS, _TAG_CHARACTERS, _COORDINATE_CHARACTERS = 16, 22, 43
 # RFC 7518, 4.6.2: algorithm id, no party information, key length in bits.
 _OTHER_INFO = b"\x00\x00\x00\x07A256GCM" + bytes(8) + (8 * _CONTENT_KEY_BYTES).to_bytes(4)
 _UNCOMPRESSED = b"\x04"  # form of a point (SEC 1, 2.3.3)
 _ROUND_1 = hashlib.sha256((1).to_bytes(4))  # begun once: to look the hash up takes longer than it
-# Header, no encrypted key, 96 bits of IV, ciphertext and 128 bits of tag (RFC 7516, 7.1).
-_COMPACT = re.compile(
-    rb"([0-9A-Za-z_-]+)\.\.([0-9A-Za-z_-]{16})\.([0-9A-Za-z_-]+)\.([0-9A-Za-z_-]{22})"
-)
 _READ_JSON = json.JSONDecoder().raw_decode  # `json.loads` would look for options each time
-# The signs of the other alphabet become ones of neither.
-_URL_SAFE = bytes.maketrans(b"-_+/", b"+/!!")
+# The signs of the other alphabet become ones of neither, and so does padding.
+_URL_SAFE = bytes.maketrans(b"-_+/=", b"+/!!!")
+_FROM_BASE64 = binascii.a2b_base64
+_PADDING = (b"", b"===", b"==", b"=")  # by the length, modulo four
+_HEADER_FORMS_MAX = 64  # a library writes one or two for each key
 
 # The payload is matched as bytes: a JSON parser would make a `str` of the PIN, which cannot be
 # overwritten. The PIN's own form is for the policy to judge, so anything short is taken here.
 _PIN = rb'"pin"\s*:\s*"(?P<pin>[^"\\]{0,64})"'
 _NONCE = rb'"nonce"\s*:\s*"(?P<nonce>[0-9A-Za-z_-]{16,128})"'
+_PIN_BYTES_MAX = 64
+# As browsers write it and as Python does: what is before the PIN, between it and the nonce.
+_USUAL_PAYLOADS = ((b'{"pin":"', b'","nonce":"'), (b'{"pin": "', b'", "nonce": "'))
 _PAYLOADS = tuple(
     re.compile(rb"\s*\{\s*" + first + rb"\s*,\s*" + second + rb"\s*\}\s*")
     for first, second in ((_PIN, _NONCE), (_NONCE, _PIN))
@@ -69,9 +74,12 @@ class EnvelopeRefused(LocalError):
 
 
 class SealedPayload(NamedTuple):
-    """An envelope of which all is known but what is in it: `enciphered` ends with the tag."""
+    """An envelope of the right form, all but opened: `enciphered` ends with the tag.
 
-    content_key: bytes
+    `point` is the sender's, in uncompressed form, and may be on the curve or not.
+    """
+
+    point: bytes
     protected: bytes
     iv: bytes
     enciphered: bytes
@@ -80,56 +88,27 @@ class SealedPayload(NamedTuple):
         return "SealedPayload(…)"
 
 
-def agree_on(envelope: str, key: EnvelopeKey) -> SealedPayload:
-    """Check an envelope's form and derive its content key; nothing is deciphered.
+def read_envelope(envelope: str, kid: str) -> SealedPayload:
+    """Check an envelope's form; nothing is agreed on or deciphered.
 
-    Raises `EnvelopeRefused` unless the envelope is of the fixed profile and for this key.
+    Raises `EnvelopeRefused` unless the envelope is of the fixed profile and names this key.
     """
     try:
-        return _agreed(envelope, key)
+        return _read(envelope.encode("ascii"), kid)
     except Exception:  # noqa: BLE001 - faults of many kinds must look alike
         raise EnvelopeRefused from None
 
 
-def open_payload(sealed: SealedPayload, nonce: str) -> bytearray:
-    """Open an envelope and give the PIN that is in it, whatever its form.
-
-    Raises `EnvelopeRefused` unless the payload is of the agreed form and has this nonce.
-    """
-    # A buffer of just this size leaves the library no tag but one of its full 128 bits.
-    payload = bytearray(len(sealed.enciphered) - _TAG_BYTES)
+def agree_on(sealed: SealedPayload, private: EllipticCurvePrivateKey) -> bytes:
+    """Derive the content key; raises `EnvelopeRefused` for a point that is not on the curve."""
     try:
-        AESGCM(sealed.content_key).decrypt_into(
-            sealed.iv, sealed.enciphered, sealed.protected, payload
-        )
-        return _pin_of(payload, nonce)
-    except InvalidTag:
+        secret = agree(private, sealed.point)
+    except Exception:  # noqa: BLE001 - as above
         raise EnvelopeRefused from None
-    finally:
-        wipe(payload)
-
-
-def _agreed(envelope: str, key: EnvelopeKey) -> SealedPayload:
-    found = _COMPACT.fullmatch(envelope.encode("ascii"))
-    if found is None:
-        raise EnvelopeRefused
-    protected, iv, ciphertext, tag = found.groups()
-    text = _decode(protected).decode()
-    header, end = _READ_JSON(text)
-    if end != len(text):
-        raise EnvelopeRefused
-    content_key = _content_key(key.private_key, _ephemeral_key(header, key.kid))
-    return SealedPayload(content_key, protected, _decode(iv), _decode(ciphertext) + _decode(tag))
-
-
-def _ephemeral_key(header: dict[str, Any], kid: str) -> dict[str, str]:
-    """Give the sender's key out of a header that has what the profile has, and no more."""
-    ephemeral: dict[str, str] = header.pop("epk")
-    for name in _MEMBERS_WITHOUT_EFFECT:
-        header.pop(name, None)
-    if header != {**_FIXED, "kid": kid}:
-        raise EnvelopeRefused
-    return ephemeral
+    # One round of the Concat KDF (NIST SP 800-56A, 5.8.1), which SHA-256 fills the key with.
+    derived = _ROUND_1.copy()
+    derived.update(secret + _OTHER_INFO)
+    return derived.digest()
 
 
 def agree(private: EllipticCurvePrivateKey, point: bytes) -> bytes:
@@ -137,30 +116,108 @@ def agree(private: EllipticCurvePrivateKey, point: bytes) -> bytes:
     return private.exchange(_ECDH, EllipticCurvePublicKey.from_encoded_point(_P256, point))
 
 
-def _content_key(private: EllipticCurvePrivateKey, ephemeral: dict[str, str]) -> bytes:
-    """Derive the content key; raises `ValueError` for a point that is not on the curve."""
+def open_payload(sealed: SealedPayload, content_key: bytes, nonce: str) -> bytearray:
+    """Open an envelope and give the PIN that is in it, whatever its form.
+
+    Raises `EnvelopeRefused` unless the payload is of the agreed form and has this nonce.
+    """
+    _, protected, iv, enciphered = sealed
+    # A buffer of just this size leaves the library no tag but one of its full 128 bits.
+    payload = bytearray(len(enciphered) - _TAG_BYTES)
+    try:
+        AESGCM(content_key).decrypt_into(iv, enciphered, protected, payload)
+        return _pin_of(payload, nonce)
+    except InvalidTag:
+        raise EnvelopeRefused from None
+    finally:
+        wipe(payload)
+
+
+def _read(envelope: bytes, kid: str) -> SealedPayload:
+    """Take apart header, no encrypted key, IV, ciphertext and tag (RFC 7516, 7.1)."""
+    header, encrypted_key, iv, ciphertext, tag = envelope.translate(_URL_SAFE).split(b".")
+    right_lengths = len(iv) == _IV_CHARACTERS and len(tag) == _TAG_CHARACTERS
+    if encrypted_key or not ciphertext or not right_lengths:
+        raise EnvelopeRefused
+    x, y = _coordinates(_decode(header), kid)
+    # The tag filled up to whole bytes, and the IV, which is of whole bytes: all are read at once.
+    joined = _decode(tag + b"AA" + iv + ciphertext)
+    return SealedPayload(
+        _point(x, y),
+        envelope[: len(header)],
+        joined[_IV_BEGINS:_IV_ENDS],
+        joined[_IV_ENDS:] + joined[:_TAG_BYTES],
+    )
+
+
+def _coordinates(header: bytes, kid: str) -> tuple[bytes, bytes]:
+    """Give the sender's point out of a header that has what the profile has, and no more.
+
+    But for the point, the headers of a browser library are all alike for a key. So one is known
+    by what stands around its point: that is read as JSON, strictly, when it is seen first.
+    """
+    before, _, rest = header.partition(b'"x":"')
+    between, _, after = rest[_COORDINATE_CHARACTERS:].partition(b'"y":"')
+    if _is_of_profile(before, between, after[_COORDINATE_CHARACTERS:], kid):
+        return rest[:_COORDINATE_CHARACTERS], after[:_COORDINATE_CHARACTERS]
+    return _read_header(header, kid)
+
+
+@lru_cache(_HEADER_FORMS_MAX)
+def _is_of_profile(before: bytes, between: bytes, after: bytes, kid: str) -> bool:
+    """Tell whether a header with any point in these two places is one of the profile for a key."""
+    x, y = b"x" * _COORDINATE_CHARACTERS, b"y" * _COORDINATE_CHARACTERS
+    header = b'%b"x":"%b%b"y":"%b%b' % (before, x, between, y, after)
+    try:
+        return _read_header(header, kid) == (x, y)
+    except (ArithmeticError, AttributeError, LookupError, LocalError, TypeError, ValueError):
+        return False
+
+
+def _read_header(header: bytes, kid: str) -> tuple[bytes, bytes]:
+    text = header.decode()
+    members, end = _READ_JSON(text)
+    ephemeral: dict[str, Any] = members.pop("epk")
+    for name in _MEMBERS_WITHOUT_EFFECT:
+        members.pop(name, None)
+    if end != len(text) or members != {**_FIXED, "kid": kid}:
+        raise EnvelopeRefused
     if (ephemeral["kty"], ephemeral["crv"]) != ("EC", "P-256"):
         raise EnvelopeRefused
-    x, y = (_decode(ephemeral[name].encode("ascii")) for name in ("x", "y"))
-    if not len(x) == len(y) == _COORDINATE_BYTES:
+    return ephemeral["x"].encode("ascii"), ephemeral["y"].encode("ascii")
+
+
+def _point(x: bytes, y: bytes) -> bytes:
+    if not len(x) == len(y) == _COORDINATE_CHARACTERS:
         raise EnvelopeRefused
-    secret = agree(private, _UNCOMPRESSED + x + y)
-    # One round of the Concat KDF (NIST SP 800-56A, 5.8.1), which SHA-256 fills the key with.
-    derived = _ROUND_1.copy()
-    derived.update(secret + _OTHER_INFO)
-    return derived.digest()
+    # Each is filled up to whole bytes, of which the last says nothing: both are read at once.
+    joined = _decode((x + b"A" + y + b"A").translate(_URL_SAFE))
+    return _UNCOMPRESSED + joined[:_COORDINATE_BYTES] + joined[_COORDINATE_BYTES + 1 : -1]
 
 
 def _decode(segment: bytes) -> bytes:
-    padded = segment.translate(_URL_SAFE) + b"=" * (-len(segment) % 4)
-    return binascii.a2b_base64(padded, strict_mode=True)
+    return _FROM_BASE64(segment + _PADDING[len(segment) & 3], strict_mode=True)
 
 
 def _pin_of(payload: bytearray, nonce: str) -> bytearray:
+    expected = nonce.encode()
+    for head, middle in _USUAL_PAYLOADS:
+        if payload.startswith(head):
+            tail = middle + expected + b'"}'
+            start, end = len(head), len(payload) - len(tail)
+            if 0 < end - start <= _PIN_BYTES_MAX and hmac.compare_digest(payload[end:], tail):
+                pin = payload[start:end]
+                if pin.isdigit():
+                    return pin
+                wipe(pin)
+    return _pin_of_any_form(payload, expected)
+
+
+def _pin_of_any_form(payload: bytearray, nonce: bytes) -> bytearray:
     for pattern in _PAYLOADS:
         found = pattern.fullmatch(payload)
         if found:
-            if not hmac.compare_digest(found["nonce"], nonce.encode()):
+            if not hmac.compare_digest(found["nonce"], nonce):
                 raise EnvelopeRefused
             start, end = found.span("pin")
             return payload[start:end]

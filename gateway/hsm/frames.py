@@ -46,25 +46,29 @@ def write_frame(frame: Frame) -> bytes:
 class FrameReader:
     """Puts frames together from bytes as they come."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_begun",)
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._begun = b""
 
     def feed(self, data: bytes) -> list[Frame]:
         """Give the frames that `data` completes; raises `BrokenFrame` for an impossible length."""
-        self._buffer += data
-        frames, at = [], 0
-        while len(self._buffer) - at >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._buffer, at)
-            if not _HEAD_WITHOUT_LENGTH_BYTES <= length <= FRAME_BYTES_MAX:
-                raise BrokenFrame("frame has an impossible length")
+        data = self._begun + data if self._begun else data
+        frames, at, size = [], 0, len(data)
+        while size - at >= _HEAD.size:
+            length, request_id, command = _HEAD.unpack_from(data, at)
+            _check_length(length)
             end = at + _LENGTH.size + length
-            if len(self._buffer) < end:
+            if size < end:
                 break
-            _, request_id, command = _HEAD.unpack_from(self._buffer, at)
-            payload = bytes(self._buffer[at + _HEAD.size : end])
-            frames.append(Frame(request_id, command, payload))
+            frames.append(Frame(request_id, command, data[at + _HEAD.size : end]))
             at = end
-        del self._buffer[:at]
+        self._begun = data[at:]
+        if len(self._begun) >= _LENGTH.size:
+            _check_length(*_LENGTH.unpack_from(self._begun))
         return frames
+
+
+def _check_length(length: int) -> None:
+    if not _HEAD_WITHOUT_LENGTH_BYTES <= length <= FRAME_BYTES_MAX:
+        raise BrokenFrame("frame has an impossible length")

@@ -83,7 +83,10 @@ class Header:
     @property
     def label(self) -> str:
         """Data of the `LB` block, or nothing."""
-        return dict(self.optional).get("LB", "")
+        for block, data in self.optional:
+            if block == "LB":
+                return data
+        return ""
 
     def require(self, use: KeyUse, exportability: str, label: str) -> None:
         """Raise `KeyBlockError` unless the key is exactly for this; to be asked at every use."""

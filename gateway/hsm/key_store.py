@@ -39,6 +39,7 @@ from gateway.hsm.key_purpose import (
 )
 from gateway.hsm.master_key import read_master_key
 from gateway.hsm.private_files import locked, read_private
+from gateway.pinblock.encipherer import Encipher, encipherer
 from gateway.pinblock.translator import Translate, translator
 from gateway.pinblock.zone import Algorithm, Zone
 from gateway.terms.errors import LocalError, SpecificationError
@@ -106,11 +107,15 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class _PinKey:
-    held: HeldKey
+class PinKey:
+    """A zone and its PIN key, ready for use."""
+
     zone: Zone
     cipher: KeptCipher = field(repr=False)
-    expected: Expected
+    encipher: Encipher = field(repr=False)
+    security_control: str
+    held: HeldKey = field(repr=False)
+    expected: Expected = field(repr=False)
 
 
 class KeyStore:
@@ -122,7 +127,7 @@ class KeyStore:
         self._zones = {zone.name: zone for zone in ledger.zones}
         self._held = {(held.record.slot, held.record.state): held for held in keys}
         self._pins = {
-            held.record.slot: self._pin_key(held)
+            tuple(held.record.slot): self._pin_key(held)
             for held in self._in(KeyState.CURRENT)
             if held.record.purpose in {KeyPurpose.PIN, KeyPurpose.CHANNEL_PIN}
         }
@@ -130,9 +135,12 @@ class KeyStore:
         opening = [held for held in keys if held.record.purpose is KeyPurpose.ENVELOPE]
         # The current one of a purpose before its predecessors; a pending one opens nothing yet.
         opening.sort(key=lambda held: held.record.version, reverse=True)
-        self._envelopes = [
-            envelope_key(held) for held in opening if held.record.state is not KeyState.PENDING
-        ]
+        self._envelopes = {
+            (key.purpose, key.kid): key
+            for key in (
+                envelope_key(held) for held in opening if held.record.state is not KeyState.PENDING
+            )
+        }
 
     @property
     def side(self) -> Side:
@@ -167,22 +175,27 @@ class KeyStore:
 
         A previous key opens until its last day. `None` when this side has no such PIN or key.
         """
-        if kid is None and self._current(Slot(purpose, KeyPurpose.ENVELOPE)) is None:
+        if kid is not None:
+            return self._envelopes.get((purpose, kid))
+        if self._current(Slot(purpose, KeyPurpose.ENVELOPE)) is None:
             return None
-        for key in self._envelopes:
-            if key.purpose is purpose and kid in {None, key.kid}:
-                return key
-        return None
+        return next((key for key in self._envelopes.values() if key.purpose is purpose), None)
 
     # ------------------------------------------------------------ zones
 
     def pin_cipher(self, zone_name: str) -> tuple[Zone, KeptCipher]:
         """Give a zone and its PIN key; raises `LocalError` for a zone without one."""
-        return self._pin(Slot(zone_name, KeyPurpose.PIN))
+        key = self.pin_key(zone_name)
+        return key.zone, key.cipher
+
+    def pin_key(self, zone_name: str) -> PinKey:
+        """Give a zone's PIN key, ready for use; raises as `pin_cipher`."""
+        return self._pin(zone_name, KeyPurpose.PIN)
 
     def channel_cipher(self, zone_name: str) -> tuple[Zone, KeptCipher]:
         """Give a zone and the key of its channel's PIN pads; raises as `pin_cipher`."""
-        return self._pin(Slot(zone_name, KeyPurpose.CHANNEL_PIN))
+        key = self._pin(zone_name, KeyPurpose.CHANNEL_PIN)
+        return key.zone, key.cipher
 
     def translator(self, channel_name: str, zone_name: str) -> Translate:
         """Give what makes a channel's PIN blocks a zone's; raises as `translator`, `pin_cipher`."""
@@ -218,18 +231,25 @@ class KeyStore:
         self._require(held)
         return held
 
-    def _pin(self, slot: Slot) -> tuple[Zone, KeptCipher]:
-        found = self._pins.get(slot)
+    def _pin(self, zone_name: str, purpose: KeyPurpose) -> PinKey:
+        found = self._pins.get((zone_name, purpose))
         if found is None:
-            self.key(slot)  # says why there is none
+            self.key(Slot(zone_name, purpose))  # says why there is none
             raise LocalError("no PIN key of this zone is ready")
         found.expected.require(found.held.header)
-        return found.zone, found.cipher
+        return found
 
-    def _pin_key(self, held: HeldKey) -> _PinKey:
+    def _pin_key(self, held: HeldKey) -> PinKey:
         zone = self._zones[held.record.zone]
-        expected = _expected(held, self._zones, self._labels)
-        return _PinKey(held, zone, cipher_of(zone.algorithm, held.key), expected)
+        cipher = cipher_of(zone.algorithm, held.key)
+        return PinKey(
+            zone,
+            cipher,
+            encipherer(zone, cipher),
+            zone.security_control_information,
+            held,
+            _expected(held, self._zones, self._labels),
+        )
 
     def _current(self, slot: Slot) -> HeldKey | None:
         return self._held.get((slot, KeyState.CURRENT))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from gateway.hsm.attempts import AttemptFile, Attempts
 
 _DIGEST_BYTES = 16
+_ID_CHARACTERS_MAX = 32  # of an id that is kept as it is; ours have some thirty
 
 
 class BurntIds:
@@ -22,17 +23,19 @@ class BurntIds:
     def __init__(self, seconds: float, size_max: int) -> None:
         self._seconds = seconds
         self._size_max = size_max
-        self._now: set[bytes] = set()
-        self._before: set[bytes] = set()
+        self._now: set[str | bytes] = set()
+        self._before: set[str | bytes] = set()
         self._ends = 0.0
 
     def burn(self, id_: str, now: float) -> bool:
         """Use an id up; `False` when it was used before, or when no more can be remembered."""
         self._turn(now)
-        digest = _digest(id_.encode())
-        if digest in self._now or digest in self._before or len(self._now) >= self._size_max:
+        burnt = self._now
+        # The digest of a long one is no text, so it is not taken for a short one.
+        id_or_digest = id_ if len(id_) <= _ID_CHARACTERS_MAX else _digest(id_.encode())
+        if id_or_digest in burnt or id_or_digest in self._before or len(burnt) >= self._size_max:
             return False
-        self._now.add(digest)
+        burnt.add(id_or_digest)
         return True
 
     def _turn(self, now: float) -> None:

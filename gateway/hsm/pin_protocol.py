@@ -7,7 +7,6 @@ times as long to read and check. No value here prints what is in it.
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
@@ -82,8 +81,7 @@ class TranslatePin(NamedTuple):
         return "TranslatePin(…)"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class EncipheredPin:
+class EncipheredPin(NamedTuple):
     """A PIN block for DE 52 and the security control information of DE 53 that goes with it.
 
     `advice` says why the customer had better choose another PIN, where a region only advises.
@@ -92,6 +90,9 @@ class EncipheredPin:
     block: bytes
     security_control: str
     advice: PinAdvice | None = None
+
+    def __repr__(self) -> str:
+        return "EncipheredPin(…)"
 
 
 # ---------------------------------------------------------------- requests
@@ -105,20 +106,20 @@ def write_set_pin(request: SetPin) -> bytes:
 
 def read_set_pin(payload: bytes) -> SetPin:
     """Read a `SET_PIN` request; raises `BadRequest`."""
-    purpose, nonce, kid, envelope, *shared = _members(_SET_PIN, payload)
-    session, expires_at, zone, account, card, policy, holder = _read_shared(shared)
+    purpose, nonce, kid, envelope, session, expires_at, zone, account, card, *rest = _members(
+        _SET_PIN, payload
+    )
     return SetPin(
         _PURPOSES[purpose],
         session,
         nonce,
-        expires_at,
+        int(expires_at),
         kid,
         envelope,
         zone,
         account,
         card,
-        policy,
-        holder,
+        *_policy_and_holder(*rest),
     )
 
 
@@ -129,10 +130,18 @@ def write_translate_pin(request: TranslatePin) -> bytes:
 
 def read_translate_pin(payload: bytes) -> TranslatePin:
     """Read a `TRANSLATE_PIN` request; raises `BadRequest`."""
-    channel, block, *shared = _members(_TRANSLATE_PIN, payload)
-    session, expires_at, zone, account, card, policy, holder = _read_shared(shared)
+    channel, block, session, expires_at, zone, account, card, *rest = _members(
+        _TRANSLATE_PIN, payload
+    )
     return TranslatePin(
-        session, expires_at, channel, bytes.fromhex(block), zone, account, card, policy, holder
+        session,
+        int(expires_at),
+        channel,
+        bytes.fromhex(block),
+        zone,
+        account,
+        card,
+        *_policy_and_holder(*rest),
     )
 
 
@@ -151,15 +160,10 @@ def _shared(request: SetPin | TranslatePin) -> tuple[str, ...]:
     )
 
 
-_Shared = tuple[str, int, str, str, str, PinPolicy, PinHolder]
-
-
-def _read_shared(members: list[str]) -> _Shared:
-    session, expires_at, zone, account, card, policy, born, numbers = members
+def _policy_and_holder(policy: str, born: str, numbers: str) -> tuple[PinPolicy, PinHolder]:
     try:
         birth_date = date.fromisoformat(born) if born else None
-        holder = PinHolder(birth_date, tuple(numbers.split()))
-        return session, int(expires_at), zone, account, card, _policy(policy), holder
+        return _policy(policy), PinHolder(birth_date, tuple(numbers.split()))
     except (LookupError, TypeError, ValueError, RecursionError):
         raise _not_agreed() from None
 

@@ -4,6 +4,7 @@
 module           holds
 ===============  ========================================================================
 ``formats``      ISO 9564-1 formats 0, 1, 3, 4 and the 16-byte SM4 form, and the cipher port
+``encipherer``   PINs enciphered for one zone
 ``zone``         what one zone has agreed: format, algorithm, account rule, DE 53
 ``policy``       which PINs a region refuses, and whether as trivial or as personal
 ``share``        how many of all PINs a policy refuses

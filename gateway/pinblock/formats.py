@@ -9,7 +9,7 @@ because an answer that says which check failed is an oracle on the PIN.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -127,11 +127,11 @@ def build(format_: PinBlockFormat, pin: Octets, account: str, fill: bytes) -> by
     """Build the clear block of every format but 4, which never exists in clear as a whole."""
     match format_:
         case PinBlockFormat.ISO_0:
-            return _bound(_pin_field(0, pin, fill_field(format_, fill)), account)
+            return _bound(_pin_field(0, pin, FILLINGS[format_](fill)), account)
         case PinBlockFormat.ISO_1:
-            return _pin_field(1, pin, fill_field(format_, fill))
+            return _pin_field(1, pin, FILLINGS[format_](fill))
         case PinBlockFormat.ISO_3:
-            return _bound(_pin_field(3, pin, fill_field(format_, fill)), account)
+            return _bound(_pin_field(3, pin, FILLINGS[format_](fill)), account)
         case PinBlockFormat.SM4_PAN:
             return _bound(_sm4_pin_field(pin), account)
         case PinBlockFormat.SM4_NO_PAN:
@@ -158,19 +158,6 @@ def parse(format_: PinBlockFormat, clear: bytearray, account: str) -> bytearray:
             return _checked_pin(_FIELD_SM4, clear)
         case PinBlockFormat.ISO_4:
             raise ValueError("format 4 has no clear block (ISO 9564-1, 9.4.2)")
-
-
-def fill_field(format_: PinBlockFormat, fill: bytes) -> bytearray:
-    """Give the 8 bytes that a PIN of format 0, 1 or 3 is written over; `fill` is chance."""
-    match format_:
-        case PinBlockFormat.ISO_0:
-            return bytearray(_ALL_F * 8)
-        case PinBlockFormat.ISO_1:
-            return bytearray(fill[:8])
-        case PinBlockFormat.ISO_3:
-            return _letters(fill)
-        case _:
-            raise ValueError("only formats 0, 1 and 3 are written over eight bytes")
 
 
 def account_field(account: str) -> bytes:
@@ -224,7 +211,8 @@ def _decipher_format_4(cipher: BlockCipher, block: bytes, account: str) -> bytea
         wipe(field)
 
 
-def _check_pin(pin: Octets) -> None:
+def check_pin(pin: Octets) -> None:
+    """Raise `ValueError` unless a PIN is 4 to 12 ASCII digits."""
     if not PIN_DIGITS_MIN <= len(pin) <= PIN_DIGITS_MAX or not pin.isdigit():
         raise ValueError("PIN must be 4 to 12 ASCII digits (ISO 9564-1, 8.1)")
 
@@ -237,27 +225,28 @@ def _check_account(account: str, digits_min: int) -> None:
 
 def _pin_field(control: int, pin: Octets, field: bytearray) -> bytearray:
     """Put control nibble, length nibble and digits over the fill (9.3.2.2, 9.3.3, 9.3.5.2)."""
-    _check_pin(pin)
+    check_pin(pin)
     field[0] = control << 4 | len(pin)
-    return _with_digits(field, pin)
+    return write_digits(field, pin)
 
 
 def _sm4_pin_field(pin: Octets) -> bytearray:
     """Length as two BCD digits, PIN in BCD, `F` to 16 bytes (pin-and-keys.md 1.4)."""
-    _check_pin(pin)
+    check_pin(pin)
     field = bytearray(_ALL_F * 16)
     tens, ones = divmod(len(pin), 10)
     field[0] = tens << 4 | ones
-    return _with_digits(field, pin)
+    return write_digits(field, pin)
 
 
-def _with_digits(field: bytearray, pin: Octets) -> bytearray:
+def write_digits(field: bytearray, pin: Octets) -> bytearray:
     """Pack digits behind the first byte, in place: no copy of the PIN is made on the way."""
-    for at in range(len(pin) // 2):
-        field[1 + at] = (pin[2 * at] & _LOW_NIBBLE) << 4 | pin[2 * at + 1] & _LOW_NIBBLE
+    at, digits = 1, iter(pin)
+    for high, low in zip(digits, digits, strict=False):
+        field[at] = (high & _LOW_NIBBLE) << 4 | low & _LOW_NIBBLE
+        at += 1
     if len(pin) % 2:
-        half = 1 + len(pin) // 2
-        field[half] = (pin[-1] & _LOW_NIBBLE) << 4 | field[half] & _LOW_NIBBLE
+        field[at] = (pin[-1] & _LOW_NIBBLE) << 4 | field[at] & _LOW_NIBBLE
     return field
 
 
@@ -306,6 +295,16 @@ def _checked_pin(layout: re.Pattern[bytes], field: bytearray | memoryview) -> by
 
 
 _LETTER_PAIRS = bytes(high << 4 | low for high in LETTER_NIBBLES for low in LETTER_NIBBLES)
+FILLINGS: Mapping[PinBlockFormat, Callable[[bytes], bytearray]] = {
+    PinBlockFormat.ISO_0: lambda _: bytearray(_ALL_F * 8),
+    PinBlockFormat.ISO_1: lambda fill: bytearray(fill[:8]),
+    PinBlockFormat.ISO_3: _letters,
+}
+"""What a PIN of format 0, 1 or 3 is written over: 8 bytes, made of chance where it is random."""
+
+CONTROLS = {PinBlockFormat.ISO_0: 0, PinBlockFormat.ISO_1: 1, PinBlockFormat.ISO_3: 3}
+"""Control nibble of the formats that have blocks of eight bytes."""
+
 _DIGIT_PAIRS = bytes(high << 4 | low for high in range(10) for low in range(10))
 _LENGTHS = range(PIN_DIGITS_MIN, PIN_DIGITS_MAX + 1)
 # Number of digits by the first byte of a PIN field that has the right form.

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, StrEnum
-from functools import lru_cache
-from typing import Self
+from functools import cached_property, lru_cache
+from typing import NamedTuple, Self
 
 from gateway.pinblock.formats import Octets
 
@@ -61,7 +61,7 @@ class Judgement:
     advice: PinAdvice | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for what is worked out once
 class PinPolicy:
     """The rules of a region: PIN length in digits, rules that refuse, rules that only advise.
 
@@ -75,13 +75,20 @@ class PinPolicy:
     advised: frozenset[PinRule] = frozenset()
     initial: str = ""
 
+    @cached_property
+    def _judges(self) -> "tuple[_Judge, _Judge]":
+        """What refuses and what advises."""
+        return _judges(self)
 
-@dataclass(frozen=True, slots=True, repr=False)
-class PinHolder:
+
+class PinHolder(NamedTuple):
     """What is known of the holder: date of birth, and numbers (id, mobile, card) with letters."""
 
     birth_date: date | None = None
     numbers: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "PinHolder(…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +115,11 @@ def judge(
     """Judge a PIN of ASCII digits: format first, then every rule, the refusing ones before all."""
     if len(pin) != policy.length or not pin.isdigit():
         return Judgement(PinVerdict.FORMAT)
-    refused, advised = _judges(policy)
-    refuses_trivial, refuses_personal = refused.is_trivial(pin), refused.is_personal(pin, holder)
-    advises_trivial, advises_personal = advised.is_trivial(pin), advised.is_personal(pin, holder)
-    if refuses_trivial or pin in operators:
+    refused, advised = policy._judges  # noqa: SLF001 - one thing, in two classes
+    refuses_trivial, refuses_personal = refused(pin, holder)
+    refuses_listed = bool(operators.pins) and pin in operators
+    advises_trivial, advises_personal = advised(pin, holder) if policy.advised else _SILENT
+    if refuses_trivial or refuses_listed:
         return Judgement(PinVerdict.TRIVIAL)
     if refuses_personal:
         return Judgement(PinVerdict.PERSONAL)
@@ -126,31 +134,30 @@ def judge(
 class _Judge:
     """What a set of rules says of a PIN; a pattern looks at the buffer and copies none of it."""
 
-    trivial: Callable[[Octets], object] | None
+    trivial: Callable[[Octets], object]
     knows_birth_date: bool
     knows_numbers: bool
 
     @classmethod
     def of(cls, rules: frozenset[PinRule], policy: PinPolicy) -> Self:
         patterns = [pattern for rule, pattern in _patterns(policy) if rule in rules]
-        trivial = re.compile(b"|".join(patterns)).fullmatch if patterns else None
+        trivial = re.compile(b"|".join(patterns) or _NOTHING).fullmatch
         return cls(trivial, PinRule.BIRTH_DATE in rules, PinRule.HOLDER_NUMBERS in rules)
 
-    def is_trivial(self, pin: Octets) -> bool:
-        return self.trivial is not None and self.trivial(pin) is not None
-
-    def is_personal(self, pin: Octets, holder: PinHolder) -> bool:
-        """Tell whether a PIN is a part of what a thief knows of the holder.
+    def __call__(self, pin: Octets, holder: PinHolder) -> tuple[bool, bool]:
+        """Tell whether a PIN is trivial, and whether it is a part of what a thief knows.
 
         `count` goes to the end whatever it finds, and takes the PIN as it is: a set would need an
         immutable copy of it.
         """
+        is_trivial = self.trivial(pin) is not None
+        born, numbers = holder
         found = 0
-        if self.knows_birth_date and holder.birth_date:
-            found = _birth_date_text(holder.birth_date).count(pin)
+        if self.knows_birth_date and born:
+            found = _birth_date_text(born).count(pin)
         if self.knows_numbers:
-            found += _spaced(holder.numbers).count(pin)
-        return found > 0
+            found += _spaced(numbers).count(pin)
+        return is_trivial, found > 0
 
 
 @lru_cache(_POLICIES_MAX)
@@ -180,8 +187,12 @@ def _runs(length: int) -> Iterator[bytes]:
     Those are 123456, 987654, 890123 and also 135791.
     """
     for first in range(10):
-        for step in range(1, 10):
-            yield "".join(str((first + at * step) % 10) for at in range(length)).encode()
+        # Those with the same first digit together: a PIN that begins otherwise skips them all.
+        rest = (
+            "".join(str((first + at * step) % 10) for at in range(1, length))
+            for step in range(1, 10)
+        )
+        yield f"{first}(?:{'|'.join(rest)})".encode()
 
 
 def _repeated_groups(length: int) -> bytes:
@@ -233,6 +244,7 @@ def _spaced(entries: Iterable[str]) -> bytes:
 
 
 _ACCEPTED = Judgement(PinVerdict.ACCEPTED)
+_SILENT = (False, False)
 # Two strokes over three keys in a line, one way or the other: 147258, 159357, 789456. PINs that
 # are no whole number of strokes have no pattern.
 _LINES = (b"123", b"456", b"789", b"147", b"258", b"369", b"159", b"357")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from gateway.pinblock.formats import (
+    CONTROLS,
+    FILLINGS,
     LETTER_NIBBLES,
     PIN_DIGITS_MAX,
     PIN_DIGITS_MIN,
@@ -18,7 +20,6 @@ from gateway.pinblock.formats import (
     MalformedPinBlock,
     PinBlockFormat,
     account_field,
-    fill_field,
     wipe,
 )
 from gateway.pinblock.translation import check_formats
@@ -51,7 +52,7 @@ def translator(
 ) -> Translate:
     """Give what translates for a pair of zones; raises `ForbiddenTranslation`."""
     check_formats(source.format, target.format)
-    if source.format in _CONTROLS and target.format in _CONTROLS:
+    if source.format in CONTROLS and target.format in CONTROLS:
         return _in_place(source.format, deciphering, target.format, enciphering)
     return _by_digits(source, deciphering, target, enciphering)
 
@@ -139,14 +140,13 @@ def _rewrite(
 ) -> None:
     """Give a block another control nibble, fill and account; its digits stay where they are."""
     digits = clear[0] & _LOW_NIBBLE
-    filling = fill_field(target, fill)
-    clear[0] = _CONTROLS[target] << 4 | digits
+    filling = FILLINGS[target](fill)
+    clear[0] = CONTROLS[target] << 4 | digits
     for at, bits in enumerate(_DIGIT_BITS[digits], 1):
         pair = (clear[at] ^ before[at]) & bits
         clear[at] = (pair | filling[at] & ~bits) ^ after[at]
 
 
-_CONTROLS = {PinBlockFormat.ISO_0: 0, PinBlockFormat.ISO_1: 1, PinBlockFormat.ISO_3: 3}
 _FILL_NIBBLES = {
     PinBlockFormat.ISO_0: range(0xF, 0x10),
     PinBlockFormat.ISO_1: range(0x10),
@@ -182,4 +182,4 @@ def _forms(control: int, fill: range) -> tuple[tuple[_Bytes, ...], ...]:
     return tuple(right.get(head, nothing) for head in range(256))
 
 
-_FORMS = {format_: _forms(_CONTROLS[format_], fill) for format_, fill in _FILL_NIBBLES.items()}
+_FORMS = {format_: _forms(CONTROLS[format_], fill) for format_, fill in _FILL_NIBBLES.items()}

@@ -200,11 +200,11 @@ def test_order_prints_nothing_of_what_it_holds(known, session):
     [
         (ENCIPHERED, AcceptedPin(FOR_FAR_SIDE)),
         (
-            replace(ENCIPHERED, advice=PinAdvice.TRIVIAL),
+            ENCIPHERED._replace(advice=PinAdvice.TRIVIAL),
             AcceptedPin(FOR_FAR_SIDE, Advice.PIN_TRIVIAL_ADVICE),
         ),
         (
-            replace(ENCIPHERED, advice=PinAdvice.PERSONAL),
+            ENCIPHERED._replace(advice=PinAdvice.PERSONAL),
             AcceptedPin(FOR_FAR_SIDE, Advice.PIN_PERSONAL_ADVICE),
         ),
         (PinRefusal.SESSION, Refusal.PIN_SESSION_UNUSABLE),

@@ -8,7 +8,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from gateway.hsm import envelope as envelope_module
-from gateway.hsm.envelope import EnvelopeRefused, agree_on, open_payload
+from gateway.hsm.envelope import EnvelopeRefused, agree_on, open_payload, read_envelope
 from gateway.hsm.key_store import open_store
 from gateway.terms.sides import Side
 
@@ -23,8 +23,9 @@ def key(stores):
 
 
 def open_envelope(envelope, key, nonce):
-    """Open an envelope in its two steps."""
-    return open_payload(agree_on(envelope, key), nonce)
+    """Open an envelope in its three steps."""
+    sealed = read_envelope(envelope, key.kid)
+    return open_payload(sealed, agree_on(sealed, key.private_key), nonce)
 
 
 def public_key(key):
@@ -225,3 +226,94 @@ def test_what_is_no_envelope_is_refused(key, envelope):
         open_envelope(envelope, key, NONCE)
 
     assert str(caught.value) == "envelope cannot be opened"
+
+
+HEADER = {"alg": "ECDH-ES", "enc": "A256GCM"}
+POINT = {"kty": "EC", "crv": "P-256", "x": "A" * 42 + "E", "y": "B" * 42 + "E"}
+
+
+def form_of(header):
+    """Write an envelope with any header, whose other parts have the right form."""
+    text = header if isinstance(header, str) else json.dumps(header, separators=(",", ":"))
+    segment = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return f"{segment}..{'A' * 16}.AAAA.{'A' * 22}"
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize(
+    "order", [("kty", "crv", "x", "y"), ("y", "crv", "x", "kty"), ("x", "kty", "y", "crv")]
+)
+def test_form_that_was_seen_before_gives_each_envelopes_own_point(key, order, separators):
+    """Whatever the order and white space of a header, the point is that of this envelope."""
+    for sign in "CDC":
+        epk = POINT | {"x": sign * 42 + "E"}
+        header = HEADER | {"kid": key.kid, "epk": {name: epk[name] for name in order}}
+        envelope = form_of(json.dumps(header, separators=separators))
+
+        point = read_envelope(envelope, key.kid).point
+
+        assert point[1:33] == base64.urlsafe_b64decode(epk["x"] + "=")
+        assert point[33:] == base64.urlsafe_b64decode(epk["y"] + "=")
+
+
+def test_form_that_is_known_for_one_key_is_not_for_another(key):
+    """What stands around the point has the key's name in it."""
+    envelope = form_of(HEADER | {"kid": key.kid, "epk": POINT})
+    read_envelope(envelope, key.kid)
+
+    with pytest.raises(EnvelopeRefused):
+        read_envelope(envelope, "another")
+
+
+@pytest.mark.parametrize(
+    "epk",
+    [
+        {"x": "A" * 42, "y": "B" * 43},
+        {"x": "A" * 44, "y": "B" * 43},
+        {"x": "A" * 43, "y": "B" * 42},
+        {"x": "A" * 43, "y": "B" * 44},
+        {"x": "A" * 42 + "=", "y": "B" * 43},
+        {"x": "A" * 42 + "+", "y": "B" * 43},
+        {"x": "A" * 43, "y": "B" * 42 + "\u00e9"},
+        {"x": "A" * 43},
+        {"y": "B" * 43},
+    ],
+)
+def test_coordinate_of_another_form_is_refused_though_the_rest_is_known(key, epk):
+    """A known header does not lend its form to a coordinate that is none."""
+    read_envelope(form_of(HEADER | {"kid": key.kid, "epk": POINT}), key.kid)
+    rest = {"kty": "EC", "crv": "P-256"}
+
+    with pytest.raises(EnvelopeRefused):
+        read_envelope(form_of(HEADER | {"kid": key.kid, "epk": rest | epk}), key.kid)
+
+
+def test_point_is_taken_from_the_ephemeral_key_and_from_nowhere_else(key):
+    """A member without effect that looks like a point has no effect."""
+    decoy = {"x": "Z" * 42 + "E", "y": "Y" * 42 + "E"}
+    envelope = form_of({"typ": decoy} | HEADER | {"kid": key.kid, "epk": POINT})
+
+    for _ in range(2):
+        point = read_envelope(envelope, key.kid).point
+        assert point[1:33] == base64.urlsafe_b64decode(POINT["x"] + "=")
+
+
+@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("sign", ["=", "+", "/", "\n", " ", "é"])
+def test_sign_of_another_alphabet_is_refused_in_every_part(key, at, sign):
+    """Only base64url without padding is taken."""
+    parts = form_of(HEADER | {"kid": key.kid, "epk": POINT}).split(".")
+    parts = [part[:-1] + sign if at == index else part for index, part in enumerate(parts)]
+    parts = parts if at != 1 else [parts[0], sign, *parts[2:]]
+
+    with pytest.raises(EnvelopeRefused):
+        read_envelope(".".join(parts), key.kid)
+
+
+@pytest.mark.parametrize("pin", ["12a456", "", "1" * 64])
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (",", " : ")])
+def test_payloads_of_every_form_give_the_same(key, pin, separators):
+    """The forms that are usual and any other are read alike."""
+    payload = json.dumps({"pin": pin, "nonce": NONCE}, separators=separators).encode()
+
+    assert open_envelope(envelope_of(key, payload), key, NONCE) == pin.encode()

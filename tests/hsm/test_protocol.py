@@ -1,7 +1,6 @@
 """Requests and answers survive the way, and anything else is refused without being quoted."""
 
 import json
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -34,7 +33,7 @@ def test_request_survives_the_way(request_for, changes):
     assert pin_protocol.read_set_pin(pin_protocol.write_set_pin(request)) == request
 
 
-@pytest.mark.parametrize("answer", [PIN, replace(PIN, advice=PinAdvice.PERSONAL), *PinRefusal])
+@pytest.mark.parametrize("answer", [PIN, PIN._replace(advice=PinAdvice.PERSONAL), *PinRefusal])
 def test_answer_survives_the_way(answer):
     """A PIN block and every refusal are read as they were written."""
     assert pin_protocol.read_pin_answer(pin_protocol.write_pin_answer(answer)) == answer

@@ -20,8 +20,9 @@ NOW = 1_800_000_000
 
 
 def set_pin(module, request):
-    """Ask for one PIN to be set, in the two steps of the module."""
-    return module.finish(module.begin(request))
+    """Ask for one PIN to be set, in the three steps of the module."""
+    attempt = module.begin(request)
+    return module.finish(attempt, module.agree(attempt))
 
 
 class Clock:
