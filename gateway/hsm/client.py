@@ -5,6 +5,7 @@ answered changed nothing that the caller relies on: its PIN session is used up, 
 """
 
 import asyncio
+from collections import deque
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -16,6 +17,7 @@ from gateway.hsm.protocol import Command, Diagnostics, KeyTaken, PublicKey, Sess
 from gateway.terms.errors import Unavailable
 
 CALL_SECONDS_MAX = 2.0  # a call takes a tenth of a millisecond; this is a module in trouble
+_NO_ANSWER = "security module: no answer in time"
 IN_FLIGHT_MAX = 512  # some 50 ms of the module's work: beyond it, callers had better hear so
 
 
@@ -77,14 +79,19 @@ class SecurityModule:
             self._connection.abort()
 
     async def _ask(self, command: Command, payload: bytes) -> bytes:
+        connection = self._connection
+        if connection is None or connection.is_lost:
+            connection = await self._reached()
+        if connection.in_flight >= self._in_flight_max:
+            raise Unavailable("security module: too many calls are waiting")
+        return await connection.ask(command, payload)
+
+    async def _reached(self) -> "_Connection":
         try:
             async with asyncio.timeout(self._call_seconds_max):
-                connection = await self._connected()
-                if connection.in_flight >= self._in_flight_max:
-                    raise Unavailable("security module: too many calls are waiting")
-                return await connection.ask(command, payload)
+                return await self._connected()
         except TimeoutError:
-            raise Unavailable("security module: no answer in time") from None
+            raise Unavailable(_NO_ANSWER) from None
         except OSError:
             raise Unavailable("security module: cannot be reached") from None
 
@@ -97,7 +104,9 @@ class SecurityModule:
 
     async def _connect(self) -> "_Connection":
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_unix_connection(_Connection, str(self._path))
+        _, connection = await loop.create_unix_connection(
+            lambda: _Connection(loop, self._call_seconds_max), str(self._path)
+        )
         return connection
 
 
@@ -106,15 +115,28 @@ class _Waiting(NamedTuple):
     answer: asyncio.Future[bytes]
 
 
+class _Deadline(NamedTuple):
+    at: float
+    answer: asyncio.Future[bytes]
+
+
 class _Connection(asyncio.Protocol):
-    """One connection: matches answers to requests by id, and trusts nothing that does not match."""
+    """One connection: matches answers to requests by id, and trusts nothing that does not match.
+
+    All calls have the same time, so they run out of it in the order in which they were made: one
+    timer serves them all.
+    """
 
     _transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, call_seconds_max: float) -> None:
+        self._loop = loop
+        self._call_seconds_max = call_seconds_max
         self._reader = FrameReader()
         # A call that its caller gave up stays here until its answer comes or the connection ends.
         self._waiting: dict[int, _Waiting] = {}
+        self._deadlines: deque[_Deadline] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._last_id = 0
         self.is_lost = False
 
@@ -124,13 +146,31 @@ class _Connection(asyncio.Protocol):
         return len(self._waiting)
 
     def ask(self, command: Command, payload: bytes) -> asyncio.Future[bytes]:
-        """Send a request; the future gives the payload of its answer."""
+        """Send a request; the future gives the payload of its answer, or raises `Unavailable`."""
         self._last_id = self._last_id % REQUEST_ID_MAX + 1
         request = write_frame(Frame(self._last_id, command, payload))
-        waiting = _Waiting(command, asyncio.get_running_loop().create_future())
-        self._waiting[self._last_id] = waiting
+        answer: asyncio.Future[bytes] = self._loop.create_future()
+        self._waiting[self._last_id] = _Waiting(command, answer)
         self._transport.write(request)
-        return waiting.answer
+        self._end_in_time(answer)
+        return answer
+
+    def _end_in_time(self, answer: asyncio.Future[bytes]) -> None:
+        deadlines = self._deadlines
+        while deadlines and deadlines[0].answer.done():
+            deadlines.popleft()
+        deadlines.append(_Deadline(self._loop.time() + self._call_seconds_max, answer))
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadlines[0].at, self._give_up)
+
+    def _give_up(self) -> None:
+        """End the calls that have waited too long, and look again when the next one has."""
+        self._timer = None
+        now, deadlines = self._loop.time(), self._deadlines
+        while deadlines and (deadlines[0].at <= now or deadlines[0].answer.done()):
+            _fail(deadlines.popleft().answer, _NO_ANSWER)
+        if deadlines:
+            self._timer = self._loop.call_at(deadlines[0].at, self._give_up)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes, though they behave as they do.
@@ -147,9 +187,11 @@ class _Connection(asyncio.Protocol):
         del exc
         self.is_lost = True
         for waiting in self._waiting.values():
-            if not waiting.answer.done():
-                waiting.answer.set_exception(Unavailable("security module: connection lost"))
+            _fail(waiting.answer, "security module: connection lost")
         self._waiting.clear()
+        self._deadlines.clear()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -164,3 +206,8 @@ class _Connection(asyncio.Protocol):
             raise BrokenFrame("answer to nothing that was asked")
         if not waiting.answer.done():
             waiting.answer.set_result(frame.payload)
+
+
+def _fail(answer: asyncio.Future[bytes], reason: str) -> None:
+    if not answer.done():
+        answer.set_exception(Unavailable(reason))
