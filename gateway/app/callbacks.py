@@ -106,13 +106,28 @@ def _secret(line: str, file: Path) -> bytes:
     return secret
 
 
+def _client(to: Receiver) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=IN_FLIGHT_MAX)
+    timeout = httpx.Timeout(ATTEMPT_MAX.total_seconds())
+    return httpx.AsyncClient(verify=to.trust, limits=limits, timeout=timeout, trust_env=False)
+
+
 class Courier:
-    """Delivers one channel's notices, the first due first, a bounded number at a time."""
+    """Delivers one channel's notices, the first due first, a bounded number at a time.
+
+    `client` makes what posts to the receiver.
+    """
 
     def __init__(
-        self, to: Receiver, read: Reader, journal: Recorder, now: Callable[[], datetime]
+        self,
+        to: Receiver,
+        read: Reader,
+        journal: Recorder,
+        now: Callable[[], datetime],
+        client: Callable[[Receiver], httpx.AsyncClient] = _client,
     ) -> None:
         self._to = to
+        self._client = client
         self._read = read
         self._journal = journal
         self._now = now
@@ -126,11 +141,7 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        limits = httpx.Limits(max_connections=IN_FLIGHT_MAX)
-        timeout = httpx.Timeout(ATTEMPT_MAX.total_seconds())
-        async with httpx.AsyncClient(
-            verify=self._to.trust, limits=limits, timeout=timeout, trust_env=False
-        ) as client:
+        async with self._client(self._to) as client:
             try:
                 while True:
                     self._awake.clear()

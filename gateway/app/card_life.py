@@ -254,7 +254,9 @@ class CardLife:
         """Open a business whose PINs have been judged, in the transaction that spends its key."""
         has_proof = procedure.with_pins(command.pins).has_proof
         operation, now = self._intake.identifiers.operation(), self._intake.now()
-        loss = Loss(procedure.loses, operation, now) if procedure.loses else None
+        loss = None
+        if procedure.loses:
+            loss = Loss(procedure.loses, operation, now, link=linked.link.id)
         details = {
             **command.words,
             **_named_loss(procedure, linked, loss),

@@ -56,7 +56,7 @@ class Journal:
     refused fails with `Unavailable`, and the others wait. Any other error fails its batch, and
     everything after it, with `Broken`: the process must stop and recover from what is on disk.
     `node` is held by this process while its lease and epoch stand; `lost` hears when they do not,
-    or the journal is broken, while there is nobody else to tell.
+    or the journal is broken, after everybody who waits was told.
     """
 
     def __init__(
@@ -165,6 +165,8 @@ class Journal:
                 return
             if fate is not Fate.REFUSED:
                 self._tell(batch, self._error(fate))
+                if fate is Fate.BROKEN:
+                    self._end()  # not everybody who is told can stop the process
                 return
             self._tell([work for work in batch if work.may_be_refused], self._error(fate))
             batch = [work for work in batch if not work.may_be_refused]
@@ -225,9 +227,11 @@ class Journal:
         return not self._closing.wait(PAUSE_S)
 
     def _renew(self) -> None:
-        fate = self._attempt([])
-        if fate is Fate.BROKEN:
-            self._deliver(lambda: self._lost(self._error(fate) or Broken("")))
+        if self._attempt([]) is Fate.BROKEN:
+            self._end()
+
+    def _end(self) -> None:
+        self._deliver(lambda: self._lost(self._error(Fate.BROKEN) or Broken("")))
 
     def _error(self, fate: Fate) -> Exception | None:
         match fate:

@@ -156,10 +156,10 @@ class Queries:
         """Add the losses of card and account, over whichever link they were reported."""
         card, account = linked.card, linked.account
         of_card, of_account = losses(self._connection, self._sealer, card, account)
-        since = linked.link.created_at
-        if of_card is not None and not of_card.concerns(since):
+        link, since = linked.link.id, linked.link.created_at
+        if of_card is not None and not of_card.concerns(link, since):
             of_card = None
-        if of_account is not None and not of_account.concerns(since):
+        if of_account is not None and not of_account.concerns(link, since):
             of_account = None
         if (of_card, of_account) == (card.loss, account.loss):
             return linked

@@ -161,6 +161,8 @@ def _loss_members(loss: Loss) -> dict[str, object]:
     }
     if loss.confirmed_at is not None:
         members["confirmed_at"] = loss.confirmed_at.isoformat()
+    if loss.link is not None:
+        members["link"] = loss.link.value
     if loss.earlier is not None:
         members["earlier"] = _loss_members(loss.earlier)
     return members
@@ -178,6 +180,7 @@ def _loss_of(members: dict[str, Any]) -> Loss:
         datetime.fromisoformat(members["reported_at"]),
         _loss_of(earlier) if earlier else None,
         datetime.fromisoformat(confirmed_at) if confirmed_at else None,
+        LinkId(members["link"]) if "link" in members else None,
     )
 
 

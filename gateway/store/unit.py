@@ -130,6 +130,7 @@ class Batch:
             "state": operation.state.value,
             "is_at_rest": rests,
             "updated_at": operation.updated_at.isoformat(),
+            "owner": self._node,
         }
         if progress.recorded:
             self._updates["operation"][key] = moving
@@ -139,7 +140,6 @@ class Batch:
             "kind": operation.kind.value,
             "link": operation.link.value,
             "opened_at": operation.opened_at.isoformat(),
-            "owner": self._node,
             "holds": operation.link.value if holds else None,
         }
         self._inserts[tables.operations].append({**moving, **opening})
@@ -222,8 +222,9 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` m
 _UPDATES = {
     "operation": Update(
         tables.operations,
-        ("id", "state", "is_at_rest", "updated_at"),
-        "state = v.column2, updated_at = v.column4, "
+        ("id", "state", "is_at_rest", "updated_at", "owner"),
+        # What rests may be woken by any node, such as by a person's word: whoever writes, owns.
+        "state = v.column2, updated_at = v.column4, owner = v.column5, "
         "is_at_rest = v.column3, "
         "holds = CASE WHEN v.column3 THEN NULL ELSE operations_operations.holds END",
     ),

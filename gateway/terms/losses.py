@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.terms.numbers import OperationId
+from gateway.terms.numbers import LinkId, OperationId
 
 
 class LossKind(StrEnum):
@@ -19,7 +19,7 @@ class Loss:
     """One report of loss; `reference` is the operation that made it (subfield LN of DE 48).
 
     `earlier` is the loss that stood when this one was reported, and stands again if it is refused.
-    `confirmed_at` is when the far side was known to have it.
+    `confirmed_at` is when the far side was known to have it, `link` the one it was reported over.
     """
 
     kind: LossKind
@@ -27,13 +27,16 @@ class Loss:
     reported_at: datetime
     earlier: "Loss | None" = None
     confirmed_at: datetime | None = None
+    link: LinkId | None = None
 
-    def concerns(self, linked_at: datetime) -> bool:
+    def concerns(self, link: LinkId, linked_at: datetime) -> bool:
         """Tell whether the loss stands for a link that was asked for at this instant.
 
         A far side that had it confirmed before, and then took the link, has cancelled it itself.
+        Whatever the clocks of two nodes say, it stands for the link that it was reported over.
         """
-        return self.confirmed_at is None or linked_at <= self.confirmed_at
+        is_own = self.link == link
+        return is_own or self.confirmed_at is None or linked_at <= self.confirmed_at
 
     @property
     def words(self) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """Every invariant holds in every history, and a history is told the same way twice."""
 
 import pytest
-from simulation.disk import Disk, StoreDisk
+from simulation.disk import Disk
 from simulation.faults import KINDS
 from simulation.history import OPERATIONS_MIN, World
 from simulation.run import CHUNK, command_of, explain, outcome_of, tell, trace_of
+from simulation.store_disk import StoreDisk
 from simulation.watch import Violation, Watch
 
 CHUNKS = range(1, 101, CHUNK)

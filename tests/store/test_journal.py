@@ -228,6 +228,18 @@ def refuse_to_commit(store):
     event.listen(store.database.engine, "commit", full)
 
 
+def test_a_broken_journal_ends_its_process(store, record):
+    """Whoever was told: a courier that cannot record its attempt stops nothing by itself."""
+    lost = []
+    journal = Journal(store.database.engine, store.sealer, lambda call: call(), lost=lost.append)
+    lose_a_table(store)
+
+    journal.submit(Unit(records=(record.link(1),)), lost.append)
+    journal.close()
+
+    assert [type(error) for error in lost] == [Broken] * 2
+
+
 @pytest.mark.parametrize("damage", [lose_a_table, refuse_to_commit])
 def test_a_broken_database_fails_everything_from_then_on(store, record, damage):
     """What is on disk is uncertain: no later unit is told to be durable, even a harmless one."""

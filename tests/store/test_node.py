@@ -144,6 +144,19 @@ def test_what_a_dead_node_left_is_taken_over_once(shared, member, record, sent):
     assert dead.unfinished() == []
 
 
+def test_what_rests_belongs_to_whoever_wakes_it(member, record, sent):
+    """A person's word may be given at any node, which then carries the operation on."""
+    asked, told = member("A"), member("B")
+    manual = evolve(sent, Settled(OperationState.MANUAL, record.now))
+    asked.write(Unit((Progress(manual, 0),)))
+    woken = evolve(manual, Moved("bureau-pin-set", Move(E.REPEAT, record.now)))
+
+    told.write(Unit((Progress(woken, len(manual.facts)),)))
+
+    assert asked.unfinished() == []
+    assert told.unfinished() == [sent.id]
+
+
 def test_nothing_is_taken_from_a_node_that_lives(member, sent):
     """Nor from one that came back before anybody took what it had left."""
     first, other = member("A"), member("B")

@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.terms.losses import Loss, LossKind, confirmed, lifted, refused, reported
-from gateway.terms.numbers import OperationId
+from gateway.terms.numbers import LinkId, OperationId
 
 OLDER, NEWER = OperationId("op_" + "1" * 26), OperationId("op_" + "2" * 26)
+LINK = LinkId("lnk_" + "1" * 26)
 LOSS = Loss(LossKind.TEMPORARY, NEWER, datetime(2026, 11, 21, 4, 0, tzinfo=UTC))
 
 
@@ -46,9 +47,16 @@ def test_a_loss_concerns_every_link_that_was_asked_for_before_the_far_side_had_i
     at, later = LOSS.reported_at, LOSS.reported_at + timedelta(seconds=1)
     known = confirmed(LOSS, NEWER, at)
 
-    assert LOSS.concerns(later)
-    assert known.concerns(at)
-    assert not known.concerns(later)
+    assert LOSS.concerns(LINK, later)
+    assert known.concerns(LINK, at)
+    assert not known.concerns(LINK, later)
+
+
+def test_a_loss_concerns_the_link_that_it_was_reported_over():
+    """Also where a clock was set back since the card was linked, or another node's is behind."""
+    over_link = replace(confirmed(LOSS, NEWER, LOSS.reported_at), link=LINK)
+
+    assert over_link.concerns(LINK, LOSS.reported_at + timedelta(days=1))
 
 
 def test_a_report_names_kind_and_reference():

@@ -1,18 +1,8 @@
-"""What is durable: the store of one gateway, and the writer that a crash takes the rest from.
-
-`Disk` keeps what `Unit`s hold in dictionaries and gives it back through the words of
-`gateway.store.queries.Queries`. `StoreDisk` does the same through the real store, SQLAlchemy on
-SQLite in memory; a history told on either has the same trace.
-"""
+"""What is durable: a model of the store, written by `Unit`s and read by the words of `Queries`."""
 
 import json
 from collections import Counter
 from dataclasses import replace
-from functools import cache
-
-from sqlalchemy import create_engine
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.pool import StaticPool
 
 from gateway.financial import account as financial
 from gateway.financial.account import AccountRecord, FinancialAccount
@@ -20,16 +10,13 @@ from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES
 from gateway.linking.link import Link, LinkChanged, LinkState, PinSession, SessionUsed
 from gateway.operations.exchange import ExchangeEvent
 from gateway.operations.facts import Moved, OperationState, from_json, to_json
+from gateway.operations.notice import Notice, NoticeDelivered, NoticeGivenUp, NoticeTried
 from gateway.operations.operation import replay
 from gateway.social import card as social
 from gateway.social.card import CardRecord, CardReplaced, SocialCard
-from gateway.store import counters
-from gateway.store.journal import Broken, Conflict
-from gateway.store.queries import Linked, Queries, StoredKey
-from gateway.store.sealing import Sealer
-from gateway.store.tables import metadata
-from gateway.store.unit import Batch, Changed, KeyUsed, LetGo, is_at_rest
-from gateway.terms.errors import Unavailable
+from gateway.store.journal import Conflict
+from gateway.store.queries import Linked, StoredKey
+from gateway.store.unit import KeyUsed, LetGo, is_at_rest
 
 _NEW_TRACE = frozenset({ExchangeEvent.SEND, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE})
 
@@ -40,6 +27,9 @@ class Disk:
     def __init__(self, watch):
         self._watch = watch
         self.writer = ""  # the process whose units are being committed
+        self.node = ""  # … and the name of its node
+        self.owners = {}  # by operation: the node that carries it on
+        self.notice_rows = {}  # by id: what is to be told, or was given up
         self.facts = {}  # by operation: JSON texts, one for each commit
         self.heads = {}  # by operation: (state, is at rest)
         self.holds = {}  # by link: the operation that must be over before another begins
@@ -72,6 +62,9 @@ class Disk:
     def _commit_one(self, unit):
         if self._conflicts(unit):
             return Conflict("the unit breaks a uniqueness rule of the store")
+        for record in unit.records:
+            if isinstance(record, Notice):
+                self._watch.noticed(record)
         for progress in unit.progress:
             self._progress(progress)
         for record in unit.records:
@@ -92,6 +85,9 @@ class Disk:
                 return (record.channel, record.key) in self.keys
             case SessionUsed():
                 return self.sessions[record.session].is_used
+            case NoticeTried():
+                known = self.notice_rows.get(record.notice)
+                return known is None or known.attempts != record.attempts - 1
             case LinkChanged(state=LinkState.PENDING):
                 return self.cards[record.link].number.value in self.holding
             case _:
@@ -104,6 +100,7 @@ class Disk:
         rests = progress.is_let_go or is_at_rest(operation)
         self.order.setdefault(identity, len(self.order))
         self.opened.setdefault(identity, operation)
+        self.owners[identity] = self.node  # what rests may be woken by any node
         self.heads[identity] = (operation.state, rests)
         if _must_be_alone(progress):
             self.holds[operation.link] = identity
@@ -116,6 +113,7 @@ class Disk:
         for fact in fresh:
             if isinstance(fact, Moved):
                 self._count_sending(identity, fact.exchange, fact.move)
+        self._watch.written(identity, self.owners[identity], rests=rests)
 
     def _let_go(self, identity):
         held = [link for link, holder in self.holds.items() if holder == identity]
@@ -153,6 +151,8 @@ class Disk:
 
     def _change(self, record):
         match record:
+            case Notice() | NoticeTried() | NoticeDelivered() | NoticeGivenUp():
+                self._notice(record)
             case LinkChanged():
                 self._change_link(record)
             case SessionUsed():
@@ -185,6 +185,20 @@ class Disk:
             del self.holding[number]
             self.replaced[number] = card.number.value
             self.holding[card.number.value] = record.link
+
+    def _notice(self, record):
+        match record:
+            case Notice():
+                self.notice_rows[record.id] = record
+            case NoticeTried():
+                known = self.notice_rows[record.notice]
+                tried = replace(known, attempts=record.attempts, due_at=record.due_at)
+                self.notice_rows[record.notice] = tried
+            case NoticeDelivered():
+                self.notice_rows.pop(record.notice, None)
+            case NoticeGivenUp():
+                known = self.notice_rows[record.notice]
+                self.notice_rows[record.notice] = replace(known, due_at=None)
 
     def _change_link(self, change):
         link = replace(self.links[change.link], state=change.state)
@@ -241,9 +255,37 @@ class Disk:
             self._folded[identity] = known
         return known[1]
 
-    def unfinished(self):
-        found = [identity for identity, (_, rests) in self.heads.items() if not rests]
-        return [self.operation(identity) for identity in sorted(found, key=str)]
+    def unfinished_after(self, after, count_max, node=""):
+        found = [
+            identity
+            for identity, (_, rests) in self.heads.items()
+            if not rests
+            and self.owners[identity] == node
+            and (after is None or identity.value > after.value)
+        ]
+        return sorted(found, key=str)[:count_max]
+
+    def operations(self, identifiers):
+        found = map(self.operation, identifiers)
+        return [operation for operation in found if operation is not None]
+
+    def notices(self, channel, count_max):
+        waiting = [
+            each
+            for each in self.notice_rows.values()
+            if each.channel == channel and each.due_at is not None
+        ]
+        return sorted(waiting, key=lambda each: each.due_at.isoformat())[:count_max]
+
+    @property
+    def is_at_rest(self):
+        """Tell whether nothing is unfinished, and nothing is to be told any more."""
+        waits = any(notice.due_at is not None for notice in self.notice_rows.values())
+        return not waits and all(rests for _, rests in self.heads.values())
+
+    def claim(self, identifiers, node):
+        """Let a node carry operations on."""
+        self.owners.update(dict.fromkeys(identifiers, node))
 
     def all_linked(self, links):
         return {link: self.linked(link) for link in links if link in self.links}
@@ -282,7 +324,7 @@ def _keep_loss(losses, number, loss):
 
 
 def _concerning(loss, link):
-    return loss if loss is not None and loss.concerns(link.created_at) else None
+    return loss if loss is not None and loss.concerns(link.id, link.created_at) else None
 
 
 def _must_be_alone(progress):
@@ -290,154 +332,3 @@ def _must_be_alone(progress):
     operation = progress.operation
     opens = not progress.recorded and operation.kind not in BESIDE_OTHERS
     return opens and not is_at_rest(operation)
-
-
-class _PlainKey:
-    """A data key of the simulated module: no secret, so nothing is enciphered."""
-
-    def __init__(self, name):
-        self._name = name.encode()
-
-    def seal(self, plaintext, context):
-        return b"%s|%s|" % (self._name, context) + plaintext
-
-    def open(self, sealed, context):
-        head = b"%s|%s|" % (self._name, context)
-        assert sealed.startswith(head)
-        return sealed[len(head) :]
-
-    def fingerprint(self, value):
-        return (self._name + value).ljust(32)[:32]
-
-
-@cache
-def _connection():
-    """Give the database of this process; each history finds it empty."""
-    engine = create_engine(
-        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-    )
-    metadata.create_all(engine)
-    return engine.connect()
-
-
-class StoreDisk(Disk):
-    """The same through the real tables, statements and queries."""
-
-    def __init__(self, watch):
-        super().__init__(watch)
-        self._sealer = Sealer(_PlainKey("social"), _PlainKey("financial"))
-        self._connection = _connection()
-        with self._connection.begin():
-            for table in metadata.sorted_tables:
-                self._connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608 - ours
-
-    def reserve(self, name, size):
-        with self._connection.begin():
-            first = counters.reserve(self._connection, name, size)
-        assert first == super().reserve(name, size)
-        return first
-
-    def begin_counters(self, names, first):
-        super().begin_counters(names, first)
-        with self._connection.begin():
-            for name in names:
-                counters.reserve(self._connection, name, first)
-
-    def commit(self, units):
-        try:
-            self._write(units)
-        except (Changed, IntegrityError):
-            stored = [self._write_alone(unit) for unit in units]
-        else:
-            stored = [None] * len(units)
-        modelled = super().commit(units)
-        assert [type(each) for each in stored] == [type(each) for each in modelled]
-        return stored
-
-    def run(self, query):
-        with self._connection.begin():
-            return query(Queries(self._connection, self._sealer, EXCHANGES.__getitem__))
-
-    def _write(self, units):
-        rows = Batch(self._sealer)
-        for unit in units:
-            rows.add(unit)
-        with self._connection.begin():
-            rows.write(self._connection)
-
-    def _write_alone(self, unit):
-        try:
-            self._write([unit])
-        except (Changed, IntegrityError):
-            return Conflict("the unit breaks a uniqueness rule of the store")
-        return None
-
-
-WAITING_MAX = 64  # units; far above what a history has waiting, so that only a fault fills it
-
-
-class Writer:
-    """The journal of one process: what is submitted is durable a moment later, or never."""
-
-    def __init__(self, node, disk):
-        self._node = node
-        self._disk = disk
-        self._waiting = []
-        self._is_busy = False
-        self._is_broken = False
-
-    def submit(self, unit, done):
-        self._node.pulse("before-submit")
-        if len(self._waiting) >= WAITING_MAX or self._node.storm.fires("disk-full"):
-            raise Unavailable("the journal has as much to write as it can take")
-        if unit.may_be_refused and self._node.storm.fires("disk-refuses"):
-            self._node.after(self._pause(), done, Unavailable("the database takes nothing now"))
-            return
-        self._waiting.append((unit, done))
-        if not self._is_busy:
-            self._is_busy = True
-            self._node.after(self._pause(), self._commit)
-        self._node.pulse("after-submit")
-
-    def _pause(self):
-        slow = self._node.storm.fires("disk-slow")
-        return self._node.chance.uniform(1.0, 8.0) if slow else 0.002
-
-    def _commit(self):
-        batch, self._waiting = self._waiting, []
-        node, storm = self._node, self._node.storm
-        if self._is_broken or storm.fires("disk-error"):
-            self._is_broken = True
-            broken = Broken("the database refused a transaction (simulated)")
-            node.call(self._tell, [(done, broken) for _, done in batch])
-            return
-        # What a crash finds in the middle of a commit is there as a whole or not at all.
-        torn = storm.fires("crash-in-commit")
-        if not torn or node.chance.random() < 0.5:
-            self._disk.writer = node.name
-            outcomes = self._disk.commit([unit for unit, _ in batch])
-            told = [(done, error) for (_, done), error in zip(batch, outcomes, strict=True)]
-            node.after(0.001, self._tell, told)
-        if torn:
-            node.die("crash-in-commit")
-        self._is_busy = bool(self._waiting)
-        if self._is_busy:
-            node.after(self._pause(), self._commit)
-
-    def reserve(self, name, size, done):
-        """Run the chore that reserves trace numbers."""
-        self._node.pulse("before-reserve")
-        if self._node.storm.fires("disk-full"):
-            raise Unavailable("the journal has as much to write as it can take")
-
-        def run():
-            first = self._disk.reserve(name, size)
-            self._node.pulse("after-reserve")
-            done(first)
-
-        self._node.after(self._pause(), run)
-
-    def _tell(self, outcomes):
-        for done, error in outcomes:
-            self._node.pulse("before-told")
-            done(error)

@@ -43,8 +43,13 @@ RATES = {
     "second-client-same-key": (0.1, 0.4),
     "module-away": (0.05, 0.3),
     "module-slow": (0.1, 0.4),
+    "callback-lost": (0.1, 0.5),
+    "callback-answer-lost": (0.1, 0.5),
+    "callback-refused": (0.1, 0.5),
+    "paused-past-lease": (0.02, 0.1),
 }
 KINDS = tuple(RATES)
+WITH_OTHERS = {"paused-past-lease"}  # where two nodes share the store, and nowhere else
 # Bad weather of every kind that a planted mistake needs, so that few histories find it.
 BAD_WEATHER = {
     "drop-request": 0.1,
@@ -69,6 +74,7 @@ BAD_WEATHER = {
 }
 BAD_WEATHER_S = 600.0
 LASTING_S = (20.0, 120.0, 600.0, 7_200.0, 30 * 3_600.0)  # how long a storm may last
+LASTING_SHARED_S = 7_200.0  # leases are renewed all the while
 BEGINS_S = 15.0  # in the calm before, cards are linked, so that the storm meets more than links
 SHARE = 0.35  # of the kinds that a history has
 
@@ -76,7 +82,7 @@ SHARE = 0.35  # of the kinds that a history has
 class Storm:
     """The faults of one history; `without` leaves kinds out, `weather` says how often each is."""
 
-    def __init__(self, seed, without=frozenset(), lasting=None, weather=None):
+    def __init__(self, seed, without=frozenset(), lasting=None, weather=None, *, is_shared=False):
         chance = Random(seed)  # noqa: S311 - no secret is made of it
         share = chance.choice((0.0, 0.15, SHARE, 0.6))
         rates = weather or _drawn(chance, share)
@@ -86,6 +92,10 @@ class Storm:
             if rates.get(kind) and kind not in without
         }
         drawn = BAD_WEATHER_S if weather else chance.choice(LASTING_S)
+        if is_shared:
+            drawn = min(drawn, LASTING_SHARED_S)
+        else:
+            without = without | WITH_OTHERS
         self.lasting = drawn if lasting is None else min(drawn, lasting)
         self.begins = BEGINS_S if weather else chance.choice((0.0, BEGINS_S, BEGINS_S))
         self.is_on = self.is_over = False

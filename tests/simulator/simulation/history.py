@@ -1,6 +1,7 @@
 """One seed, one history: operations through a storm, then calm, then judgement."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
@@ -9,25 +10,26 @@ from zlib import crc32
 
 from structlog.testing import capture_logs
 
-from gateway.app.specifications import Specifications, shipped_directory
-from gateway.iso8583.codec import Codec
 from gateway.operations.recovery import Limits
-from gateway.regions.catalogue import parse_catalogue
 from gateway.simulators.population import person
 from gateway.terms.numbers import AgencyCode
-from gateway.terms.sides import Side
-from simulation.businesses import places_of
+from simulation.cluster import Leases, simulated_clock
 from simulation.customers import HABITS, Customer, Gone
-from simulation.disk import Disk, StoreDisk
-from simulation.far_side import FarSide, Speech
+from simulation.disk import Disk
+from simulation.far_side import FarSide
 from simulation.faults import Storm
-from simulation.node import CORE, Machine, Node
+from simulation.node import Machine, Node
 from simulation.operators import Operators
+from simulation.receiver import ChannelReceiver, looks_seldom
 from simulation.scheduler import Loop, Scheduler
+from simulation.shipped import AGENCIES, CORE, shipped, speeches
+from simulation.store_disk import StoreDisk
 from simulation.watch import Violation, Watch
 
 OPERATIONS_MIN = 20  # of each history
 CUSTOMERS = (2, 3, 4)
+_SHARED = 0.3  # of the histories have two nodes at once on one store
+_REST_S = 7_200.0  # after so long without an event nobody waits for anything
 _HABITS = ("everything", "everything", "everything", "links", "pins", "businesses")
 EPOCHS = (  # a plain day, the end of a year, and the day before a leap day
     datetime(2026, 11, 21, 4, 0, tzinfo=UTC),
@@ -35,74 +37,36 @@ EPOCHS = (  # a plain day, the end of a year, and the day before a leap day
     datetime(2028, 2, 28, 23, 58, tzinfo=UTC),
 )
 LIMITS = Limits(retry_max=timedelta(minutes=30))  # fewer messages in long silences
+LIMITS_SHARED = replace(LIMITS, horizon=timedelta(hours=1))  # within a storm
 EVENTS_MAX = 12_000  # a history that needs more never comes to rest
 _STEPS_S = (-86_400, -3_600, -61, -2, 2, 61, 3_600, 86_400)
-_COLLECTED = """
-[[grants]]
-business = ["card-collect"]
-channels = ["bureau-window"]
-proofs = ["citizen-id"]
-source = "default: simulated, for the region hands cards over at its own windows only"
-"""
-_AGENCIES = {  # institution → link, and after how many seconds the SS account follows there
-    "99350201": ("bureau-1", 0),
-    "99350202": ("bureau-2", 1_800),
-    "99350203": ("bureau-3", 45),
-}
-
-
-@cache
-def _shipped():
-    specifications = Specifications(shipped_directory())
-    spoken = {}
-    for name in ("bureau", "core"):
-        dialect = specifications.dialect(name)
-        spoken[name] = (Codec(dialect), specifications.message_set(name, dialect))
-    text, _ = specifications.text("regions", "xiamen")
-    texts = {}
-    for code, (link, delay) in _AGENCIES.items():
-        own = text.replace('"99350201"', f'"{code}"').replace('link = "bureau"', f'link = "{link}"')
-        old = "[[activation.ss_follows_after_seconds]]\nvalue = 0"
-        assert old in own
-        own = own.replace(old, old[:-1] + str(delay))
-        texts[f"{code}.toml"] = own + _COLLECTED
-    catalogue = parse_catalogue(texts)
-    return spoken, catalogue, places_of(catalogue)
-
-
-def _mac(name):
-    key = name.encode().ljust(16, b"-")
-    return lambda data: blake2b(data, digest_size=8, key=key).digest()
 
 
 _person = cache(person)
 
 
-@cache
-def _speeches():
-    spoken, _, _ = _shipped()
-    names = [link for link, _ in _AGENCIES.values()]
-    speeches = [Speech(name, Side.SOCIAL, *spoken["bureau"], _mac(name)) for name in names]
-    return (Speech(CORE, Side.FINANCIAL, *spoken["core"], _mac(CORE)), *speeches)
-
-
 class World:
     """Everything of one history; `customers` and the words of `Storm` make it smaller.
 
-    `habit` is what its customers do; without one it is a matter of chance.
+    `habit` is what its customers do, `nodes` how many share the store; without them it is a matter
+    of chance.
     """
 
-    def __init__(self, seed, *, customers=None, store=Disk, habit=None, **storm):
+    def __init__(self, seed, *, customers=None, store=Disk, habit=None, nodes=None, **storm):
         self.seed = seed
         self.chance = self.chance_of("world")
-        self.storm = Storm(seed, **storm)
+        shared = self.chance.random() < _SHARED
+        self.is_shared = shared if nodes is None else nodes > 1
+        self.storm = Storm(seed, is_shared=self.is_shared, **storm)
         self.scheduler = Scheduler(self.chance_of("ties").random)
         self.lines = []
         self.watch = Watch(self)
         self.disk = store(self.watch)
-        self.limits = LIMITS
-        _, self.catalogue, self.places = _shipped()
-        self.far_sides = {speech.name: FarSide(speech, self) for speech in _speeches()}
+        self.leases = Leases(self)
+        self.receiver = ChannelReceiver(self)
+        self.limits = LIMITS_SHARED if self.is_shared else LIMITS
+        _, self.catalogue, self.places = shipped()
+        self.far_sides = {speech.name: FarSide(speech, self) for speech in speeches()}
         self.core = self.far_sides[CORE]
         self.bureaus = [each for each in self.far_sides.values() if each is not self.core]
         self.habits = HABITS[habit or self.chance.choice(_HABITS)]
@@ -111,7 +75,7 @@ class World:
         self.loop = Loop(self.scheduler)  # that of the customers, which no crash ends
         self.loops = [self.loop]
         self._living = 0
-        self.node, self.starts, self.deaths = None, 0, Counter()
+        self.nodes, self.starts, self.deaths = {}, 0, Counter()
         self.customers = []
         for _ in range(customers or self.chance.choice(CUSTOMERS)):
             self._meet()
@@ -120,7 +84,7 @@ class World:
     def _meet(self):
         """Meet one more customer, of any bureau."""
         who = _person(101 + len(self.customers))
-        agency = AgencyCode(self.chance.choice(tuple(_AGENCIES)))
+        agency = AgencyCode(self.chance.choice(tuple(AGENCIES)))
         self.customers.append(Customer(self, who, agency))
         return self.customers[-1]
 
@@ -142,7 +106,7 @@ class World:
 
     def play(self):
         """Tell the history to its end; raises `Violation`."""
-        with capture_logs() as logged:
+        with capture_logs() as logged, simulated_clock(self.scheduler), looks_seldom():
             try:
                 self._play()
                 self.watch.logged(logged)
@@ -152,7 +116,8 @@ class World:
         return self
 
     def _play(self):
-        self._boot(self.machines[0])
+        for machine in self.machines if self.is_shared else self.machines[:1]:
+            self._boot(machine)
         changes = OPERATIONS_MIN // len(self.customers) - 1
         for customer in self.customers:
             self._begin(customer.live(changes))
@@ -162,11 +127,11 @@ class World:
         while len(self.disk.heads) + len(self.customers) < OPERATIONS_MIN:
             self._begin(self._meet().live(2))  # the others may have to wait for a person
             self._run_while(lambda: self._living)
-        self._run_while(lambda: True)
+        self._run_to_rest()
         self.watch.judge()
         if self.disk.manual():
             self._begin(Operators(self).resolve_all())
-            self._run_while(lambda: True)
+            self._run_to_rest()
             self.watch.check(26, not self.disk.manual(), "something is manual for ever")
         self._prove_alive()
 
@@ -176,7 +141,7 @@ class World:
             life = self._begin(customer.prove_alive())
             self._run_while(lambda: self._living)
             self._judge_proof(customer, life.result())
-        self._run_while(lambda: True)
+        self._run_to_rest()
         self.watch.judge()
 
     def _judge_proof(self, customer, view):
@@ -203,6 +168,20 @@ class World:
             if scheduler.events > EVENTS_MAX:
                 watch.fail(21, f"no rest after {EVENTS_MAX} events")
 
+    def _run_to_rest(self):
+        """Go on until nothing waits, or nothing has happened for long."""
+        scheduler, quiet_since = self.scheduler, None
+
+        def goes_on():
+            nonlocal quiet_since
+            if scheduler.foreground:
+                quiet_since = None
+                return True
+            quiet_since = scheduler.elapsed if quiet_since is None else quiet_since
+            return not self.disk.is_at_rest and scheduler.elapsed - quiet_since < _REST_S
+
+        self._run_while(goes_on)
+
     def _break(self):
         self.storm.is_on = True
         self.note("storm")
@@ -210,14 +189,15 @@ class World:
     def _calm(self):
         self.storm.is_on, self.storm.is_over = False, True
         self.note("calm")
-        for link in self.node.links.values() if self.node else ():
-            link.is_deaf = False
+        for node in self.nodes.values():
+            for link in node.links.values():
+                link.is_deaf = False
 
     # ------------------------------------------------------------ processes
 
     def _boot(self, machine):
         self.starts += 1
-        self.node = node = Node(self, machine)
+        node = self.nodes[machine.name if self.is_shared else ""] = Node(self, machine)
         self.loops.append(node.loop)
         self.note("start", node.name)
         node.after(0.0, lambda: node.loop.create_task(node.start()))
@@ -230,8 +210,8 @@ class World:
             self.scheduler.after(self.chance.uniform(0.0, 2.0), lambda h=hear: h(None, Gone()))
         away = self.chance.choice((0.2, 5.0, 65.0))
         if self.storm.fires("outage"):
-            away = self.chance.choice((1_200.0, 30 * 3_600.0))
-        machine = self.chance.choice(self.machines)
+            away = self.chance.choice((1_200.0, 300.0 if self.is_shared else 30 * 3_600.0))
+        machine = node.machine if self.is_shared else self.chance.choice(self.machines)
         self.clock_may_step(machine)
         self.scheduler.after(away, lambda: self._boot(machine))
 
@@ -283,10 +263,11 @@ class World:
         self.scheduler.after(self.chance.uniform(0.001, 0.2), lambda: self._serve(make, hear))
 
     def _serve(self, make, hear):
-        node = self.node
-        if node is None or not node.is_open or self.storm.fires("http-request-lost"):
+        serving = [node for node in self.nodes.values() if node.is_open]
+        if not serving or self.storm.fires("http-request-lost"):
             self.scheduler.after(3.0, lambda: hear(None, Gone()))
             return
+        node = self.chance.choice(serving)
         node.waiting.append(hear)
         node.call(lambda: self._take(node, make, hear))
 

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from functools import partial
 
+from gateway.app.callbacks import Callbacks, Courier
 from gateway.app.card_life import CardLife
-from gateway.app.cargo import Cargo
-from gateway.app.conductor import Conductor
+from gateway.app.cargo import CHANNEL, Cargo
+from gateway.app.conductor import RUNNING_MAX, Conductor
 from gateway.app.core_desk import CoreDesk
 from gateway.app.dialogue import Dialogue, DialogueTable, Station
 from gateway.app.identifiers import Identifiers
@@ -18,12 +19,13 @@ from gateway.regions.working_days import WorkingDays
 from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
-from simulation.disk import Writer
+from simulation.cluster import LEASE_S, TERMINALS, SimulatedStorage, lease_of
 from simulation.network import SimulatedLink
+from simulation.receiver import TO, Post
 from simulation.scheduler import Crashed, Loop
+from simulation.shipped import CORE
+from simulation.writer import Writer
 
-STATION = Station("99990001", "99990001", "GATEWAY1")
-CORE = "core"
 _REFUSED = 0.15  # of the PINs are too simple
 WORKING_DAYS = WorkingDays()
 SESSION_LIFE = timedelta(seconds=300)
@@ -48,7 +50,9 @@ class Node:
         self.waiting = []  # what is to be told to clients should the process die
         self.service = None
         self.conductor = None
+        self.lease = lease_of(machine, is_shared=world.is_shared)
         self.journal = Writer(self, world.disk)
+        self.storage = SimulatedStorage(self)
         self.identifiers = SeededIdentifiers(self.now, self.chance)
 
     # ------------------------------------------------------------ life and death
@@ -91,6 +95,10 @@ class Node:
         """Let something of the outside happen to the process later, if it lives then."""
         self.world.scheduler.after(delay, partial(self.call, call, *args))
 
+    def after_in_background(self, delay, call):
+        """Let something happen to the process later for which nobody waits."""
+        self.world.scheduler.after(delay, partial(self.call, call), in_background=True)
+
     def call(self, call, *args):
         """Let something happen to the process now; a process that is paused feels it later."""
         if self.machine.paused_until > self.world.scheduler.elapsed:
@@ -104,6 +112,8 @@ class Node:
         def fire():
             if self.storm.fires("paused"):
                 self.machine.pause(self.chance.choice((1.0, 30.0, 90.0)))
+            if self.storm.fires("paused-past-lease"):
+                self.machine.pause(self.chance.uniform(LEASE_S, 3 * LEASE_S))
             self.call(live)
 
         def live():
@@ -120,30 +130,43 @@ class Node:
     async def start(self):
         """Do what `serve` does, in its order."""
         world = self.world
+        if world.is_shared:
+            self.lease.join(world.leases)
+            self.journal.keep_renewing()
         routes = {
             code: agency.institution.link for code, agency in world.catalogue.agencies.items()
         }
-        self.table = DialogueTable(CORE, routes, dict.fromkeys(Side, world.limits))
+        self.table = DialogueTable(
+            CORE, routes, dict.fromkeys(Side, world.limits), lambda: self.lease.is_held
+        )
         for name, far_side in world.far_sides.items():
             traces = await self._traces(name)
             self.table.add(name, self._dialogue(far_side.speech, traces))
+        courier = Courier(TO, self.read, self.journal, self.now, lambda _: Post(self))
+        callbacks = Callbacks({TO.channel: courier})
         self.conductor = Conductor(
-            self.journal, self.table, self, self.identifiers.operation, self.fail
+            self.journal, self.table, self, self.identifiers.operation, self.fail, callbacks
         )
         for name, far_side in world.far_sides.items():
             dialogue = self.table.dialogue(name)
             link = SimulatedLink(self, far_side, dialogue, self._answered)
             dialogue.link = self.links[name] = link
             self.after(self.chance.choice((0.05, 0.05, 3.0)), link.rise)
-        await self._resume()
+        await self.storage.resume_own(self._go_on)
         self.service = self._service()
+        self.loop.create_background_task(courier.run())
+        self.loop.create_background_task(
+            self.storage.take_over(self._go_on, lambda: RUNNING_MAX - self.conductor.running_count)
+        )
         world.note("ready", self.name)
 
     def _dialogue(self, speech, traces):
-        return Dialogue(speech.message_set, speech.codec, STATION, traces)
+        station = Station("99990001", "99990001", TERMINALS[self.machine.name])
+        return Dialogue(speech.message_set, speech.codec, station, traces)
 
     async def _traces(self, name):
-        traces = TraceNumbers(f"stan/{name}", self.journal.reserve)
+        terminal = TERMINALS[self.machine.name]
+        traces = TraceNumbers(f"stan/{name}", self.journal.reserve, terminal)
         reserved = self.loop.create_future()
         traces.refill(reserved.set_result)
         error = await reserved
@@ -151,12 +174,13 @@ class Node:
             self.fail(error)
         return traces
 
-    async def _resume(self):
-        unfinished, linked = await self.read(_unfinished)
-        for operation in unfinished:
+    def _go_on(self, operations, linked):
+        for operation in operations:
+            self.world.watch.takes_over(self, operation.id)
             if operation.link in linked:
-                found = linked[operation.link]
-                self.conductor.resume(operation, Cargo(found.card, found.account))
+                channel = operation.details.get(CHANNEL, "")
+                cargo = Cargo.of(linked[operation.link], None, channel)
+                self.conductor.resume(operation, cargo)
 
     def _answered(self, operation, event):
         self.world.watch.believed(self, operation, event)
@@ -188,11 +212,6 @@ class Node:
         found = self.loop.create_future()
         self.after(0.001, lambda: found.set_result(self.world.disk.run(query)))
         return await found
-
-
-def _unfinished(queries):
-    operations = queries.unfinished()
-    return operations, queries.all_linked({operation.link for operation in operations})
 
 
 class SeededIdentifiers(Identifiers):

@@ -28,6 +28,7 @@ from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
 from gateway.wire.outbound_link import Answers
 from simulation import disk
+from simulation.writer import Writer
 
 E, S, K = ExchangeEvent, ExchangeState, OperationKind
 Replacement = tuple[object, str, object]
@@ -147,7 +148,10 @@ def _broken_journal():
             self._dismiss(running)
             opened(error)
 
-    return [(Conductor, "_not_recorded", not_recorded)]
+    return [
+        (Conductor, "_not_recorded", not_recorded),
+        (Writer, "lost", lambda *_: None),
+    ]
 
 
 @mistake("lose an event while the journal is full")

@@ -18,7 +18,9 @@ from itertools import islice
 from pathlib import Path
 from time import monotonic, process_time
 
-from simulation.history import Disk, StoreDisk, Violation, World
+from simulation.disk import Disk
+from simulation.history import Violation, World
+from simulation.store_disk import StoreDisk
 from simulation.watch import INVARIANTS
 
 REAL_STORE_EACH = 10  # every so many histories are told through the real store

@@ -17,22 +17,26 @@ class Scheduler:
     def __init__(self, tie):
         self.elapsed = 0.0  # seconds, monotonic
         self.events = 0
+        self.foreground = 0  # events that are waited for, unlike looks that never end
         self._queue = []
         self._tie = tie
         self._numbers = count()
 
-    def at(self, due, call):
+    def at(self, due, call, *, in_background=False):
         due = max(due, self.elapsed)
-        heapq.heappush(self._queue, (due, self._tie(), next(self._numbers), call))
+        weight = 0 if in_background else 1
+        self.foreground += weight
+        heapq.heappush(self._queue, (due, self._tie(), next(self._numbers), weight, call))
 
-    def after(self, delay, call):
-        self.at(self.elapsed + delay, call)
+    def after(self, delay, call, *, in_background=False):
+        self.at(self.elapsed + delay, call, in_background=in_background)
 
     def step(self):
         """Let the next event happen; tells whether there was one."""
         if not self._queue:
             return False
-        self.elapsed, _, _, call = heapq.heappop(self._queue)
+        self.elapsed, _, _, weight, call = heapq.heappop(self._queue)
+        self.foreground -= weight
         self.events += 1
         call()
         return True
@@ -71,6 +75,7 @@ class Loop(asyncio.AbstractEventLoop):
         self._scheduler = scheduler
         self._ready = deque()
         self._tasks = []
+        self._background = set()  # tasks that look at something again and again
         self.is_dead = False
 
     def enter(self, call, *args):
@@ -115,7 +120,8 @@ class Loop(asyncio.AbstractEventLoop):
     def call_at(self, when, callback, *args, context=None):  # noqa: ARG002
         handle = _Handle(self, callback, args, when)
         if not self.is_dead:
-            self._scheduler.at(when, handle.fire)
+            endless = bool(self._background) and asyncio.current_task(self) in self._background
+            self._scheduler.at(when, handle.fire, in_background=endless)
         return handle
 
     def time(self):
@@ -128,6 +134,10 @@ class Loop(asyncio.AbstractEventLoop):
         task = asyncio.Task(coro, loop=self)
         self._tasks.append(task)
         return task
+
+    def create_background_task(self, coro):
+        """Create a task whose pauses nobody waits for."""
+        self._background.add(self.create_task(coro))
 
     def get_debug(self):
         return False

@@ -28,6 +28,7 @@ from gateway.social.card import CardRecord, CardReplaced, SsLossKept, SsLossLift
 from gateway.store.unit import KeyUsed
 from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import PinPurpose, Side
+from simulation.cluster import LEASE_S
 from simulation.far_side import key_of
 
 S = OperationState
@@ -47,6 +48,8 @@ INVARIANTS = {
     13: "PIN canary: no PIN or PIN block is stored, logged or sent again by another process",
     14: "Separation: no side hears of the other's numbers, no zone of another's PIN block",
     15: "Authorised: each PIN effect has one session of its own customer, link and purpose",
+    18: "Notified: what nobody waits for is told by a signed callback, once it is durable",
+    20: "Fencing: whoever carries an operation on is its only owner, and nobody else's word stands",
     17: "Loss report wins: what a loss bars is not begun until both sides say that it is over",
     21: "Liveness: when quiet nothing waits, nothing is in memory, and every card can be served",
     22: "Bounds: when quiet no link awaits anything (the limits themselves: unit tests)",
@@ -114,6 +117,10 @@ class Watch:
         self.beliefs = 0
         self.unrecorded = Counter()  # by node and operation: answers not on disk yet
         self.losses = defaultdict(list)  # by card or account: references of losses that stand
+        self.owners = {}  # by operation: the process that carries it on
+        self.notices = {}  # by id: what is on disk to be told
+        self.openers = {}  # by operation: the process that was asked for it
+        self.at_rest = {}  # by operation: whether a restart would leave it be
         self.proposed = {}  # by operation: what somebody said of it last
         self.by_hand = 0  # operations that persons resolved
         self.where = {}  # by operation and exchange: link and key of its original
@@ -131,6 +138,7 @@ class Watch:
 
     def recorded(self, node, operation, fresh, text):
         """See facts of an operation at the moment they are on disk."""
+        self._owns(node, operation.id)
         if _SECRET.search(text):
             self.fail(13, f"{operation.id} holds {_SECRET.search(text)[0]} in the journal")
         for fact in fresh:
@@ -143,6 +151,21 @@ class Watch:
                     self._moves(node, operation, fact)
                 case ResolutionProposed() | ResolutionApproved():
                     self._resolves(operation, fact)
+
+    def _owns(self, node, operation):
+        """See that its owner alone writes an operation; what rests belongs to whoever wakes it."""
+        owner = self.owners.setdefault(operation, node)
+        if self.at_rest.get(operation):
+            self.owners[operation] = node
+        elif owner != node:
+            self.fail(20, f"{node} writes what {owner} carries on: {operation}")
+
+    def written(self, operation, owner, *, rests):
+        """See an operation in the store after it was written."""
+        self.at_rest[operation] = rests
+        process = self.owners.get(operation, "")
+        if not rests and self._world.is_shared and process.partition(".")[0] != owner:
+            self.fail(20, f"{process} carries {operation} on, which the store says is {owner}'s")
 
     def _moves(self, node, operation, fact):
         match fact.move:
@@ -169,7 +192,25 @@ class Watch:
         reversible = _RECOVERY[exchange] is Recovery.REVERSIBLE
         self.check(8, reversible, f"{exchange} is reversed, which is never done")
 
+    def noticed(self, notice):
+        """See a notice at the moment it is on disk, with the outcome that it tells of."""
+        self.notices[notice.id] = notice.body
+
+    def told_by_callback(self, notice, body):
+        """See what the channel's receiver is told."""
+        self.check(18, self.notices.get(notice) == body, f"callback {notice} is not on disk so")
+
+    def takes_over(self, node, operation):
+        """See a process go on with what another one left: that one must be gone, or fenced off."""
+        before = self.owners.get(operation)
+        for other in self._world.nodes.values():
+            lives = other.name == before and not other.is_dead and other is not node
+            if lives and self._world.leases.holds(other.lease):
+                self.fail(20, f"{node.name} takes over from {before}, which holds its lease")
+        self.owners[operation] = node.name
+
     def _settles(self, operation, fact):
+        self._must_be_noticed(operation, fact)
         before = self.settled.get(operation.id)
         final = before is not None and before.is_final
         self.check(9, not final or fact.state is before, f"{before} became {fact.state}")
@@ -177,6 +218,15 @@ class Watch:
         self.check_truth(operation.id, operation.kind, fact.state)
         if fact.state is S.MANUAL:
             self._check_manual(operation)
+
+    def _must_be_noticed(self, operation, fact):
+        """See that an outcome that cannot be told by word of mouth is told by a callback."""
+        opened_by = self.openers.setdefault(operation.id, self._world.disk.writer)
+        if opened_by == self._world.disk.writer or operation.details.get("channel"):
+            return
+        sequence = operation.facts.index(fact)
+        name = f"msg_{operation.id.value.removeprefix('op_')}_{sequence}"
+        self.check(18, name in self.notices, f"nobody is told that {operation.id} is {fact.state}")
 
     def _check_manual(self, operation):
         horizon = self._world.limits.horizon.total_seconds()
@@ -239,6 +289,9 @@ class Watch:
         if self.sent_times[attempt] > durable:
             times = self.sent_times[attempt]
             self.fail(6, f"{pending.exchange} left {times} times, {durable} are recorded")
+        owner = self.owners.get(pending.operation)
+        if owner != node.name:
+            self.fail(20, f"{node.name} sends for {pending.operation}, which is {owner}'s")
         self.sent_bytes[data] = message.with_fields({speech.mac_field: data[-8:]})
         self._check_identity(speech, message, pending)
         self._check_words(speech, data)
@@ -292,7 +345,9 @@ class Watch:
         self.check(14, purpose.side is speech.side, "a PIN block left for the other side")
         now = self._world.scheduler.elapsed
         first = self.blocks_left.setdefault(bytes(block), now)
-        leeway = SLOW_DISK_S + HELD_S * ("paused" in self._world.storm.rates)
+        rates = self._world.storm.rates
+        leeway = SLOW_DISK_S + HELD_S * ("paused" in rates)
+        leeway += 3 * LEASE_S * ("paused-past-lease" in rates)
         life = self._world.limits.secret_life.total_seconds() + leeway
         self.check(13, now - first <= life, f"a PIN block was kept for {now - first:.0f} s")
         self.check(13, maker == node.name, f"{node.name} sent a PIN block that {maker} received")
@@ -445,7 +500,7 @@ class Watch:
                 removed = kind is OperationKind.UNLINK and state is S.SUCCEEDED
                 self.check(3, removed or len(nets) == 1, f"{kind} stands on one side only")
         self._judge_links()
-        self._judge_node()
+        self._judge_nodes()
 
     def _judge_links(self):
         """Bureau, core and store say the same of every card, except where a person is needed."""
@@ -475,11 +530,22 @@ class Watch:
             agree = there == here == self.is_lost(link, side)
             self.check(17, agree, f"loss of {side}: there {there}, here {here}")
 
-    def _judge_node(self):
-        node = self._world.node
+    def _judge_nodes(self):
+        nodes = self._world.nodes.values()
+        self.check(21, any(node.is_open for node in nodes), "no node serves")
+        for node in nodes:
+            if node.is_open:
+                self._judge_node(node)
+        told = {notice: body.encode() for notice, body in self.notices.items()}
+        for notice, row in self._world.disk.notice_rows.items():
+            self.check(18, row.due_at is None, f"{notice} was never told")
+            del told[notice]  # given up at the horizon, for a person to see
+        missing = told.keys() - self._world.receiver.heard.keys()
+        self.check(18, not missing, f"{missing} were never told")
+
+    def _judge_node(self, node):
         lost = [key for key, count in self.unrecorded.items() if count > 0 and key[0] == node.name]
         self.check(9, not lost, f"answers to {lost} were not recorded")
-        self.check(21, node is not None and node.is_open, "no node serves")
         count = node.conductor.running_count
         self.check(21, count == 0, f"{count} operations are in memory")
         for name, link in node.links.items():
