@@ -48,5 +48,6 @@ module            holds
 ``ceremony``      components of keys, from their custodians or a file
 ``command_line``  what there is to call, by name
 ``commands``      each command, imported when it is called
+``importing``     imports by name
 ================  ===============================================================
 """

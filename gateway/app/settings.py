@@ -28,7 +28,7 @@ from gateway.regions.vocabulary import Channel
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
 from gateway.terms.specification import broken_rule, parse_toml
-from gateway.wire.addresses import is_endpoint_string
+from gateway.wire.endpoint_string import is_endpoint_string
 
 
 class _Strict(BaseModel):

@@ -3,7 +3,8 @@
 ===================  ============================================================
 module               holds
 ===================  ============================================================
-``addresses``        host and port, or a Twisted endpoint string
+``addresses``        the endpoints of host and port, or of a Twisted endpoint string
+``endpoint_string``  tells one from the other
 ``answers``          requests that wait, and what is matched to them
 ``connection``       one TCP connection: frames, codec, MAC; refuses by place and rule
 ``line``             one connection with the session on it, whichever end dialled

@@ -1,6 +1,5 @@
 """Where a far side is, or where we listen: host and port, or a Twisted endpoint string."""
 
-import re
 from typing import Any
 
 from twisted.internet.endpoints import (
@@ -10,12 +9,9 @@ from twisted.internet.endpoints import (
     serverFromString,
 )
 
+from gateway.wire.endpoint_string import is_endpoint_string
+
 CONNECT_SECONDS_MAX = 5.0  # domain.md 4.9; within a bank's network a connection takes a millisecond
-
-
-def is_endpoint_string(address: str) -> bool:
-    """Tell an endpoint string, such as ``tls:host=…:port=…``, from ``host:port``."""
-    return re.match(r"(tcp|tcp6|tls|ssl):[^:]*[=:/]", address) is not None
 
 
 def client_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twisted's are untyped

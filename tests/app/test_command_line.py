@@ -68,6 +68,32 @@ def test_help_says_of_a_command_what_the_command_says_of_itself(run, name):
     assert said in " ".join(run(name, "--help").output.split())
 
 
+NOTHING = ("pydantic", "sqlalchemy", "starlette", "structlog", "twisted", "gateway.hsm")
+SERVER = ("sqlalchemy", "starlette", "uvicorn", "httpx", "gateway.api", "gateway.store")
+
+
+@pytest.mark.parametrize(
+    ("module", "needless"),
+    [
+        ("gateway.app.command_line", NOTHING),
+        ("gateway.app.commands.serve", ("sqlalchemy", "twisted", "gateway.app.serve")),
+        ("gateway.app.commands.security_module", (*SERVER, "twisted", "gateway.iso8583.codec")),
+        ("gateway.app.commands.simulate", (*SERVER, "gateway.hsm", "gateway.linking")),
+        ("gateway.app.serve", ("alembic", "psycopg", "markdown_it", "gateway.hsm.payshield")),
+    ],
+)
+def test_process_loads_only_what_it_needs(module, needless):
+    """Help is there at once, a module knows no HTTP, and one gateway's choices cost no other's."""
+    listing = f"import sys, {module}; print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", listing], capture_output=True, text=True, check=True
+    )
+
+    assert module in done.stdout.split()
+    assert set(needless).isdisjoint(done.stdout.split())
+
+
 def test_command_that_is_not_there_is_refused_with_the_nearest(run):
     """A slip of the finger needs no manual."""
     result = run("serv")
@@ -120,7 +146,7 @@ def test_serve_ends_with_the_gateways_status(run, monkeypatch, tmp_path, status)
         return status
 
     monkeypatch.setattr(serve, "load_settings", lambda file: f"settings of {file.name}")
-    monkeypatch.setattr(serve, "run", served)
+    monkeypatch.setattr("gateway.app.serve.serve", served)
 
     result = run("serve", "--config", tmp_path / "gateway.toml", "--embedded")
 

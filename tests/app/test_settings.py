@@ -260,6 +260,11 @@ def test_tokens_stay_on_loopback_unless_said_otherwise(load, listen, is_taken):
         ("[social]", LISTENER.replace("core-in", "online-bank"), "listeners"),
         ("[social]", LISTENER.replace('["10.0.0.0/8"]', "[]"), "listeners.core-in.peers"),
         ('zone = "bureau"', 'zone = "bureau"\nin_flight_max = 0', "links.bureau.in_flight_max"),
+        (
+            'zone = "bureau"',
+            'zone = "bureau"\nin_flight_max = "many"',
+            "links.bureau.in_flight_max",
+        ),
         ('"99000001"', '"9900"', "station.acquirer"),
         ("GATEWAY1", "gateway1", "station.terminal"),
         (DIGEST, "AB" * 32, "http.channels.online-bank.token_sha256"),

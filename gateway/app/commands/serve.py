@@ -8,7 +8,7 @@ import typer
 
 from gateway.app.clock import clock_of
 from gateway.app.commands.refusals import in_one_line
-from gateway.app.serve import serve as run
+from gateway.app.importing import imported
 from gateway.app.settings import load_settings
 
 app = typer.Typer()
@@ -30,4 +30,6 @@ def serve(
     with in_one_line():
         settings = load_settings(config)
         clock = clock_of(settings, movable=movable_clock)
+        # What is wrong with the configuration is told before the gateway itself is loaded.
+        run = imported("gateway.app.serve").serve
         sys.exit(run(settings, embedded=embedded, clock=clock))
