@@ -36,7 +36,7 @@ STOP_SECONDS_MAX = 60.0  # above the gateway's own drain time
 _LOOK_SECONDS = 1.0
 TEST_KEY_LIFE = timedelta(days=30)
 CHANNEL = "online-bank"
-CHANNELS = (CHANNEL, "app", "counter")  # each of the kind that it is named after
+CHANNELS = (CHANNEL, "app", "counter", "bureau-window")  # each of the kind of its name
 
 # The SS card number is no PAN, so the SS PIN is bound to none; the financial PIN is bound to its
 # account, as bank cores have it (ISO 9564-1 formats 1 and 0).

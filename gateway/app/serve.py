@@ -47,6 +47,7 @@ from gateway.app.specifications import (
     Specifications,
     due_dates_unknown,
     read_working_days,
+    served,
     shipped_directory,
 )
 from gateway.app.storage import Storage
@@ -93,7 +94,8 @@ class Gateway:
         self._reactor = reactor
         self._loop = asyncio.get_running_loop()
         self._specifications = Specifications(settings.specifications or shipped_directory())
-        self._catalogue = self._specifications.catalogue(settings.regions)
+        bureaus = {name for name, link in settings.links.items() if link.side is Side.SOCIAL}
+        self._catalogue = served(self._specifications, settings.regions, bureaus, settings.file)
         self._working_days = read_working_days(settings.calendar)
         self._clock, self._now = clock, clock.now
         self._identifiers = Identifiers(self._now)
@@ -213,7 +215,6 @@ class Gateway:
     # ------------------------------------------------------------------ links
 
     async def _prepare_links(self) -> DialogueTable:
-        self._check_routes()
         today = self._now().astimezone(LOCAL_ZONE).date()
         for region, reason in due_dates_unknown(self._catalogue, self._working_days, today):
             log.warning("due-dates-unknown", region=region, reason=reason)
@@ -229,17 +230,6 @@ class Gateway:
             codec, message_set = self._spoken(settings)
             table.add(name, Dialogue(message_set, codec, station, traces))
         return table
-
-    def _check_routes(self) -> None:
-        bureaus = {n for n, link in self._settings.links.items() if link.side is Side.SOCIAL}
-        for agency in self._catalogue.agencies.values():
-            if agency.institution.link not in bureaus:
-                raise SpecificationError(
-                    self._settings.file,
-                    f"links.{agency.institution.link}",
-                    f"is missing: institution {agency.institution.code} is reached over it; "
-                    "add the link, or leave its region out of `regions`",
-                )
 
     def _spoken(self, settings: LinkSettings | ListenerSettings) -> tuple[Codec, MessageSet]:
         dialect = self._specifications.dialect(settings.dialect)

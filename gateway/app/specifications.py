@@ -1,6 +1,6 @@
 """Reads ``specs/``: dialects, message sets and region profiles, each checked when loaded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -54,6 +54,32 @@ class Specifications:
         if not names:
             raise SpecificationError(str(directory), "", "holds no region profile (*.toml)")
         return parse_catalogue(dict(self.text("regions", name)[::-1] for name in names))
+
+
+def served(
+    specifications: Specifications, regions: Collection[str], bureaus: set[str], file: str
+) -> Catalogue:
+    """Load the regions that are named; without names, those that a bureau's link leads to.
+
+    Raises `SpecificationError` naming `file` for an institution without its link, and, where the
+    links say what is served, for a link that leads to no institution.
+    """
+    found = specifications.catalogue(regions)
+    leads_to = {agency.institution.link for agency in found.agencies.values()}
+    if not regions:
+        for link in sorted(bureaus - leads_to):
+            rule = "leads to no institution of any region; give it the name that its profile has"
+            raise SpecificationError(file, f"links.{link}", rule)
+        return found.reached_over(bureaus)
+    for agency in found.agencies.values():
+        if agency.institution.link not in bureaus:
+            raise SpecificationError(
+                file,
+                f"links.{agency.institution.link}",
+                f"is missing: institution {agency.institution.code} is reached over it; "
+                "add the link, or leave its region out of `regions`",
+            )
+    return found
 
 
 def read_text(file: Path) -> str:

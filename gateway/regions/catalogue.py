@@ -1,7 +1,8 @@
 """The profiles of all regions, found by the code of an institution."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 from gateway.regions.profile import RegionProfile, parse_profile
 from gateway.regions.profile_file import Institution
@@ -30,6 +31,13 @@ class Catalogue:
             return self.agencies[code]
         except KeyError:
             raise RequestRefused(Refusal.UNKNOWN_AGENCY) from None
+
+    def reached_over(self, links: Collection[str]) -> Self:
+        """Keep the institutions that one of these links leads to."""
+        kept = {
+            code: each for code, each in self.agencies.items() if each.institution.link in links
+        }
+        return replace(self, agencies=kept)
 
 
 def parse_catalogue(texts: Mapping[str, str]) -> Catalogue:

@@ -9,6 +9,7 @@ from gateway.app.specifications import (
     Specifications,
     due_dates_unknown,
     read_working_days,
+    served,
     shipped_directory,
 )
 from gateway.regions.working_days import WorkingDays
@@ -72,6 +73,31 @@ def test_directory_without_regions_is_refused(tmp_path):
     """A gateway that serves nobody is a wrong path in the configuration."""
     with pytest.raises(SpecificationError, match=r"regions: holds no region profile"):
         Specifications(tmp_path).catalogue()
+
+
+def test_regions_that_nobody_names_are_those_that_have_a_bureau(specifications):
+    """Five profiles are shipped; a bank that is linked to two bureaus serves two."""
+    catalogue = served(specifications, (), {"bureau", "kunming"}, "gateway.toml")
+
+    regions = {agency.profile.region for agency in catalogue.agencies.values()}
+    assert regions == {"xiamen", "kunming"}
+
+
+@pytest.mark.parametrize(
+    ("regions", "bureaus", "key"),
+    [
+        ((), {"bureau", "kunmign"}, "links.kunmign"),
+        (("xiamen", "kunming"), {"bureau"}, "links.kunming"),
+    ],
+)
+def test_link_and_region_that_do_not_find_each_other_are_named(
+    specifications, regions, bureaus, key
+):
+    """A slip in a link's name takes no region away in silence."""
+    with pytest.raises(SpecificationError) as refused:
+        served(specifications, regions, bureaus, "gateway.toml")
+
+    assert (refused.value.file, refused.value.key) == ("gateway.toml", key)
 
 
 def test_region_whose_terms_run_into_an_unknown_year_is_named(specifications):

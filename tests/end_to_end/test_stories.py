@@ -9,7 +9,7 @@ from gateway.app.ensemble import Ensemble
 from gateway.app.stories.playbill import STORIES
 from gateway.simulators.population import person
 
-STEPS = {"fangchenggang": 6, "shijiazhuang": 5, "kunming": 6, "qingdao": 7}
+STEPS = {"fangchenggang": 8, "shijiazhuang": 5, "kunming": 6, "qingdao": 7}
 
 
 @pytest.mark.parametrize("region", STEPS)

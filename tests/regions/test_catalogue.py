@@ -28,6 +28,14 @@ def test_unknown_institution_is_refused():
     assert refused.value.refusal is Refusal.UNKNOWN_AGENCY
 
 
+def test_institutions_are_kept_that_a_link_leads_to():
+    """Where no region is named, those are served that have a bureau."""
+    catalogue = parse_catalogue({"xiamen.toml": TEXT})
+
+    assert catalogue.reached_over({"bureau", "other"}) == catalogue
+    assert catalogue.reached_over({"other"}).agencies == {}
+
+
 def test_two_regions_cannot_claim_one_institution():
     """The second file with the same institution code is named in the refusal."""
     with pytest.raises(SpecificationError, match=r"other\.toml: institutions"):

@@ -26,6 +26,7 @@ class FangchenggangStory(Story):
     """At the bank's counter: one customer forgets the PIN, another one has a fresh card."""
 
     _activation = ""  # the operation of the second customer, once there is one
+    _due_on = ""  # when the first customer's new card is there
 
     def steps(self) -> tuple[tuple[str, Act], ...]:
         """Name the steps."""
@@ -35,12 +36,17 @@ class FangchenggangStory(Story):
             ("柜面关联社保卡 · Link the card at the counter", lambda: self.linked(one)),
             ("连续6次输错密码后锁定 · Six wrong tries in a row lock", lambda: self._lock(one)),
             ("柜面解锁,密码不变 · Unlocked at the counter", lambda: self._unlock(one)),
+            (
+                "窗口正式挂失,同时补卡 · Formal loss and a new card, at the bureau's window",
+                lambda: self._replacement(one),
+            ),
             ("另一位客户的新卡 · Another customer's fresh card", lambda: self.linked(two)),
             (
                 "激活金融账户,社保账户24小时后激活 · The SS account follows in 24 hours",
                 lambda: self._activate(two),
             ),
             ("24小时之后 · Twenty-four hours later", lambda: self._follows(two)),
+            ("20个工作日内领卡 · Twenty working days later", lambda: self._collection(one)),
         )
 
     def _lock(self, customer: Customer) -> Seen:
@@ -69,6 +75,42 @@ class FangchenggangStory(Story):
             (
                 ("the gateway answers 200", answer.status == OK),
                 ("the pharmacy accepts the same PIN", sale == "accepted"),
+            ),
+        )
+
+    def _replacement(self, customer: Customer) -> Seen:
+        window = self.at(customer, "bureau-window", "citizen-id")
+        early = customer.do("card/replacement", {"reason": "lost"})
+        lost = window.do("losses/formal", {})
+        ordered = window.do("card/replacement", {"reason": "lost"})
+        told = ordered.body.get("result", {})
+        self._due_on = told.get("due_on", "")
+        return Seen(
+            f"已正式挂失并补卡,工本费按规定收取,{self._due_on}前领卡",
+            f"Reported lost; the new card costs the tariff's fee and is due on {self._due_on}",
+            (
+                ("the bank's counter may not", early.body.get("code") == "NOT_GRANTED"),
+                ("the loss is reported at the window", lost.status == OK),
+                ("the new card is due in 20 working days", told.get("working_days") == "20"),
+                ("at the authority's tariff", told.get("fee") == "tariff"),
+                ("the lost card buys nothing", self.use(customer, "pharmacy") == "refused"),
+            ),
+        )
+
+    def _collection(self, customer: Customer) -> Seen:
+        counter = self.at(customer, "counter", "citizen-id")
+        early = counter.do("card/collection")
+        self.pass_until(self._due_on)
+        collected = counter.do("card/collection")
+        result = collected.body.get("result", {})
+        return Seen(
+            "新卡已在柜面领取",
+            "The new card is collected at the counter",
+            (
+                ("before its day there is none", early.body.get("code") == "NO_CARD_WAITING"),
+                ("then it is handed over", collected.status == OK),
+                ("and in use", result.get("card_state") == "normal"),
+                ("with PIN and link", "ss-pin link" in result.get("carried_over", "")),
             ),
         )
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from gateway.app.clock import LOCAL_ZONE, utc_now
 from gateway.app.stories.story import NEW_PIN, OK, Act, Customer, Seen, Story
 
 _FORBIDDEN = 403
@@ -123,9 +121,7 @@ class QingdaoStory(Story):
 
     def _collection(self, customer: Customer) -> Seen:
         before = customer.ask("card").body.get("result", {})
-        today = utc_now().astimezone(LOCAL_ZONE).date()
-        wait = date.fromisoformat(before.get("due_on", today.isoformat())) - today
-        self.ensemble.let_pass(round(max(wait, timedelta(days=1)).total_seconds()))
+        self.pass_until(before.get("due_on", ""))
         path = f"/v1/operations/{self._order.get('operation')}/voucher"
         before_it = customer.bank.get(path).body
         collected = customer.do("card/collection")

@@ -6,7 +6,8 @@ decoded by the far sides, sensitive values masked. Told in short, it prints thei
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from time import sleep
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from gateway.app.clock import LOCAL_ZONE, utc_now
 from gateway.app.ensemble import CHANNEL, Ensemble
 from gateway.app.online_bank import Answer, OnlineBank
 from gateway.simulators.population import Person, person
@@ -117,6 +119,17 @@ class Story(ABC):
         token = ensemble.tokens[channel]
         bank = OnlineBank(ensemble.url, token, who.customer, self._print_call, proofs)
         return Customer(bank, who, ensemble.institution.code)
+
+    def at(self, customer: Customer, channel: str, proofs: str) -> Customer:
+        """Give the same customer at another channel of the bank, where the link is too."""
+        token = self.ensemble.tokens[channel]
+        return replace(customer, bank=replace(customer.bank, token=token, proofs=proofs))
+
+    def pass_until(self, day: str) -> None:
+        """Let time pass until a day that was told, one at least."""
+        today = utc_now().astimezone(LOCAL_ZONE).date()
+        wait = date.fromisoformat(day or today.isoformat()) - today
+        self.ensemble.let_pass(round(max(wait, timedelta(days=1)).total_seconds()))
 
     def linked(self, customer: Customer) -> Seen:
         """Link a customer's card to the account."""
