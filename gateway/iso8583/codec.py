@@ -44,6 +44,7 @@ class Codec:
         self._bitmap = BitmapForm(dialect.bitmap, has_tertiary=dialect.has_tertiary)
         # The usual MAC is over all bytes before it, and nothing stands behind it.
         self._mac_rule = dialect.mac
+        self._mac_is_bytes = dialect.binary != "hex"
         self._seals_the_end = not dialect.mac.covers and not dialect.has_tertiary
         self._mac_bytes = MAC_BYTES * (2 if dialect.binary == "hex" else 1)
         # The key is what any message begins with, up to the first bitmap, and its length.
@@ -183,6 +184,8 @@ class Codec:
                 return self._sealed_inside(raw_mti, fields, mac)
             body = self._body(fields, self._sealing_plans)
         data = (raw_mti + body).encode("latin-1")
+        if self._mac_is_bytes:
+            return data + self._mac_rule.field(mac(data))
         return data + self._mac_field(data, mac)
 
     def _sealed_inside(self, raw_mti: str, fields: Mapping[int, Value], mac: Mac) -> bytes:
@@ -236,21 +239,22 @@ class Codec:
         Raises `MalformedMessage`, or `MacMismatch` where the MAC is missing or wrong.
         """
         message = self.decode(data)
+        fields = message.fields
         if not self._seals_the_end:
             self.verify_mac(data, mac)
-        elif MAC_SECONDARY not in message.fields and MAC_PRIMARY not in message.fields:
+        elif MAC_SECONDARY not in fields and MAC_PRIMARY not in fields:
             raise MacMismatch("missing")
+        elif self._mac_is_bytes:
+            # Nothing stands behind the MAC, so it is the last 8 bytes.
+            self._mac_rule.verify(data[:-MAC_BYTES], mac, data[-MAC_BYTES:])
         else:
             self._verify_end(data, mac)
         return message
 
     def _verify_end(self, data: bytes, mac: Mac) -> None:
-        """Check the MAC where nothing stands behind it, so that it is the last 8 bytes."""
+        """Check the MAC where nothing stands behind it."""
         end = len(data) - self._mac_bytes
-        found = data[end:]
-        if self._mac_bytes != MAC_BYTES:
-            found = self._mac_found(found)
-        self._mac_rule.verify(data[:end], mac, found)
+        self._mac_rule.verify(data[:end], mac, self._mac_found(data[end:]))
 
     def verify_mac(self, data: bytes, mac: Mac) -> None:
         """Check the MAC of a message as it came, before it is decoded for use.

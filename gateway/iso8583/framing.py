@@ -1,4 +1,4 @@
-"""Messages in a stream of bytes: length prefix, TPDU, header, trailer, keep-alive frames."""
+"""One message of a stream of bytes: length prefix, TPDU, header, trailer, keep-alive frames."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,7 +65,7 @@ class Framing:
         """
         if not 0 < len(payload) <= self.message_bytes_max:
             raise LocalError(f"a message has 1 to {self.message_bytes_max} bytes")
-        if not (envelope or self.tpdu or self.header or self.trailer):
+        if self.is_bare and not envelope:
             return self._prefix(len(payload)) + payload
         envelope = envelope or self.own_envelope
         if len(envelope) != self.envelope_bytes:
@@ -90,6 +90,11 @@ class Framing:
         tpdu, header = envelope[: self.tpdu_bytes], envelope[self.tpdu_bytes :]
         swapped = tpdu[:1] + tpdu[3:] + tpdu[1:3]
         return swapped + (self.header.answer(header) if self.header else b"")
+
+    @property
+    def is_bare(self) -> bool:
+        """Tell whether a frame is nothing but length and message."""
+        return not (self.tpdu or self.header or self.trailer)
 
     @property
     def tpdu_bytes(self) -> int:
@@ -183,64 +188,6 @@ def _written(form: LengthPrefix, counts_itself: bool, length: int) -> bytes:  # 
     if form == "bcd-2":
         return bytes.fromhex(f"{length:04d}")
     return length.to_bytes(_prefix_bytes(form), _order(form))
-
-
-class FrameReader:
-    """Cuts the bytes of one connection into frames, however the network split or joined them."""
-
-    def __init__(self, framing: Framing) -> None:
-        self._framing = framing
-        self._prefix_bytes = framing.prefix_bytes
-        self._is_bare = not (framing.tpdu or framing.header or framing.trailer)
-        self._lengths: dict[bytes, int] = {}  # by length prefix; as many as there are lengths
-        self._rest = b""
-        self._error: MalformedFrame | None = None
-
-    def feed(self, data: bytes) -> list[Frame]:
-        """Take bytes as they came; give the frames that are complete now.
-
-        Raises `MalformedFrame` when the stream cannot be a stream of frames, and again at every
-        later call: whoever lost the place in the stream cannot find it again. Frames that were
-        complete before the bad one in the same bytes are still given; the error then comes with
-        the next call.
-        """
-        if self._error:
-            raise self._error
-        frames: list[Frame] = []
-        try:
-            self._rest = self._cut(self._rest + data, frames)
-        except MalformedFrame as error:
-            self._error = error
-            self._rest = b""
-            if not frames:
-                raise
-        return frames
-
-    @property
-    def is_inside_frame(self) -> bool:
-        """Tell whether a frame has begun that is not complete."""
-        return bool(self._rest)
-
-    @property
-    def error(self) -> MalformedFrame | None:
-        """What is wrong with the stream, once something is."""
-        return self._error
-
-    def _cut(self, data: bytes, frames: list[Frame]) -> bytes:
-        """Add the frames that are complete in `data`; give what is left of it."""
-        start, end_of_data = 0, len(data)
-        while (begin := start + self._prefix_bytes) <= end_of_data:
-            prefix = data[start:begin]
-            length = self._lengths.get(prefix)
-            if length is None:
-                length = self._lengths[prefix] = self._framing.length_of(prefix)
-            end = begin + length
-            if end > end_of_data:
-                break
-            body = data[begin:end]
-            frames.append(Frame(body) if self._is_bare else self._framing.open(body))
-            start = end
-        return data[start:]
 
 
 # The first two bytes of what else knocks on an open port.

@@ -76,19 +76,19 @@ class MacRule:
 
         Raises `LocalError` when `mac` gives another number of bytes.
         """
-        code = mac(data)
-        if self.form == "full" and len(code) == MAC_BYTES:
-            return code
-        return self._shaped(code)
+        return self.field(mac(data))
 
-    def _shaped(self, code: bytes) -> bytes:
+    def field(self, code: bytes) -> bytes:
+        """Give the 8 bytes of the MAC field for a full MAC; raises `LocalError` for no 8 bytes."""
         if len(code) != MAC_BYTES:
             raise LocalError("a MAC has 8 bytes")
+        if self.form == "full":
+            return code
         left = code[:_TRUNCATED_BYTES]
         return left.hex().upper().encode("ascii") if self.form == "left-4-hex" else left + bytes(4)
 
     def verify(self, data: bytes, mac: Mac, found: bytes) -> None:
         """Check that `found` is the MAC field over the covered `data`; raises `MacMismatch`."""
         # Constant time: an early exit would tell a forger how many bytes are right.
-        if not hmac.compare_digest(self.code(data, mac), found):
+        if not hmac.compare_digest(self.field(mac(data)), found):
             raise MacMismatch("does not belong to this message")

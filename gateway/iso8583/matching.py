@@ -154,7 +154,9 @@ class PendingTable(Generic[Token]):
         if entry is None:
             return self._match_settled(key, now)
         token, added, _ = entry
-        self._settle(key, added)
+        self._settled[key] = added
+        if len(self._settled) > self._remembered_max:
+            self._settled.popitem(last=False)
         return Match(_MATCHED, token, None, now - added)
 
     def _match_settled(self, key: str, now: float) -> Match[Token]:
@@ -200,13 +202,10 @@ class PendingTable(Generic[Token]):
 
     def _give_up(self, key: str) -> Token:
         entry = self._pending.pop(key)
-        self._settle(key, entry)
-        return entry[0]
-
-    def _settle(self, key: str, settled: float | tuple[Token, float, Hashable]) -> None:
-        self._settled[key] = settled
+        self._settled[key] = entry
         if len(self._settled) > self._remembered_max:
             self._settled.popitem(last=False)
+        return entry[0]
 
 
 def _first_difference(key: MatchKey, other: MatchKey) -> int:

@@ -35,7 +35,11 @@ def pack(subfields: Mapping[str, str]) -> str:
     """Write subfields in the order given; raises `UnencodableMessage` naming the subfield."""
     text = ""
     for usage, value in subfields.items():
-        text += _pack(usage, value)
+        digits = _LENGTHS.get(len(value)) if value.isascii() else None
+        if digits is None or usage not in _USAGES:
+            text += _pack(usage, value)
+        else:
+            text += usage + digits + value
     return text
 
 

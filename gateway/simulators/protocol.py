@@ -15,7 +15,8 @@ from gateway.iso8583.errors import (
     MalformedMessage,
     UnencodableMessage,
 )
-from gateway.iso8583.framing import Frame, FrameReader
+from gateway.iso8583.frames import FrameReader
+from gateway.iso8583.framing import Frame
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message, answer_mti
 from gateway.iso8583.message_set import MessageKind

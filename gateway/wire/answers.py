@@ -8,10 +8,12 @@ import structlog
 from gateway.iso8583.matching import DuplicateKey, Outcome, PendingTable
 from gateway.iso8583.message import Message
 from gateway.terms.errors import Unavailable
+from gateway.terms.response_codes import ResponseCode
 from gateway.wire.tally import Tally
 
 log = structlog.get_logger()
 
+_APPROVED = ResponseCode.APPROVED.value
 _MATCHED, _LATE = Outcome.MATCHED, Outcome.LATE
 
 Token = TypeVar("Token")
@@ -73,7 +75,8 @@ class Answers(Generic[Token]):
             self._count_stray(message, outcome, data_element)
             return
         assert token is not None  # of a request, whether it was given up or not
-        self.tally.decline(message.text(39))
+        if message.fields.get(39) != _APPROVED:
+            self.tally.decline(message.text(39))
         self._answered(token, message)
 
     def _count_stray(self, message: Message, outcome: Outcome, data_element: int | None) -> None:

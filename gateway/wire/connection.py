@@ -10,7 +10,8 @@ from twisted.python.failure import Failure
 
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.errors import MacMismatch, MalformedFrame, MalformedMessage
-from gateway.iso8583.framing import Frame, FrameReader
+from gateway.iso8583.frames import FrameReader, FrameWriter
+from gateway.iso8583.framing import Frame
 from gateway.iso8583.message import Message
 from gateway.wire.link_mac import LinkMac
 from gateway.wire.tally import Tally
@@ -66,6 +67,7 @@ class MessageConnection(protocol.Protocol):
         self._tally = tally
         self._framing = codec.dialect.framing
         self._reader = FrameReader(self._framing)
+        self._writer = FrameWriter(self._framing)
         self._clock = clock
         self._unfinished: IDelayedCall | None = None
         self._hanging_up: IDelayedCall | None = None
@@ -117,7 +119,7 @@ class MessageConnection(protocol.Protocol):
         """
         payload = self._codec.encode(message, self._mac.current)
         self._tally.sent += 1
-        self._unwritten.append(self._framing.frame(payload, envelope))
+        self._unwritten.append(self._writer.frame(payload, envelope))
         if not self._is_reading:
             self._write_out()
 
@@ -157,7 +159,9 @@ class MessageConnection(protocol.Protocol):
             self._tally.malformed += 1
             log.warning("message-malformed", link=self._name, reason=str(error))
         else:
-            self._hear(message, frame.envelope)
+            if frame.envelope:
+                self.answer_envelope = self._framing.answer_envelope(frame.envelope)
+            self._listener.heard(message)
 
     def _take_under_previous(self, frame: Frame, mismatch: MacMismatch) -> None:
         """Take a message in that was sent before the far side knew of the newest MAC key."""
@@ -170,12 +174,9 @@ class MessageConnection(protocol.Protocol):
             self._tally.mac_failures += 1
             log.warning("message-mac-failure", link=self._name, reason=str(wrong))
         else:
-            self._hear(message, frame.envelope)
-
-    def _hear(self, message: Message, envelope: bytes) -> None:
-        if envelope:
-            self.answer_envelope = self._framing.answer_envelope(envelope)
-        self._listener.heard(message)
+            if frame.envelope:
+                self.answer_envelope = self._framing.answer_envelope(frame.envelope)
+            self._listener.heard(message)
 
     def _watch_rest(self) -> None:
         """See that a frame which has begun is complete in time."""

@@ -8,7 +8,6 @@ from gateway.terms.response_codes import ResponseCode
 # From a far side in the same room to the longest time that an answer is waited for.
 ROUND_TRIP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 OTHER_CODE = "other"  # what a decline is counted under when its DE 39 is none of ours
-_APPROVED = ResponseCode.APPROVED.value
 _CODES = frozenset(ResponseCode)
 
 
@@ -45,7 +44,6 @@ class Tally:
     round_trips: RoundTrips = field(default_factory=RoundTrips)
 
     def decline(self, code: str) -> None:
-        """Count an answer by its DE 39, unless it approves."""
-        if code != _APPROVED:
-            code = code if code in _CODES else OTHER_CODE
-            self.declines[code] = self.declines.get(code, 0) + 1
+        """Count an answer that does not approve by its DE 39."""
+        code = code if code in _CODES else OTHER_CODE
+        self.declines[code] = self.declines.get(code, 0) + 1

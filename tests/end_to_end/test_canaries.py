@@ -11,7 +11,7 @@ import pytest
 
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 
 SS_PIN, FINANCIAL_PIN, WEAK_PIN = "640738", "285063", "777777"
 

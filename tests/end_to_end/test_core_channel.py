@@ -16,7 +16,7 @@ from gateway.hsm.key_custody import custody
 from gateway.hsm.key_purpose import KeyPurpose, Slot
 from gateway.hsm.key_store import open_store
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.iso8583.original_data import OriginalData
 from gateway.iso8583.private_data import unpack
 from gateway.pinblock.formats import FILL_BYTES, PinBlockFormat

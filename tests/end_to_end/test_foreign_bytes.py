@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.simulators.cipher import ZoneKeys, retail_mac
 
 HTTP_REQUEST = b"GET / HTTP/1.1\r\nHost: T00001234\r\n\r\n"

@@ -21,7 +21,7 @@ from gateway.hsm.key_purpose import KeyPurpose, Slot
 from gateway.hsm.key_store import open_store
 from gateway.hsm.mac import mac_of
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.simulators.cipher import ZoneKeys, encipher_key, key_check_value
 from gateway.terms.sides import Side
 

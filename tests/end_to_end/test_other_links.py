@@ -31,7 +31,7 @@ from gateway.hsm.key_purpose import KeyPurpose, Slot
 from gateway.hsm.key_store import open_store
 from gateway.hsm.mac import mac_of
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.pinblock.formats import PinBlockFormat
 from gateway.pinblock.zone import AccountRule, Algorithm, Zone
 from gateway.simulators.cipher import ZoneKeys

@@ -24,12 +24,12 @@ if atheris:
         from gateway.iso8583.codec import Codec
         from gateway.iso8583.dialect import parse_dialect
         from gateway.iso8583.errors import MacMismatch, MalformedFrame, MalformedMessage
-        from gateway.iso8583.framing import FrameReader
+        from gateway.iso8583.frames import FrameReader
 else:
     from gateway.iso8583.codec import Codec
     from gateway.iso8583.dialect import parse_dialect
     from gateway.iso8583.errors import MacMismatch, MalformedFrame, MalformedMessage
-    from gateway.iso8583.framing import FrameReader
+    from gateway.iso8583.frames import FrameReader
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.iso8583.errors import MacMismatch, MalformedFrame, MalformedMessage
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 
 FILES = sorted((Path(__file__).parent / "bad_input").glob("*.toml"))
 ROWS_MIN = 300

@@ -10,7 +10,8 @@ import pytest
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect, parse_dialect
 from gateway.iso8583.field_specification import FieldSpecification, Subfields
-from gateway.iso8583.framing import FrameReader, Framing
+from gateway.iso8583.frames import FrameReader
+from gateway.iso8583.framing import Framing
 from gateway.iso8583.institution_header import HeaderPart
 from gateway.iso8583.mac import MacRule
 from gateway.iso8583.message import Message

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.iso8583.errors import MalformedFrame
-from gateway.iso8583.framing import Frame, FrameReader, Framing
+from gateway.iso8583.frames import FrameReader
+from gateway.iso8583.framing import Frame, Framing
 from gateway.terms.errors import LocalError
 
 ASCII = Framing("ascii-4", 4096)

@@ -19,7 +19,7 @@ from gateway.app.specifications import Specifications
 from gateway.hsm.mac import mac_of as module_mac
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import parse_dialect
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import parse_message_set
 from gateway.regions.profile import parse_profile

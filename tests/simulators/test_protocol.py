@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.testing import StringTransport
 
 from gateway.iso8583 import private_data
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.simulators.cipher import retail_mac
 from gateway.simulators.population import person
 from gateway.simulators.protocol import CONNECTIONS_MAX, Connection, ConnectionFactory

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.terms.errors import Unavailable
 from gateway.wire.outbound_link import Address, LinkPlan, OutboundLink
 

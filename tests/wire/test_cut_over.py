@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.testing import MemoryReactorClock
 
 from gateway.iso8583.errors import RefusedMessage
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.iso8583.session import State
 from gateway.terms.errors import Unavailable
 from gateway.wire.inbound_link import InboundLink, InboundPlan, not_supported

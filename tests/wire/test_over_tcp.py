@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 from twisted.internet.epollreactor import EPollReactor
 
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.iso8583.session import State
 from gateway.wire.exchange_link import ExchangeLink
 from gateway.wire.inbound_link import InboundLink, InboundPlan

@@ -28,7 +28,7 @@ from gateway.iso8583 import private_data
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.field_content import Value
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.iso8583.mac import MAC_BYTES, Mac
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageKind, MessageSet

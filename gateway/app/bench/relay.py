@@ -23,7 +23,7 @@ from gateway.app.specifications import Specifications, shipped_directory
 from gateway.iso8583 import private_data
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.dialect import Dialect
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.iso8583.message import Message
 
 _CONNECT_SECONDS_MAX = 5

@@ -9,7 +9,7 @@ from gateway.app.message_tools.reassembly import Piece, StreamReader
 from gateway.app.message_tools.report import Account
 from gateway.app.message_tools.segments import End, Segment
 from gateway.iso8583.errors import MalformedFrame, MalformedMessage
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 
 # With what the two streams of each may keep waiting this is some 50 MB, whatever the capture's
 # size; the one that was silent longest is let go.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.app.message_tools.fitting import Tongue
 from gateway.app.message_tools.report import Account
 from gateway.iso8583.errors import MacMismatch, MalformedMessage
-from gateway.iso8583.framing import FrameReader
+from gateway.iso8583.frames import FrameReader
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message, answer_mti
 from gateway.terms.errors import Unavailable

@@ -8,7 +8,8 @@ from gateway.iso8583.codec import Codec
 from gateway.iso8583.describe import Description, Row, describe
 from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.errors import MalformedFrame, RefusedMessage
-from gateway.iso8583.framing import Frame, FrameReader, Framing
+from gateway.iso8583.frames import FrameReader
+from gateway.iso8583.framing import Frame, Framing
 from gateway.iso8583.message_set import MessageSet, parse_message_set
 from gateway.terms.masking import mask, mask_name
 
