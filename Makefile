@@ -58,8 +58,8 @@ evidence: .venv/ready
 # Compiles codec, matching and connections, the same source, to C: PYTHONPATH=var/compiled takes it.
 # Needs a C compiler. Classes that pydantic reads from files, and links with their plans, stay Python.
 HOT := $(addprefix gateway/iso8583/, bitmap.py codec.py ebcdic.py errors.py field_content.py field_form.py \
-         layouts.py matching.py message.py message_gate.py multibyte_text.py packed_digits.py plans.py \
-         private_data.py session.py) \
+         frames.py layouts.py matching.py message.py message_builder.py message_gate.py message_index.py \
+         multibyte_text.py packed_digits.py plans.py private_data.py session.py) \
        $(addprefix gateway/wire/, answers.py connection.py line.py link_mac.py rotation.py tally.py)
 compiled: .venv/ready
 	rm -rf var/compiled

@@ -37,12 +37,16 @@ class MacPadding(IntEnum):
 
     def apply(self, data: bytes, block_bytes: int = _DES_BYTES) -> bytes:
         """Fill up to whole blocks; without method 2 an empty message becomes a block of zeros."""
-        if self is MacPadding.ONE_THEN_ZEROS:
-            data += b"\x80"
+        if self is _ONE_THEN_ZEROS:
+            return data + _MARKS[block_bytes - 1 - len(data) % block_bytes]
         padded = data + bytes(-len(data) % block_bytes or block_bytes * (not data))
         if self is MacPadding.LENGTH_FIRST:
             return (8 * len(data)).to_bytes(block_bytes) + padded
         return padded
+
+
+_ONE_THEN_ZEROS = MacPadding.ONE_THEN_ZEROS
+_MARKS = tuple(b"\x80" + bytes(zeros) for zeros in range(16))  # up to the largest block
 
 
 class SessionMacs(NamedTuple):
@@ -106,10 +110,11 @@ class RetailMac:
     def __call__(self, data: bytes) -> bytes:
         """Compute the MAC, 8 bytes."""
         padded = self._padding.apply(data)
-        head, last = padded[:-_DES_BYTES], int.from_bytes(padded[-_DES_BYTES:])
-        if head:
-            last ^= int.from_bytes(self._chain.last_block(head))
-        return self._last.encrypt(last.to_bytes(_DES_BYTES))
+        last = padded[-_DES_BYTES:]
+        if len(padded) > _DES_BYTES:
+            chained = self._chain.last_block(padded[:-_DES_BYTES])
+            last = (int.from_bytes(last) ^ int.from_bytes(chained)).to_bytes(_DES_BYTES)
+        return self._last.encrypt(last)
 
     def verify(self, data: bytes, mac: bytes) -> bool:
         """Compare in constant time; only the full 8 bytes count."""

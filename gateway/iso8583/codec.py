@@ -238,7 +238,13 @@ class Codec:
 
         Raises `MalformedMessage`, or `MacMismatch` where the MAC is missing or wrong.
         """
-        message = self.decode(data)
+        text = data.decode("latin-1")
+        layout = self._layouts.get((text[: self._key_bytes], len(text)))
+        found = layout.decode(data, text) if layout is not None else None
+        if layout is None or found is None:
+            message = self._decode_by_plan(text) or self._decode_slowly(text)
+        else:
+            message = Message(layout.mti, found)
         fields = message.fields
         if not self._seals_the_end:
             self.verify_mac(data, mac)

@@ -36,14 +36,15 @@ class Layout:
         places = [_Place(forms[de], text, offset, length) for de, offset, length in fields]
         self._elements = tuple(de for de, _, _ in fields)
         head = re.escape(text[: places[0].offset])
-        good = head + "".join(place.pattern for place in places)
+        self._is_seen_as_is = not any(place.is_packed or place.code_page for place in places)
+        good = head + "".join(place.pattern(is_group=self._is_seen_as_is) for place in places)
         self._good = re.compile(good, re.DOTALL).fullmatch
         # Values are slices of the text and, behind it, of other ways to see it.
         self._is_packed = any(place.is_packed for place in places)
         self._code_page = next(filter(None, (place.code_page for place in places)), None)
-        self._is_seen_as_is = not self._is_packed and self._code_page is None
         seen = len(text) * (3 if self._is_packed else 1)
         slices = [place.slice(len(text), seen) for place in places]
+        # One more, empty: of one slice there would be no tuple.
         self._cut: Callable[[str], tuple[Any, ...]] = itemgetter(*slices, slice(0, 0))
         by_element = list(zip(self._elements, places, strict=True))
         self._bytes = [(de, place.begin, place.end) for de, place in by_element if place.is_bytes]
@@ -57,11 +58,12 @@ class Layout:
 
         `text` is `data` read as Latin-1.
         """
-        if self._good(text) is None:
+        found = self._good(text)
+        if found is None:
             return None
-        seen = text if self._is_seen_as_is else self._seen(data, text)
+        values = found.groups() if self._is_seen_as_is else self._cut(self._seen(data, text))
         fields = self._blank.copy()
-        fields.update(zip(self._elements, self._cut(seen)))  # noqa: B905 - one more, empty: of one slice there is no tuple
+        fields.update(zip(self._elements, values))  # noqa: B905 - of cut ones there is one more
         for de, begin, end in self._bytes:
             fields[de] = data[begin:end]
         try:
@@ -93,7 +95,12 @@ class _Place:
         indicator = text[offset : self.begin]
         self._count = form.lengths.get(indicator, form.count_max)
         self._content = form.content
-        self.pattern = re.escape(indicator) + self._raw_pattern()
+        self._indicator = indicator
+
+    def pattern(self, *, is_group: bool) -> str:
+        """Give the expression for the field; its value is a group of it where that is wanted."""
+        raw = self._raw_pattern()
+        return re.escape(self._indicator) + (f"({raw})" if is_group else raw)
 
     def _raw_pattern(self) -> str:
         """Give an expression that nothing but good forms fulfils, or more where `lift` checks.

@@ -89,6 +89,9 @@ class MacRule:
 
     def verify(self, data: bytes, mac: Mac, found: bytes) -> None:
         """Check that `found` is the MAC field over the covered `data`; raises `MacMismatch`."""
+        code = mac(data)
+        if self.form != "full" or len(code) != MAC_BYTES:
+            code = self.field(code)
         # Constant time: an early exit would tell a forger how many bytes are right.
-        if not hmac.compare_digest(self.field(mac(data)), found):
+        if not hmac.compare_digest(code, found):
             raise MacMismatch("does not belong to this message")
