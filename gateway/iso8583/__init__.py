@@ -17,7 +17,8 @@ module                   holds
 ``plans``                many fields at once, by one regular expression
 ``layouts``              where the fields stand once the length of each is known
 ``codec``                messages to bytes and back; exactly one byte form per message
-``framing``              messages in a stream of bytes: length, TPDU, header, trailer
+``framing``              one message of a stream of bytes: length, TPDU, header, trailer
+``frames``               messages cut out of a stream of bytes, and written into it
 ``institution_header``   the fixed header of institution links, part by part
 ``mac``                  which data element holds the MAC, what it covers, its comparison
 ``message``              a message and its message type indicator

@@ -1,4 +1,4 @@
-"""Messages in a stream of bytes, however the network cuts it."""
+"""One message in a stream of bytes, however the network cuts it."""
 
 from pathlib import Path
 
@@ -152,18 +152,6 @@ def test_stream_that_is_none_is_refused_for_good(framing, data, offset, rule, hi
     assert hint in first.value.hint
     assert bool(hint) == bool(first.value.hint)
     assert second.value is first.value is reader.error
-
-
-def test_frames_before_garbage_are_still_given():
-    """A good frame that came together with garbage is not lost; the error comes next."""
-    reader = FrameReader(ASCII)
-
-    frames = reader.feed(b"0002ok" + b"GET / HTTP/1.1")
-
-    assert frames == [Frame(b"ok")]
-    assert reader.error
-    with pytest.raises(MalformedFrame):
-        reader.feed(b"")
 
 
 @pytest.mark.parametrize(
