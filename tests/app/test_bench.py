@@ -98,13 +98,13 @@ class Server:
         except (asyncio.IncompleteReadError, ConnectionError):
             return b""
 
-    def run(self, requests, connections, seconds):
+    def run(self, requests, connections, seconds, ask=load.run):
         async def play():
             server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
             host, port = server.sockets[0].getsockname()
             async with server:
                 try:
-                    return await load.run(f"http://{host}:{port}", requests, connections, seconds)
+                    return await ask(f"http://{host}:{port}", requests, connections, seconds)
                 finally:
                     await asyncio.gather(*self._serving)
 
@@ -138,10 +138,25 @@ def test_load_sends_nothing_more_when_its_time_is_over():
     assert bout.answers == server.asked == []
 
 
-def test_load_fails_when_the_server_hangs_up():
+def test_load_that_is_offered_counts_from_when_it_was_due():
+    """Where there is one connection, all of it is sent one after another, and waits longer."""
+    server = Server()
+
+    at_once = server.run(requests(20), 1, 1_000_000, ask=load.offer)
+    paced = Server().run(requests(3), 2, 100, ask=load.offer)
+
+    assert server.asked == [b"%d" % number for number in range(20)]
+    waited = [answer.seconds for answer in sorted(at_once.answers)]
+    assert waited == sorted(waited)
+    assert len(paced.answers) == 3
+    assert paced.seconds >= 0.02
+
+
+@pytest.mark.parametrize("ask", [load.run, load.offer])
+def test_load_fails_when_the_server_hangs_up(ask):
     """A lost connection is no figure."""
     with pytest.raises(Unavailable):
-        Server(close_after=5).run(requests(20), connections=2, seconds=60)
+        Server(close_after=5).run(requests(20), 2, 60, ask=ask)
 
 
 def test_codec_is_measured_against_pyiso8583_on_the_same_bytes():
@@ -184,6 +199,9 @@ def test_operations_are_measured_against_the_bare_relay():
         assert figure.baseline == relay.value
         assert figure.value > 0
     assert figures["operations: set PIN, p99"].value >= figures["operations: set PIN, p50"].value
+    for offered in ("500/s offered", "half of the rate above offered"):
+        p50, p99 = (figures[f"operations: set PIN, {offered}: p{each}"].value for each in (50, 99))
+        assert 0 < p50 <= p99
     taken = [f for f in figures.values() if "set PIN, processor time" in f.name]
     assert len(taken) == 5
 

@@ -1,7 +1,12 @@
-"""An HTTP client that asks as fast as it is answered: keep-alive connections, one request each."""
+"""An HTTP client over keep-alive connections, one request each at a time.
+
+It asks as fast as it is answered (a closed loop), or at a pace of its own (an open one).
+"""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NamedTuple, cast
@@ -9,6 +14,7 @@ from typing import NamedTuple, cast
 from gateway.terms.errors import Unavailable
 
 _END_OF_HEAD = b"\r\n\r\n"
+_LOOK_SECONDS = 0.001  # between looks whether a connection has come free for what is due
 _LENGTH = b"\r\ncontent-length: "  # as uvicorn writes it
 
 
@@ -57,44 +63,113 @@ async def run(url: str, requests: Iterable[bytes], connections: int, seconds: fl
 
     What was sent is waited for. Raises `Unavailable` when a connection ends.
     """
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    loop = asyncio.get_running_loop()
-    bout = Bout()
     numbered = enumerate(requests)
-    opened = [
-        await loop.create_connection(lambda: _Connection(bout), host, int(port))
-        for _ in range(connections)
-    ]
-    begun = perf_counter()
-    waiting = [connection.begin(numbered, begun + seconds) for _, connection in opened]
+    async with _opened(url, connections) as callers:
+        begun = perf_counter()
+
+        def following(caller: "_Caller") -> None:
+            asked = next(numbered, None) if perf_counter() < begun + seconds else None
+            if asked is None:
+                callers.leave(caller)
+            else:
+                caller.ask(*asked, perf_counter())
+
+        await callers.serve(following)
+        return Bout(callers.answers, perf_counter() - begun)
+
+
+async def offer(url: str, requests: Sequence[bytes], connections: int, per_second: float) -> Bout:
+    """Send so many requests a second, whatever became of those before (an open loop).
+
+    Each counts from the instant at which it was due, also while all connections are busy: nobody
+    who is slow is asked less often. Raises `Unavailable` when a connection ends.
+    """
+    async with _opened(url, connections) as callers:
+        begun = perf_counter()
+        due = deque(
+            (number, data, begun + number / per_second) for number, data in enumerate(requests)
+        )
+        free: list[_Caller] = []
+
+        def following(caller: "_Caller") -> None:
+            if not due:
+                callers.leave(caller)
+            elif due[0][2] <= perf_counter():
+                caller.ask(*due.popleft())
+            else:
+                free.append(caller)
+
+        serving = asyncio.ensure_future(callers.serve(following))
+        while due and not serving.done():
+            await asyncio.sleep(max(_LOOK_SECONDS, due[0][2] - perf_counter()))
+            while due and free and due[0][2] <= perf_counter():
+                free.pop().ask(*due.popleft())
+        for caller in free:
+            callers.leave(caller)
+        await serving
+        return Bout(callers.answers, perf_counter() - begun)
+
+
+class _Callers:
+    """Connections that ask one request each; `answers` are what all of them were told."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.open: list[_Caller] = []
+        self.free: Callable[[_Caller], None] = self.leave
+        self._busy: set[_Caller] = set()
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def serve(self, free: "Callable[[_Caller], None]") -> None:
+        """Call `free` with each connection that has nothing to do, until all were left."""
+        self.free, self._busy = free, set(self.open)
+        for caller in self.open:
+            free(caller)
+        await self._over
+
+    def leave(self, caller: "_Caller") -> None:
+        """Ask nothing more over a connection."""
+        self._busy.discard(caller)
+        if not self._busy and not self._over.done():
+            self._over.set_result(None)
+
+    def lost(self) -> None:
+        """Hear that a connection ended."""
+        if not self._over.done():
+            self._over.set_exception(Unavailable("the server ended a connection of the load"))
+
+
+@asynccontextmanager
+async def _opened(url: str, connections: int) -> AsyncIterator[_Callers]:
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    loop, callers = asyncio.get_running_loop(), _Callers()
+    for _ in range(connections):
+        _, caller = await loop.create_connection(lambda: _Caller(callers), host, int(port))
+        callers.open.append(caller)
     try:
-        await asyncio.gather(*waiting)
+        yield callers
     finally:
-        for transport, _ in opened:
-            transport.abort()
-    bout.seconds = perf_counter() - begun
-    return bout
+        for caller in callers.open:
+            caller.end()
 
 
-class _Connection(asyncio.Protocol):
-    """One connection: the next request leaves when the last one is answered."""
+class _Caller(asyncio.Protocol):
+    """One connection, over which one request is asked at a time."""
 
     _transport: asyncio.Transport
-    _done: asyncio.Future[None]
-    _requests: Iterator[tuple[int, bytes]]
 
-    def __init__(self, bout: Bout) -> None:
-        self._bout = bout
+    def __init__(self, callers: _Callers) -> None:
+        self._callers = callers
         self._buffer = b""
         self._number = 0
-        self._sent_at = 0.0
-        self._until = 0.0
+        self._since = 0.0
 
-    def begin(self, requests: Iterator[tuple[int, bytes]], until: float) -> asyncio.Future[None]:
-        self._requests, self._until = requests, until
-        self._done = asyncio.get_running_loop().create_future()
-        self._next()
-        return self._done
+    def ask(self, number: int, data: bytes, since: float) -> None:
+        self._number, self._since = number, since
+        self._transport.write(data)
+
+    def end(self) -> None:
+        self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes, though they behave as they do.
@@ -102,8 +177,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        if not self._done.done():
-            self._done.set_exception(Unavailable("the server ended a connection of the load"))
+        self._callers.lost()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -112,15 +186,6 @@ class _Connection(asyncio.Protocol):
         if not length or len(body) < int(length):
             return
         self._buffer = b""
-        taken = perf_counter() - self._sent_at
-        self._bout.answers.append(Answer(self._number, int(head[9:12]), body, taken))
-        self._next()
-
-    def _next(self) -> None:
-        following = next(self._requests, None) if perf_counter() < self._until else None
-        if following is None:
-            self._done.set_result(None)
-            return
-        self._number, data = following
-        self._sent_at = perf_counter()
-        self._transport.write(data)
+        taken = perf_counter() - self._since
+        self._callers.answers.append(Answer(self._number, int(head[9:12]), body, taken))
+        self._callers.free(self)

@@ -29,6 +29,7 @@ from gateway.terms.errors import Unavailable
 INSTITUTION = "99350201"
 PIN = "738291"  # of synthetic people; not a pattern
 _RELAY = "gateway.app.bench.relay"
+_CALLERS_MAX = 256  # connections of an open loop; what finds none free waits, and that counts
 _HANDS_MAX = 1_500  # PINs sealed at a time; less than an envelope's life of five minutes
 
 
@@ -38,7 +39,8 @@ class Plan:
 
     rounds: int = 3
     seconds: float = 5.0
-    connections: int = 32
+    connections: int = 64
+    offered_per_second: float = 500.0
 
 
 class Hand(NamedTuple):
@@ -79,7 +81,8 @@ def measure(plan: Plan | None = None) -> list[Figure]:
     ):
         bench = _Bench(ensemble, relay, plan)
         runner.run(bench.round(min(1.0, plan.seconds)))
-        return _figures([runner.run(bench.round(plan.seconds)) for _ in range(plan.rounds)])
+        rounds = [runner.run(bench.round(plan.seconds)) for _ in range(plan.rounds)]
+        return _figures(rounds, plan)
 
 
 @contextmanager
@@ -103,7 +106,7 @@ class _Bench:
         self._ensemble = ensemble
         self._relay = relay.said["http"]
         self._processes = {**processes_of(ensemble), "relay": [relay.process.pid]}
-        self._connections = plan.connections
+        self._connections, self._offered = plan.connections, plan.offered_per_second
         self._hands: list[Hand] = []
         self._people = map(person, count(NAMED + 1))
         self._keys = count()
@@ -120,6 +123,9 @@ class _Bench:
         await self._measured(measured, "relay", ask)
         await self._measured(measured, "link", partial(self._link, seconds))
         await self._set_pins(measured, seconds)
+        takes = measured.rate("set PIN")
+        for name, rate in (("offered", self._offered), ("offered half", takes / 2)):
+            await self._offer_pins(measured, name, rate, seconds)
         return measured
 
     async def _measured(
@@ -156,15 +162,25 @@ class _Bench:
         """Open sessions, seal PINs aside, and set them, until setting alone took `seconds`."""
         url = self._ensemble.url
         while "set PIN" not in measured.bouts or measured.bouts["set PIN"].seconds < seconds:
-            hands = self._hands[:_HANDS_MAX]
-            self._hands = self._hands[_HANDS_MAX:] + hands
-            posts = [self._post_session(hand) for hand in hands]
-            ask = partial(self._run, url, posts, seconds, 201)
-            opened = await self._measured(measured, "open session", ask)
-            puts = [self._put_sealed(hands[answer.request], answer) for answer in opened.answers]
+            puts = await self._sealed(measured, _HANDS_MAX, seconds)
             left = seconds - measured.bouts.get("set PIN", load.Bout()).seconds
             ask = partial(self._run, url, puts, left, 200)
             await self._measured(measured, "set PIN", ask)
+
+    async def _offer_pins(self, measured: Round, name: str, rate: float, seconds: float) -> None:
+        """Set PINs at a rate of our own, as many as there are links for and at most `seconds`."""
+        puts = await self._sealed(measured, min(_HANDS_MAX, max(1, int(rate * seconds))), seconds)
+        offer = load.offer(self._ensemble.url, puts, _CALLERS_MAX, rate)
+        measured.bouts[name] = _all_answered(await offer, 200)
+
+    async def _sealed(self, measured: Round, number: int, seconds: float) -> list[bytes]:
+        """Open sessions on so many links at most, and give the requests that set their PINs."""
+        hands = self._hands[:number]
+        self._hands = self._hands[number:] + hands
+        posts = [self._post_session(hand) for hand in hands]
+        ask = partial(self._run, self._ensemble.url, posts, seconds, 201)
+        opened = await self._measured(measured, "open session", ask)
+        return [self._put_sealed(hands[answer.request], answer) for answer in opened.answers]
 
     async def _run(
         self,
@@ -173,15 +189,7 @@ class _Bench:
         seconds: float,
         expected: int,
     ) -> load.Bout:
-        bout = await load.run(url, requests, self._connections, seconds)
-        others = [answer for answer in bout.answers if answer.status != expected]
-        if others:
-            words = others[0].body.decode("utf-8", "replace")
-            raise Unavailable(
-                f"{len(others)} of {len(bout.answers)} requests were not answered {expected}, "
-                f"the first with {others[0].status}: {words}"
-            )
-        return bout
+        return _all_answered(await load.run(url, requests, self._connections, seconds), expected)
 
     # ------------------------------------------------------------ requests
 
@@ -215,11 +223,22 @@ class _Bench:
         return load.request(method, path, headers, json.dumps(body).encode())
 
 
+def _all_answered(bout: load.Bout, expected: int) -> load.Bout:
+    others = [answer for answer in bout.answers if answer.status != expected]
+    if others:
+        words = others[0].body.decode("utf-8", "replace")
+        raise Unavailable(
+            f"{len(others)} of {len(bout.answers)} requests were not answered {expected}, "
+            f"the first with {others[0].status}: {words}"
+        )
+    return bout
+
+
 _FULL = ("set PIN", "open session", "link")
 _OTHERS = ("security modules", "simulated bureau", "simulated core", "load client")
 
 
-def _figures(rounds: Sequence[Round]) -> list[Figure]:
+def _figures(rounds: Sequence[Round], plan: Plan) -> list[Figure]:
     bare = [each.rate("relay") for each in rounds]
     both = [1 / (1 / each.rate("open session") + 1 / each.rate("set PIN")) for each in rounds]
     unit = "operations/s"
@@ -241,7 +260,22 @@ def _figures(rounds: Sequence[Round]) -> list[Figure]:
             )
             for name in _FULL
         ]
+    figures += _offered_figures(rounds, plan)
     return figures + [figure for name in _FULL for figure in _processor_figures(name, rounds)]
+
+
+def _offered_figures(rounds: Sequence[Round], plan: Plan) -> Iterator[Figure]:
+    """Tell what a caller waits whose rate does not depend on how fast it is answered."""
+    offers = {
+        "offered": f"{plan.offered_per_second:.0f}/s offered",
+        "offered half": "half of the rate above offered",
+    }
+    for name, words in offers.items():
+        answered = [each.rate(name) for each in rounds]
+        yield Figure.alone(f"operations: set PIN, {words}: answered", "operations/s", answered)
+        for percent in (50, 99):
+            taken = [each.latency(name, percent) for each in rounds]
+            yield Figure.alone(f"operations: set PIN, {words}: p{percent}", "ms", taken)
 
 
 def _processor_figures(name: str, rounds: Sequence[Round]) -> Iterator[Figure]:
