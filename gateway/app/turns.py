@@ -1,6 +1,7 @@
 """Whose turn it is: one request at a time for an Idempotency-Key, one operation for a link."""
 
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol, TypeVar
@@ -32,6 +33,7 @@ class Turns:
         self._conductor = conductor
         self._keys_in_use: set[tuple[str, str]] = set()
         self._links_in_use: set[LinkId] = set()
+        self._read_while_busy: Counter[LinkId] = Counter()
 
     @asynccontextmanager
     async def once(
@@ -53,6 +55,8 @@ class Turns:
         if name in self._keys_in_use:
             raise RequestRefused(Refusal.IN_PROGRESS)
         self._keys_in_use.add(name)
+        was_busy = link if link is not None and self._is_busy(link) else None
+        self._read_while_busy.update({was_busy} if was_busy else ())
         try:
             stored, found = await self._read(lambda queries: queries.asked(*name, link, session))
             if stored is not None and not secrets.compare_digest(
@@ -64,6 +68,8 @@ class Turns:
             raise RequestRefused(await self._who_was_faster(name, link)) from None
         finally:
             self._keys_in_use.discard(name)
+            if was_busy is not None:
+                self._read_while_busy -= Counter({was_busy: 1})
 
     async def _who_was_faster(self, name: tuple[str, str], link: LinkId | None) -> Refusal:
         """Say what another node did while this one looked: with the key, the link, the session."""
@@ -80,14 +86,19 @@ class Turns:
     def alone(self, link: LinkId) -> Iterator[None]:
         """Let one operation at a time change what a link leads to.
 
-        An older message that may still be delivered must not overtake a newer one.
+        An older message that may still be delivered must not overtake a newer one. What was read
+        of the link while another operation was under way is not true any more when that is over:
+        the request is to be asked again.
         """
         if self._conductor.is_held(link):
             raise RequestRefused(Refusal.EARLIER_PIN_OPEN)
-        if link in self._links_in_use or self._conductor.is_busy(link):
+        if self._is_busy(link) or link in self._read_while_busy:
             raise RequestRefused(Refusal.IN_PROGRESS)
         self._links_in_use.add(link)
         try:
             yield
         finally:
             self._links_in_use.discard(link)
+
+    def _is_busy(self, link: LinkId) -> bool:
+        return link in self._links_in_use or self._conductor.is_busy(link)

@@ -204,6 +204,8 @@ class Batch:
             self._change("link-activated", link, activated_at=change.at.isoformat())
         else:
             self._change("card-released", link)
+            # Whoever read the link while it was active sets no PIN through it any more.
+            self._change("sessions-of-link", link)
 
 
 def is_at_rest(operation: Operation) -> bool:
@@ -240,6 +242,7 @@ _UPDATES = {
         "linking_pin_sessions.purpose = v.column2 AND linking_pin_sessions.id <> v.column3 "
         "AND NOT is_used",
     ),
+    "sessions-of-link": Update(tables.pin_sessions, ("link",), "is_used = true", "NOT is_used"),
     "session": Update(tables.pin_sessions, ("id",), "is_used = true", "NOT is_used"),
 }
 

@@ -145,3 +145,17 @@ def test_what_is_learnt_of_a_link_that_is_gone_stands_nowhere(store, record, kep
 
     assert [type(error) for error in told] == [Conflict, type(None)]
     assert store.read(lambda queries: queries.operation(other.id)) == other
+
+
+@pytest.mark.parametrize(
+    ("state", "told"), [(LinkState.REMOVED, Conflict), (LinkState.ACTIVE, type(None))]
+)
+def test_no_pin_is_set_through_a_link_that_was_removed_meanwhile(store, record, state, told):
+    """Its sessions end with it, so that whoever read it before is refused, on any node."""
+    session = record.session(1)
+    store.keep(*record.linked(1).records, session)
+    store.keep(LinkChanged(record.link_id(1), state, record.now))
+
+    (error,) = store.write(Unit((Progress(record.operation(), 0),), (SessionUsed(session.id),)))
+
+    assert type(error) is told
