@@ -3,6 +3,7 @@
 Everything here could be written from ``/openapi.json`` alone.
 """
 
+import http
 import json
 import urllib.error
 import urllib.request
@@ -57,8 +58,12 @@ class OnlineBank:
 
     def encrypt(self, session: Mapping[str, str], pin: str) -> str:
         """Encrypt a PIN as the customer's browser does, under the session's key."""
-        keys = self.get("/v1/jwks.json").body["keys"]
-        return seal_pin(next(key for key in keys if key["kid"] == session["kid"]), session, pin)
+        known = self.get("/v1/jwks.json")
+        if known.status != http.HTTPStatus.OK:
+            raise Unavailable(f"no public keys now: {known.body.get('code')}")
+        return seal_pin(
+            next(key for key in known.body["keys"] if key["kid"] == session["kid"]), session, pin
+        )
 
     def page(self, path: str) -> str:
         """Read a page for people."""

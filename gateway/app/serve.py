@@ -451,9 +451,8 @@ class Gateway:
             f"security-module-{side.value}": ReadinessCheck(ready)
             for side, ready in self._module_is_ready.items()
         }
-        journal = self._storage.journal
-        takes = not (journal.is_stalled or journal.is_refusing)
-        checks["store"] = ReadinessCheck(takes, "" if takes else "the database takes nothing now")
+        why = self._storage.why_unusable
+        checks["store"] = ReadinessCheck(not why, why)
         for name, link in self._links.items():
             # One that is full is there: the others must not be taken away for its sake.
             checks[f"link-{name}"] = ReadinessCheck(

@@ -52,7 +52,7 @@ class Storage:
         self.node = Node()
         if not isinstance(self._database, Database):
             self.node = _joined(self._database, settings.node, settings.station.terminal)
-        self.journal = Journal(engine, sealer, self._deliver, self.node, fail)
+        self.journal = Journal(engine, sealer, self._deliver, self.node, fail, _tell_refusal)
         readers = self._database.readers
         self._reader = Reader(readers, sealer, EXCHANGES.__getitem__, self._deliver)
 
@@ -63,6 +63,15 @@ class Storage:
             stack.callback(partial(self._leave, self.node))
         stack.push_async_callback(asyncio.to_thread, self._reader.close)
         stack.push_async_callback(asyncio.to_thread, self.journal.close)
+
+    @property
+    def why_unusable(self) -> str:
+        """Say why the database takes nothing or cannot be read now; nothing while it does."""
+        journal = self.journal
+        if journal.is_stalled or journal.why_refusing:
+            return f"the database takes nothing now ({journal.why_refusing or 'it is waited for'})"
+        failing = self._reader.why_failing
+        return f"the database cannot be read now ({failing})" if failing else ""
 
     async def read(self, query: Callable[[Queries], T]) -> T:
         """Give what a query gives; raises `Unavailable` while the database is away."""
@@ -166,6 +175,13 @@ class Storage:
 
     def _deliver(self, call: Callable[[], None]) -> None:
         self._loop.call_soon_threadsafe(call)
+
+
+def _tell_refusal(why: str) -> None:
+    if why:
+        log.warning("store-refuses", why=why)
+    else:
+        log.info("store-takes-again")
 
 
 _AGAIN_S = 1.0

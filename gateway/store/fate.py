@@ -59,3 +59,12 @@ def fate_of(error: Exception) -> Fate:
         return Fate.UNCERTAIN
     state = getattr(error.orig, "sqlstate", None) or ""
     return Fate.REFUSED if state.startswith(_POSTGRESQL_REFUSALS) else Fate.BROKEN
+
+
+def cause_of(error: Exception) -> str:
+    """Name an error's kind, with the database's own code; its text may repeat the row."""
+    if isinstance(error, Away):
+        return f"no connection, {error}"
+    cause = getattr(error, "orig", None) or error
+    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
+    return f"{type(cause).__name__} {code}".rstrip()

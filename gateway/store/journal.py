@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from gateway.store.fate import Fate, fate_of
+from gateway.store.fate import Fate, cause_of, fate_of
 from gateway.store.node import Node
 from gateway.store.sealing import Sealer
 from gateway.store.tables import counters
@@ -56,7 +56,8 @@ class Journal:
     refused fails with `Unavailable`, and the others wait. Any other error fails its batch, and
     everything after it, with `Broken`: the process must stop and recover from what is on disk.
     `node` is held by this process while its lease and epoch stand; `lost` hears when they do not,
-    or the journal is broken, after everybody who waits was told.
+    or the journal is broken, after everybody who waits was told. `refusing` hears why the database
+    takes nothing, and of the empty word when it takes again.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class Journal:
         deliver: Callable[[Callable[[], None]], None],
         node: Node | None = None,
         lost: Callable[[Exception], None] = lambda _error: None,
+        refusing: Callable[[str], None] = lambda _why: None,
     ) -> None:
         self._engine = engine
         self._sealer = sealer
         self._deliver = deliver
         self._node = node or Node()
         self._lost = lost
+        self._refusing = refusing
         # Its own limit would cost more than the rest of it: `_queue` counts instead.
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._next: _Work | None = None
@@ -79,7 +82,7 @@ class Journal:
         self._is_broken = False
         self._cause = ""
         self.is_stalled = False  # what must not be refused waits
-        self.is_refusing = False  # the last attempt was refused
+        self.why_refusing = ""  # the last attempt was refused, by the database's own word
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
@@ -186,16 +189,22 @@ class Journal:
             if fate is Fate.UNCERTAIN:
                 fate = self._look_back()
             self._is_broken = fate is Fate.BROKEN
-            self.is_refusing = fate is Fate.REFUSED
-            # The kind of error only: its text may repeat the row.
-            self._cause = type(getattr(error, "orig", None) or error).__name__
+            self._cause = cause_of(error)
+            self._refuse(self._cause if fate is Fate.REFUSED else "")
             return fate
-        self.is_stalled = self.is_refusing = False
+        self.is_stalled = False
+        self._refuse("")
         return Fate.DONE
+
+    def _refuse(self, why: str) -> None:
+        """Know, and have told, whether the last attempt was refused, and why."""
+        if why != self.why_refusing:
+            self.why_refusing = why
+            self._deliver(lambda: self._refusing(why))
 
     @property
     def _idle_s(self) -> float | None:
-        return PROBE_S if self.is_refusing else self._node.renew_every_s
+        return PROBE_S if self.why_refusing else self._node.renew_every_s
 
     def _execute(self, batch: list[_Work], connection: Connection) -> None:
         rows = Batch(self._sealer, self._node.name)
@@ -205,7 +214,7 @@ class Journal:
             elif work.unit is not None:
                 rows.add(work.unit)
         rows.write(connection)
-        if not batch and self.is_refusing:
+        if not batch and self.why_refusing:
             connection.execute(_PROBE)
 
     def _look_back(self) -> Fate:

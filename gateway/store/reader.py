@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from gateway.store.fate import cause_of
 from gateway.store.queries import ExchangesOf, Queries
 from gateway.store.sealing import Sealer
 from gateway.terms.errors import Unavailable
@@ -45,6 +46,7 @@ class Reader:
         # Its own limit would cost more than the rest of it: `submit` counts instead.
         self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._is_closed = False
+        self.why_failing = ""  # the last batch could not be read, by the database's own word
         self._thread = threading.Thread(target=self._work, name="reader", daemon=True)
         self._thread.start()
 
@@ -90,12 +92,13 @@ class Reader:
         """Answer a batch; when the database goes away, once more over a new connection."""
         answers: list[Callable[[], None]] = []
         waiting = deque(batch)
+        self.why_failing = ""
         for _attempt in range(_ATTEMPTS):
             try:
                 with self._engine.connect() as connection:
                     self._answer(connection, waiting, answers)
-            except SQLAlchemyError:
-                pass
+            except SQLAlchemyError as error:
+                self.why_failing = cause_of(error)
             if not waiting:
                 return answers
         away = Unavailable("the database does not answer")
@@ -114,12 +117,21 @@ class Reader:
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
                 if self._has_gone(connection, error):
                     connection.invalidate()
+                    self.why_failing = cause_of(error)
                     return
                 connection.rollback()
-                answers.append(partial(answer, None, error))
+                answers.append(partial(answer, None, self._told(connection, error)))
             else:
                 answers.append(partial(answer, found, None))
             waiting.popleft()
+
+    def _told(self, connection: Connection, error: Exception) -> Exception:
+        """Say that the database cannot be read, where that is so; its own text may repeat a row."""
+        failures = (OperationalError, connection.dialect.loaded_dbapi.OperationalError)
+        if not isinstance(error, failures):
+            return error
+        self.why_failing = cause_of(error)
+        return Unavailable(f"the database cannot be read ({self.why_failing})")
 
     def _has_gone(self, connection: Connection, error: Exception) -> bool:
         if isinstance(error, DBAPIError):

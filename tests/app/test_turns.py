@@ -32,7 +32,7 @@ class Busy:
         return None, None
 
 
-def asking(busy, turns, key, link):
+def asking(turns, key, link):
     """Have a request read its link, and then claim it."""
 
     async def ask():
@@ -51,12 +51,12 @@ def test_what_was_read_beside_another_operation_is_not_acted_upon(link, said):
         busy = Busy()
         turns = Turns(busy.read, busy)
         busy.links = {LINK}
-        asked = asking(busy, turns, "key", link)
+        asked = asking(turns, "key", link)
         await asyncio.sleep(0)
         busy.links.clear()
         busy.may_read.set()
         (outcome,) = await asyncio.gather(asked, return_exceptions=True)
-        later = await asking(busy, turns, "key", link)
+        later = await asking(turns, "key", link)
         return outcome, later
 
     outcome, later = asyncio.run(main())

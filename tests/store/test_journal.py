@@ -390,7 +390,7 @@ def test_room_is_found_again_without_anybody_asking(embedded, record, full, monk
     full(is_full=True)
 
     def done(error):
-        seen.append((error is not None, journal.is_refusing))
+        seen.append((error is not None, bool(journal.why_refusing)))
         if len(seen) == 59:
             over.set()
 
@@ -399,12 +399,12 @@ def test_room_is_found_again_without_anybody_asking(embedded, record, full, monk
     assert over.wait(10)
     full(is_full=False)
     deadline = time.monotonic() + 10
-    while journal.is_refusing and time.monotonic() < deadline:
+    while journal.why_refusing and time.monotonic() < deadline:
         time.sleep(0.01)
 
     assert (True, True) in seen
     assert all(is_refused is is_refusing for is_refused, is_refusing in seen)
-    assert not journal.is_refusing
+    assert not journal.why_refusing
     assert embedded.run(partial(reserve, name="stan/bureau", size=10)) == 10
 
 

@@ -1,0 +1,1 @@
+"""What kills real gateways under load: warm starts, named points, faults, clients, a verdict."""

@@ -1,0 +1,98 @@
+"""A warm interpreter that forks gateways: a start costs no imports, so that many may be killed.
+
+Called as ``python warm_gateway.py SOCKET``. Whoever connects sends one JSON line, ``{"arguments":
+[…], "dying": [POINT, COUNT] or null}``, with three descriptors that become the gateway's standard
+streams, and is told the process's number and, in the end, its wait status, a line each.
+"""
+
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+
+import uvloop  # noqa: F401 - what a gateway imports, once for all
+from points import arm
+
+import gateway.app.serve  # noqa: F401 - as above
+from gateway.api.application import create_application
+from gateway.app.command_line import main
+
+QUESTION_BYTES_MAX = 4_096
+
+
+def serve(path: str) -> None:
+    """Fork whatever is asked for until standard input ends."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(path)
+    listening.listen()
+    create_application(None, None, str, b"")  # draws the pages, which all gateways have in common
+    gc.freeze()
+    print(json.dumps({"socket": path}), flush=True)  # noqa: T201 - says that it is ready
+    waiting = selectors.DefaultSelector()
+    waiting.register(0, selectors.EVENT_READ)
+    waiting.register(listening, selectors.EVENT_READ)
+    while True:
+        for key, _ in waiting.select():
+            if key.fd == 0:
+                return
+            if key.fd == listening.fileno():
+                connection, _ = listening.accept()
+                pid = fork(connection, [listening.fileno(), *map(_descriptor, _children(waiting))])
+                connection.sendall(f"{pid}\n".encode())
+                child = os.pidfd_open(pid)
+                waiting.register(child, selectors.EVENT_READ, (pid, connection))
+            else:
+                waiting.unregister(key.fd)
+                os.close(key.fd)
+                pid, connection = key.data
+                _, status = os.waitpid(pid, 0)
+                connection.sendall(f"{status}\n".encode())
+                connection.close()
+
+
+def _children(waiting: selectors.DefaultSelector) -> list[selectors.SelectorKey]:
+    return [key for key in waiting.get_map().values() if key.data]
+
+
+def _descriptor(key: selectors.SelectorKey) -> int:
+    return key.data[1].fileno()
+
+
+def fork(connection: socket.socket, ours: list[int]) -> int:
+    """Fork a gateway; `ours` are descriptors that it must not hold."""
+    line, streams, _, _ = socket.recv_fds(connection, QUESTION_BYTES_MAX, 3)
+    pid = os.fork()
+    if pid:
+        for stream in streams:
+            os.close(stream)
+        return pid
+    try:
+        connection.close()
+        for descriptor in ours:
+            os.close(descriptor)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        run(json.loads(line))
+    finally:
+        os.kill(os.getpid(), signal.SIGKILL)  # never back into the loop above
+
+
+def run(question: dict) -> None:
+    """Be the gateway."""
+    os.setsid()
+    if question["dying"]:
+        arm(*question["dying"])
+    sys.argv[1:] = question["arguments"]
+    try:
+        main()
+    except SystemExit as ended:
+        sys.stdout.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else 1)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
