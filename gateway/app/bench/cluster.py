@@ -3,6 +3,7 @@
 import re
 import signal
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway.app.bench.postgresql import PrivateServer
@@ -46,8 +47,8 @@ class Cluster(Ensemble):
 
     def start_gateway(self) -> None:
         """Start every node."""
-        for name in self.names:
-            self.start_node(name)
+        with ThreadPoolExecutor(len(self.names)) as pool:
+            list(pool.map(self.start_node, self.names))
 
     def start_node(self, name: str) -> None:
         """Start one node, again after it ended."""
@@ -88,8 +89,7 @@ class Cluster(Ensemble):
     def stop(self) -> None:
         """Stop nodes, simulators and database."""
         for child in self.nodes.values():
-            child.process.send_signal(signal.SIGCONT)
-            child.stop()
+            child.kill()
         super().stop()
         for server in (self.standby, self.database):
             if server is not None:

@@ -22,7 +22,7 @@ POINTS: dict[str, tuple[str, str, str, bool]] = {
     "after-answer": ("gateway.app.conductor", "Conductor", "answer", False),
     "before-module": ("gateway.app.pins", "SecurityModules", "encipher", True),
     "before-waiting": ("gateway.app.outcomes", "Outcomes", "_wait", True),
-    "before-reply": ("gateway.app.service", "", "_view", True),
+    "before-reply": ("gateway.app.intake", "", "_view", True),
     "while-resuming": ("gateway.app.conductor", "Conductor", "resume", True),
 }
 
