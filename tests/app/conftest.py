@@ -1,27 +1,36 @@
 """A conductor among stand-ins: one list of everything that happens, and a clock that is stepped."""
 
+import asyncio
 import heapq
 from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from gateway.api.service import Caller
 from gateway.app.cargo import Cargo
 from gateway.app.conductor import Conductor
+from gateway.app.identifiers import Identifiers
+from gateway.app.intake import Intake
+from gateway.app.pins import AcceptedPin
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.financial.account import AccountOwner, AccountState, FinancialAccount
 from gateway.financial.answers import AccountFinding
-from gateway.linking.link import LinkRequest
+from gateway.linking.link import Link, LinkRequest, LinkState
 from gateway.linking.plans import REQUEST
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.exchange import Form, Trace
 from gateway.operations.facts import Moved, Opened, OperationKind
 from gateway.operations.life import Answered
 from gateway.operations.recovery import Limits
+from gateway.regions.catalogue import parse_catalogue
 from gateway.social.answers import CardFinding
 from gateway.social.card import CardHolder, CardState, PinState, SocialCard
+from gateway.store.queries import Linked, StoredKey
+from gateway.store.unit import KeyUsed
 from gateway.terms.errors import Unavailable
 from gateway.terms.numbers import (
     Address,
@@ -235,9 +244,9 @@ class Stage:
         self.conductor.open(identity, opened, CARGO, **more)
         return identity
 
-    def answer(self, identity, exchange, code="00", form=Form.ORIGINAL, finding=None):
+    def answer(self, identity, exchange, code="00", form=Form.ORIGINAL, finding=None, told=None):
         """Bring an answer of a far side."""
-        event = Answered(exchange, form, ResponseCode(code), finding=finding)
+        event = Answered(exchange, form, ResponseCode(code), finding=finding, told=told or {})
         self.conductor.answer(identity, event)
 
     def sent(self):
@@ -257,6 +266,134 @@ class Stage:
             if progress.operation.id == identity
         ]
         return states[-1]
+
+
+@dataclass
+class Store:
+    """Reads back what a stage's journal recorded, and what a test lays in."""
+
+    stage: object
+    linked_: dict = field(default_factory=dict)
+    sessions: dict = field(default_factory=dict)
+    holding: LinkId | None = None
+    is_blind: bool = False
+    meanwhile: dict = field(default_factory=dict)  # what another node did after the first look
+    looks: int = 0
+
+    def holder(self, _link):
+        return self.meanwhile.get("holder")
+
+    def linked(self, link, _session=None):
+        return self.linked_.get(link)
+
+    def asked(self, channel, key, link=None, session=None):
+        return self.key(channel, key), self.linked(link, session)
+
+    def link_holding(self, _number):
+        return self.holding
+
+    def key(self, channel, key):
+        self.looks += 1
+        if self.looks > 1 and "key" in self.meanwhile:
+            return StoredKey(bytes(32), "op_" + "0" * 26)
+        for unit in self.stage.journal.units:
+            for record in unit.records:
+                if isinstance(record, KeyUsed) and (record.channel, record.key) == (channel, key):
+                    return StoredKey(record.request_digest, record.resource)
+        return None
+
+    def session(self, session):
+        return self.sessions.get(session)
+
+    def operation(self, identity):
+        if self.is_blind:
+            return None
+        known = {
+            progress.operation.id: progress.operation
+            for unit in self.stage.journal.units
+            for progress in unit.progress
+        }
+        return known.get(identity)
+
+
+@dataclass
+class Pins:
+    """Security modules that answer as the test arranges."""
+
+    outcome: object
+    orders: list = field(default_factory=list)
+
+    async def kid(self, purpose):
+        return f"{purpose}-key"
+
+    async def public_keys(self):
+        return ("a key",)
+
+    async def security_control(self, _channel, _side):
+        return "1600000000000000"
+
+    async def encipher(self, order):
+        self.orders.append(order)
+        return self.outcome
+
+
+class Hall:
+    """An intake over a stage: one link is there, and far sides answer what they are asked."""
+
+    def __init__(self, stage, catalogue, wait_s=5.0, institutions=None):
+        self.stage = stage
+        self.store = Store(stage)
+        self.pins = Pins(AcceptedPin(stage.pin))
+        self.codes, self.told = {}, {}
+        self.is_silent = False
+        agency = next(iter(catalogue.agencies))
+        card = replace(stage.cargo.card, agency=agency)
+        link = Link(stage.link, agency, "bank", LinkState.ACTIVE, stage.timers.now())
+        self.store.linked_[stage.link] = Linked(link, card, stage.cargo.account)
+        self.caller = Caller("bank", stage.cargo.account.customer, "req_1")
+        self._transmit = stage.dialogues.transmit
+        stage.dialogues.transmit = self.transmit
+        self.intake = Intake(
+            conductor=stage.conductor,
+            read=self.read,
+            pins=self.pins,
+            catalogue=catalogue,
+            identifiers=Identifiers(stage.timers.now),
+            is_ready=stage.dialogues.is_ready,
+            zone=lambda side, agency: f"{side}/{agency}",
+            now=stage.timers.now,
+            answer_wait_s=wait_s,
+            institutions=institutions or {},
+        )
+
+    async def read(self, query):
+        await asyncio.sleep(0)
+        return query(self.store)
+
+    def transmit(self, errand):
+        self._transmit(errand)
+        if not self.is_silent:
+            asyncio.get_running_loop().call_soon(self._answer, errand)
+
+    def _answer(self, errand):
+        name = errand.exchange.name
+        found = {
+            "card-inquiry": self.stage.card_found,
+            "account-inquiry": self.stage.account_found,
+        }
+        code = self.codes.get(name, "00")
+        finding = found.get(name) if code == "00" else None
+        told = self.told.get(name, {})
+        self.stage.answer(errand.operation.id, name, code, errand.exchange.form, finding, told)
+
+    def records(self, type_):
+        """Give what was recorded of a type."""
+        return [
+            record
+            for unit in self.stage.journal.units
+            for record in unit.records
+            if isinstance(record, type_)
+        ]
 
 
 class Counter:
@@ -311,3 +448,21 @@ def specs_copy(tmp_path):
         for file in (shipped_directory() / folder).glob("*.toml"):
             Path(tmp_path / folder / file.name).write_text(file.read_text("utf-8"), "utf-8")
     return tmp_path
+
+
+@pytest.fixture
+def catalogue_of(specifications):
+    """Give a maker of one region's catalogue with one piece of its file replaced."""
+
+    def make(region, old="", new=""):
+        text, file = specifications.text("regions", region)
+        assert old in text
+        return parse_catalogue({file: text.replace(old, new)})
+
+    return make
+
+
+@pytest.fixture
+def hall_of(stage, catalogue_of):
+    """Give the maker of a hall in a region."""
+    return lambda region, *changed, **more: Hall(stage, catalogue_of(region, *changed), **more)

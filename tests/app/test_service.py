@@ -1,7 +1,7 @@
 """What the HTTP room asks of the gateway: checks in order, once per key, one at a time per link."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +10,6 @@ from gateway.api.service import (
     ActivateCommand,
     AddedService,
     BusinessCommand,
-    Caller,
     IdempotencyKey,
     LinkCommand,
     ReadinessCheck,
@@ -19,18 +18,14 @@ from gateway.api.service import (
 from gateway.api.vouchers import Paper
 from gateway.app import conductor as conductor_module
 from gateway.app.card_life import CardLife
-from gateway.app.identifiers import Identifiers
-from gateway.app.intake import Intake
-from gateway.app.pins import AcceptedPin
 from gateway.app.service import OnlineBanking, Readiness
 from gateway.linking.link import Link, LinkState, PinSession, SessionUsed
 from gateway.operations.exchange import AWAITING
 from gateway.operations.facts import OperationKind, OperationState
-from gateway.regions.catalogue import parse_catalogue
 from gateway.regions.vocabulary import Channel, Proof
 from gateway.regions.working_days import WorkingDays
 from gateway.store.journal import Conflict
-from gateway.store.queries import Linked, StoredKey
+from gateway.store.queries import Linked
 from gateway.store.unit import KeyUsed
 from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused, Unavailable
@@ -51,125 +46,23 @@ SESSION = PinSessionId("pse_" + "1" * 26)
 OTHER_LINK = LinkId("lnk_" + "2" * 26)
 
 
-@dataclass
-class Store:
-    """Reads back what a stage's journal recorded, and what a test lays in."""
-
-    stage: object
-    linked_: dict = field(default_factory=dict)
-    sessions: dict = field(default_factory=dict)
-    holding: LinkId | None = None
-    is_blind: bool = False
-    meanwhile: dict = field(default_factory=dict)  # what another node did after the first look
-    looks: int = 0
-
-    def holder(self, _link):
-        return self.meanwhile.get("holder")
-
-    def linked(self, link, _session=None):
-        return self.linked_.get(link)
-
-    def asked(self, channel, key, link=None, session=None):
-        return self.key(channel, key), self.linked(link, session)
-
-    def link_holding(self, _number):
-        return self.holding
-
-    def key(self, channel, key):
-        self.looks += 1
-        if self.looks > 1 and "key" in self.meanwhile:
-            return StoredKey(bytes(32), "op_" + "0" * 26)
-        for unit in self.stage.journal.units:
-            for record in unit.records:
-                if isinstance(record, KeyUsed) and (record.channel, record.key) == (channel, key):
-                    return StoredKey(record.request_digest, record.resource)
-        return None
-
-    def session(self, session):
-        return self.sessions.get(session)
-
-    def operation(self, identity):
-        if self.is_blind:
-            return None
-        known = {
-            progress.operation.id: progress.operation
-            for unit in self.stage.journal.units
-            for progress in unit.progress
-        }
-        return known.get(identity)
-
-
-@dataclass
-class Pins:
-    """Security modules that answer as the test arranges."""
-
-    outcome: object
-    orders: list = field(default_factory=list)
-
-    async def kid(self, purpose):
-        return f"{purpose}-key"
-
-    async def public_keys(self):
-        return ("a key",)
-
-    async def encipher(self, order):
-        self.orders.append(order)
-        return self.outcome
-
-
 class Bank:
     """The service over a stage, and a far side that answers what it is asked."""
 
-    def __init__(self, stage, catalogue, wait_s=5.0, institutions=None):
-        self.stage = stage
-        self.store = Store(stage)
-        self.pins = Pins(AcceptedPin(stage.pin))
-        self.codes = {}
-        self.is_silent = False
-        link = Link(
-            stage.link, stage.cargo.card.agency, "bank", LinkState.ACTIVE, stage.timers.now()
-        )
-        self.store.linked_[stage.link] = Linked(link, stage.cargo.card, stage.cargo.account)
-        self.caller = Caller("bank", stage.cargo.account.customer, "req_1")
-        self._transmit = stage.dialogues.transmit
-        stage.dialogues.transmit = self.transmit
-        self.intake = Intake(
-            conductor=stage.conductor,
-            read=self.read,
-            pins=self.pins,
-            catalogue=catalogue,
-            identifiers=Identifiers(stage.timers.now),
-            is_ready=stage.dialogues.is_ready,
-            zone=lambda side, agency: f"{side}/{agency}",
-            now=stage.timers.now,
-            answer_wait_s=wait_s,
-            institutions=institutions or {},
-        )
+    def __init__(self, hall):
+        self.hall, self.stage, self.store, self.pins = hall, hall.stage, hall.store, hall.pins
+        self.caller, self.codes = hall.caller, hall.codes
         self.service = OnlineBanking(
-            self.intake,
+            hall.intake,
             card_life=None,
             session_life=timedelta(seconds=300),
             readiness=Readiness(lambda: {"link": ReadinessCheck(ready=True)}, lambda: b"metrics"),
         )
 
-    async def read(self, query):
-        await asyncio.sleep(0)
-        return query(self.store)
-
-    def transmit(self, errand):
-        self._transmit(errand)
-        if not self.is_silent:
-            asyncio.get_running_loop().call_soon(self._answer, errand)
-
-    def _answer(self, errand):
-        name = errand.exchange.name
-        found = {
-            "card-inquiry": self.stage.card_found,
-            "account-inquiry": self.stage.account_found,
-        }
-        code = self.codes.get(name, "00")
-        finding = found.get(name) if code == "00" else None
-        self.stage.answer(errand.operation.id, name, code, errand.exchange.form, finding)
+    @property
+    def records(self):
+        """Give what reads the records of a type."""
+        return self.hall.records
 
     # ------------------------------------------------------------ what is asked
 
@@ -208,32 +101,11 @@ class Bank:
             self.session(PinPurpose.SS_PIN if name == "set_pin" else PinPurpose.FINANCIAL_PIN)
         return getattr(self, name)()
 
-    def records(self, type_):
-        """Give what was recorded of a type."""
-        return [
-            record
-            for unit in self.stage.journal.units
-            for record in unit.records
-            if isinstance(record, type_)
-        ]
-
 
 @pytest.fixture
-def catalogue_of(specifications):
-    """Give a maker of Xiamen's catalogue with one piece of its file replaced."""
-
-    def make(old="", new=""):
-        text, file = specifications.text("regions", "xiamen")
-        assert old in text
-        return parse_catalogue({file: text.replace(old, new)})
-
-    return make
-
-
-@pytest.fixture
-def bank_of(stage, catalogue_of):
-    """Give a maker of banks."""
-    return lambda old="", new="", **more: Bank(stage, catalogue_of(old, new), **more)
+def bank_of(hall_of):
+    """Give a maker of banks in Xiamen, with one piece of its profile replaced."""
+    return lambda *changed, **more: Bank(hall_of("xiamen", *changed, **more))
 
 
 @pytest.fixture
@@ -416,9 +288,9 @@ def test_link_of_another_is_no_link(bank, name, changes):
 
 
 @pytest.mark.parametrize("name", ["unlink", "set_pin", "activate"])
-def test_link_is_shared_by_the_channels_of_one_bank(stage, catalogue_of, name):
+def test_link_is_shared_by_the_channels_of_one_bank(bank_of, stage, name):
     """Whichever made it, another one's request is carried out, and recorded as that one's."""
-    bank = Bank(stage, catalogue_of(), institutions={"bank": "99000001", "other": "99000001"})
+    bank = bank_of(institutions={"bank": "99000001", "other": "99000001"})
     bank.caller = replace(bank.caller, channel="other")
 
     reply = asyncio.run(bank.ask(name))
@@ -587,7 +459,7 @@ def test_link_is_changed_by_one_operation_at_a_time(bank, name):
 def test_operation_that_goes_on_keeps_its_link(bank_of):
     """After its caller was answered 202, an operation still bars the next."""
     bank = bank_of(wait_s=0.01)
-    bank.is_silent = True
+    bank.hall.is_silent = True
     bank.session()
     pending = asyncio.run(bank.set_pin())
 
@@ -603,7 +475,7 @@ def test_operation_that_goes_on_keeps_its_link(bank_of):
 def test_caller_waits_no_longer_than_is_decent(bank_of):
     """When the time is over the reply tells what is known: under way."""
     bank = bank_of(wait_s=0.01)
-    bank.is_silent = True
+    bank.hall.is_silent = True
 
     reply = asyncio.run(bank.unlink())
 
@@ -832,17 +704,15 @@ def test_papers_are_due_by_the_regions_rule_of_the_day(bank_of, is_duty):
         ('"active-scan", "passive-scan"', {OperationKind.ECARD_SCAN, OperationKind.ECARD_CODE}),
     ],
 )
-def test_code_is_used_only_in_the_modes_of_the_region(stage, specifications, modes, granted):
+def test_code_is_used_only_in_the_modes_of_the_region(hall_of, modes, granted):
     """Scanning a code and showing one are two modes; a region may have either."""
-    text, file = specifications.text("regions", "kunming")
-    text = text.replace('"active-scan", "passive-scan"', modes).replace("99530101", "99350201")
-    bank = Bank(stage, parse_catalogue({file: text}))
-    caller = replace(bank.caller, kind=Channel.APP, proofs=frozenset({Proof.SESSION}))
-    card_life = CardLife(bank.intake, WorkingDays(), lambda data: data)
+    hall = hall_of("kunming", '"active-scan", "passive-scan"', modes)
+    caller = replace(hall.caller, kind=Channel.APP, proofs=frozenset({Proof.SESSION}))
+    card_life = CardLife(hall.intake, WorkingDays(), lambda data: data)
 
     def asked(kind):
         key = IdempotencyKey(kind.value, b"\x01" * 32)
-        return card_life.carry_out(caller, key, stage.link, kind, BusinessCommand())
+        return card_life.carry_out(caller, key, hall.stage.link, kind, BusinessCommand())
 
     for kind in (OperationKind.ECARD_SCAN, OperationKind.ECARD_CODE):
         if kind in granted:

@@ -169,6 +169,36 @@ def test_a_lost_card_is_replaced_and_the_new_one_takes_over(town_of, newcomer):
     assert bureau.state(holder.who)["card_state"] == "cancelled"
 
 
+def test_the_financial_pin_is_reset_at_the_counter(at_counter, core, bureau):
+    """The core has a new one; the bureau hears of nothing."""
+    asked, told = core.mark(), bureau.mark()
+
+    reset = at_counter.do(
+        "financial-pin/reset", at_counter.pin_body(NEW, at_counter.session("financial-pin"))
+    )
+
+    assert (reset.status, reset.body["result"]["account_state"]) == (200, "active")
+    assert (core.begun(asked), bureau.begun(told)) == (["pin-reset"], [])
+    assert core.state(at_counter.who)["pin_is_set"]
+
+
+def test_the_holder_chooses_and_the_card_is_cancelled_for_good(town_of, newcomer):
+    """Qingdao: no PIN is asked for, then it is again; a cancelled card does nothing any more."""
+    town = town_of("qingdao")
+    holder, bureau = newcomer(of=town).at_counter().linked("99370201"), town.bureau_peer
+    holder.set_pin(RIGHT)
+
+    chosen = [holder.do(f"ss-pin/{choice}", {}) for choice in ("opt-out", "enable")]
+    same = bureau.accepts(holder.who, RIGHT)
+    cancelled = holder.do("card", method="DELETE")
+    after = holder.set_pin(NEW)
+
+    assert [each.body["result"]["pin_state"] for each in chosen] == ["opted-out", "enabled"]
+    assert (same, cancelled.status) == (True, 200)
+    assert cancelled.body["result"]["card_state"] == "cancelled"
+    assert (after.status, after.body["code"]) == (409, "CARD_NOT_USABLE")
+
+
 def test_a_temporary_card_is_there_at_once(town_of, newcomer):
     """Qingdao: no working day passes, and it costs nothing."""
     holder = newcomer(of=town_of("qingdao")).at_counter().linked("99370201")

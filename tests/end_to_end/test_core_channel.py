@@ -280,7 +280,9 @@ def test_what_a_core_may_not_have_is_refused_by_name(customer):
 
     assert core.ask(core.word("transfer", citizen.who)) == ("40", {"RC": "MONEY_NEVER_MOVES"})
     assert core.ask(core.word("query-link", stranger, link))[0] == "14"
-    assert other.ask(other.word("query-link", citizen.who, link))[0] == "58"
+    assert other.ask(other.word("query-link", citizen.who, link)) == ("58", {"RC": "INSTITUTION"})
+    forwarded = core.word("query-link", citizen.who, link, fields={33: "99000009"})
+    assert core.ask(forwarded) == ("58", {"RC": "INSTITUTION"})
     unseen = core.word("ss-pin-unlock", citizen.who, link, PF="N")
     assert core.ask(unseen) == ("57", {"RC": "PROOF_MISSING"})
 
