@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gateway.app.core_record import Outcome
-from gateway.app.rendering import FEE, WORKING_DAYS
+from gateway.app.rendering import DUE_IS_PROVISIONAL, FEE, WORKING_DAYS
 from gateway.financial.account import AccountState
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.social.card import CardState, PinState
@@ -53,6 +53,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "order_state": ("OS", _ORDER_STATES.__getitem__),
     "order": ("ON", str),
     "due_on": ("DU", lambda day: day.replace("-", "")),
+    DUE_IS_PROVISIONAL: ("DP", lambda _: "Y"),
     WORKING_DAYS: ("WD", str),
     FEE: ("FE", str),
     "carried_over": ("CO", lambda words: "".join(_CARRIED_OVER[word] for word in words.split())),

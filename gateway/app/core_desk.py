@@ -147,10 +147,10 @@ class CoreDesk:
             opened = Opened(order.kind, linked.link.id, self._intake.now(), details=details)
             used = (self._intake.used(caller, key),)
             if isinstance(accepted, Refusal):
-                return Outcome.of(await self._intake.outcomes.refuse(opened, accepted, used))
+                return _seen(await self._intake.refuse(opened, accepted, used))
             pins = {name: each.enciphered for name, each in accepted.items()}
             cargo = Cargo.of(linked, None, caller.channel)
-            return Outcome.of(await self._intake.outcomes.run(opened, cargo, used, pins=pins))
+            return _seen(await self._intake.run(opened, cargo, used, pins=pins))
 
     async def _enciphered(self, order: PinOrder) -> PinOutcome:
         try:
@@ -190,16 +190,14 @@ class CoreDesk:
             )
             cargo = Cargo.of(linked, None, caller.channel)
             used = (self._intake.used(caller, key),)
-            return Outcome.of(await self._intake.outcomes.run(opened, cargo, used))
+            return _seen(await self._intake.run(opened, cargo, used))
 
     async def _follow(
         self, caller: Caller, key: IdempotencyKey, linked: Linked, order: Order
     ) -> Outcome:
         """Have the SS account follow an activation that the core tells of, by the region's rule."""
         self._intake.must_be_allowed(caller, linked, Business.ACTIVATE)
-        rules = self._intake.catalogue.agency(linked.link.agency).profile.rules(
-            self._intake.today()
-        )
+        rules = self._intake.rules(linked.link.agency)
         if not rules.activation.ss_follows:
             raise RequestRefused(Refusal.NOT_OFFERED)
         now = self._intake.now()
