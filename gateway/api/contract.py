@@ -373,8 +373,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         endpoints.readiness,
         "Tell whether requests should be sent here",
         (
-            _ok("They should.", Readiness),
-            Success(HTTPStatus.SERVICE_UNAVAILABLE, "Something is missing.", Readiness),
+            _ok("They should, even while some far sides are away: see `degraded`.", Readiness),
+            Success(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The store or a security module is unusable, or no link is up.",
+                Readiness,
+            ),
         ),
         authenticated=False,
     ),

@@ -7,7 +7,7 @@ in `gateway.api.contract`.
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, Self
 
 from pydantic import TypeAdapter
 from starlette.responses import Response
@@ -80,10 +80,23 @@ class Liveness:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether all that the gateway needs is there."""
+    """Whether requests should be sent here; `degraded` names what is away all the same.
+
+    All that is required must be there, and one at least of the rest: a balancer must not take a
+    gateway away because one far side of many is.
+    """
 
     ready: bool
+    degraded: tuple[str, ...]
     checks: Mapping[str, ReadinessCheck]
+
+    @classmethod
+    def of(cls, checks: Mapping[str, ReadinessCheck]) -> Self:
+        """Judge by the checks."""
+        required = [check.ready for check in checks.values() if check.required]
+        others = [check.ready for check in checks.values() if not check.required]
+        away = tuple(name for name, check in checks.items() if not check.ready)
+        return cls(all(required) and (any(others) or not others), away, checks)
 
 
 _AGENCIES = TypeAdapter(Agencies)
@@ -225,10 +238,9 @@ async def liveness(_service: GatewayService, _call: Call) -> Response:
 
 async def readiness(service: GatewayService, _call: Call) -> Response:
     """Say whether requests should be sent here, and if not, what is missing."""
-    checks = service.readiness()
-    ready = all(check.ready for check in checks.values())
-    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return _json(_READINESS.dump_json(Readiness(ready, checks)), status)
+    readiness = Readiness.of(service.readiness())
+    status = HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return _json(_READINESS.dump_json(readiness), status)
 
 
 async def metrics(service: GatewayService, _call: Call) -> Response:

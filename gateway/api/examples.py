@@ -230,15 +230,19 @@ def _open(exchanges: tuple[Exchange, ...]) -> Iterator[TimelineEntry]:
 
 
 def _readiness(*, ready: bool) -> Readiness:
-    bureau_link = "signed-on: sign-on-accepted" if ready else "closed: ConnectionLost"
-    return Readiness(
-        ready,
+    full = "" if ready else "the database takes nothing now (OperationalError SQLITE_FULL)"
+    return Readiness.of(
         {
             "security-module-social": ReadinessCheck(ready=True),
             "security-module-financial": ReadinessCheck(ready=True),
-            "link-bureau": ReadinessCheck(ready, bureau_link),
-            "link-core": ReadinessCheck(ready=True, detail="signed-on: sign-on-accepted"),
-        },
+            "store": ReadinessCheck(ready, full),
+            "link-bureau": ReadinessCheck(
+                ready=False, detail="closed: ConnectionLost", required=False
+            ),
+            "link-core": ReadinessCheck(
+                ready=True, detail="signed-on: sign-on-accepted", required=False
+            ),
+        }
     )
 
 

@@ -268,10 +268,14 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class ReadinessCheck:
-    """One thing the gateway needs: whether it is there, and a word about it (no secrets)."""
+    """One thing the gateway needs: whether it is there, and a word about it (no secrets).
+
+    Of what is not required one is enough: without the others the gateway still serves.
+    """
 
     ready: bool
     detail: str = ""
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)

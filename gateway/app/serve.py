@@ -455,9 +455,8 @@ class Gateway:
         checks["store"] = ReadinessCheck(not why, why)
         for name, link in self._links.items():
             # One that is full is there: the others must not be taken away for its sake.
-            checks[f"link-{name}"] = ReadinessCheck(
-                link.state in TAKING, f"{link.state.value}: {link.reason}"
-            )
+            why = f"{link.state.value}: {link.reason}"
+            checks[f"link-{name}"] = ReadinessCheck(link.state in TAKING, why, required=False)
         return checks
 
     async def _start_http(self, stack: AsyncExitStack, application: ASGIApp) -> None:

@@ -1,5 +1,6 @@
 """What each endpoint asks of the gateway and how it renders what it gets."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -332,18 +333,33 @@ def test_liveness_asks_nobody(client, gateway):
     assert gateway.calls == []
 
 
-@pytest.mark.parametrize(("bureau_is_there", "status"), [(True, 200), (False, 503)])
-def test_readiness_needs_every_check(client, gateway, bureau_is_there, status):
-    """One missing thing makes the gateway unready, and is named."""
-    gateway.checks["bureau"] = ReadinessCheck(bureau_is_there, "signed on")
+@pytest.mark.parametrize(
+    ("missing", "status"),
+    [
+        ([], 200),
+        (["link-xiamen"], 200),
+        (["link-xiamen", "link-core"], 503),
+        (["journal"], 503),
+    ],
+)
+def test_readiness_names_what_is_away_and_needs_one_link_at_least(client, gateway, missing, status):
+    """A bureau that is away degrades; without the store, or without any link, nothing goes."""
+    links = {
+        name: ReadinessCheck(ready=True, required=False) for name in ("link-xiamen", "link-core")
+    }
+    gateway.checks |= links
+    for name in missing:
+        gateway.checks[name] = replace(gateway.checks[name], ready=False, detail="closed")
 
     response = client.send("GET", "/readyz", {"Authorization": None})
 
-    assert response.status_code == status
-    assert response.json()["ready"] is bureau_is_there
-    assert response.json()["checks"]["bureau"] == {
-        "ready": bureau_is_there,
-        "detail": "signed on",
+    told = response.json()
+    assert (response.status_code, told["ready"]) == (status, status == 200)
+    assert sorted(told["degraded"]) == sorted(missing)
+    assert told["checks"]["link-core"] == {
+        "ready": "link-core" not in missing,
+        "detail": "closed" if "link-core" in missing else "",
+        "required": False,
     }
 
 

@@ -58,14 +58,15 @@ def test_institution_is_as_its_region_has_it():
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False)])
 def test_readiness_has_the_checks_there_are(status, ready):
-    """Modules and links are named, and an answer of 503 says what is missing."""
+    """Modules, store and links are named; 503 says what is missing, 200 which link is away."""
     example = EXAMPLES["readiness", status]
     modules = {f"security-module-{side}" for side in Side}
-    states = {check["detail"].partition(":")[0] for check in example["checks"].values()} - {""}
+    links = {name: each for name, each in example["checks"].items() if name.startswith("link-")}
+    states = {check["detail"].partition(":")[0] for check in links.values()}
 
-    assert set(example["checks"]) == {*modules, "link-bureau", "link-core"}
+    assert set(example["checks"]) == {*modules, "store", "link-bureau", "link-core"}
     assert example["ready"] is ready
-    assert all(check["ready"] for check in example["checks"].values()) is ready
+    assert example["degraded"] == ["store", "link-bureau"][ready:]
     assert states <= set(State)
     assert (
         example["checks"]["link-core"]["detail"] == f"{State.SIGNED_ON}: {Event.SIGN_ON_ACCEPTED}"

@@ -310,7 +310,7 @@ class Town(Ensemble):
         """Wait until everything that the gateway needs is there, both modules asked afresh."""
         keys = urllib.request.Request(f"{self.url}/v1/jwks.json")  # noqa: S310 - on loopback
         keys.add_header("Authorization", f"Bearer {self.token}")
-        wait_for(lambda: call(f"{self.url}/readyz").status == 200, "readiness")
+        wait_for(lambda: call(f"{self.url}/readyz").body.get("degraded") == [], "readiness")
         wait_for(lambda: call(keys).status == 200, "the security modules")
 
     def is_up(self, name: str) -> bool:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from gateway.app.online_bank import call
+
 
 class Leg(NamedTuple):
     """One message of one operation: whom it goes to, and how a citizen brings it about."""
@@ -181,7 +183,7 @@ def test_absent_bureau_is_refused_and_nothing_is_recorded(citizen, town, bureau,
     eventually(lambda: not town.is_up("link-bureau"))
 
     answers = [citizen.send_pin(body), citizen.unlink(), citizen.ask_link()]
-    asked = core.begun(mark)
+    asked, readiness = core.begun(mark), call(f"{town.url}/readyz")
     town.wires["bureau"].restore()
     town.wait_until_ready()
     afterwards = citizen.send_pin(body)
@@ -190,6 +192,7 @@ def test_absent_bureau_is_refused_and_nothing_is_recorded(citizen, town, bureau,
     assert {answer.body["code"] for answer in answers} == {"BUREAU_UNAVAILABLE"}
     assert all("operation" not in answer.body for answer in answers)
     assert asked == []
+    assert (readiness.status, readiness.body["degraded"]) == (200, ["link-bureau"])
     assert afterwards.status == 200
     assert bureau.accepts(citizen.who, "738291")
 

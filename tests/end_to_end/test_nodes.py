@@ -34,7 +34,7 @@ def wait_for(probe, what="readiness"):
 
 def is_ready(cluster, name):
     try:
-        return call(f"{cluster.url_of(name)}/readyz").status == 200
+        return call(f"{cluster.url_of(name)}/readyz").body["degraded"] == []
     except Unavailable:
         return False
 
