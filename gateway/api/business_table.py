@@ -35,8 +35,11 @@ where and on which proof, is in [regions.md](regions.md).
 - **A first card** has no number yet: its application's reference stands in the number's place,
   and ends when the card is handed over. Then the card is linked by its number.
 - **The new card** takes over what the region says, or else the bureau (DE 48, CO).
-- **The e-card** exists once for a card, has its card's state, and its PIN is compared with the
-  card's by the platform, not here: no PIN is kept here to compare with.
+- **The e-card** exists once for a card and has its card's state. Its PIN must not be the card's. No
+  PIN is kept here to compare with; where the holder types both in one form, the browser puts the
+  card's SS PIN beside the new one (`other_than` in the envelope), and the security module compares
+  them and refuses equal ones before anything is sent. Without that the platform compares, which
+  alone has the PIN. The financial PIN belongs to the other side's module and is compared nowhere.
 - **Codes of the e-card** are in the first answer only and never kept.
 - **Money never moves** between the two accounts: `POST /v1/transfers` is refused as
   `MONEY_NEVER_MOVES`, and so is DE 3 of a transfer on the core's channel.

@@ -77,6 +77,10 @@ compact serialisation (RFC 7516, 7.1), at most {ENCRYPTED_PIN_CHARACTERS_MAX} ch
    digits as typed (ASCII `0` to `9`), and `nonce`, unchanged from the session. No escape
    sequences are needed, and none are accepted:
    `{{"pin":"…","nonce":"…"}}`
+   For a PIN of the e-card a third one may follow, `other_than`: the card's own SS PIN, where the
+   holder types it in the same form. The security module compares the two, keeps neither, and
+   refuses equal ones as `PIN_AS_CARD_PIN` before anything is sent. Without it only the e-card
+   platform can compare.
 4. The protected header has `alg` `ECDH-ES` (direct key agreement, RFC 7518, 4.6), `enc`
    `A256GCM` (RFC 7518, 5.3), `kid` as above, and `epk`, the ephemeral public key on the same
    curve, which JOSE libraries add themselves. Neither `apu`, `apv`, `zip`, nor any other member.

@@ -56,14 +56,16 @@ class OnlineBank:
         """Open a one-time PIN session."""
         return self.change("POST", f"/v1/links/{link}/pin-sessions", {"purpose": purpose})
 
-    def encrypt(self, session: Mapping[str, str], pin: str) -> str:
-        """Encrypt a PIN as the customer's browser does, under the session's key."""
+    def encrypt(self, session: Mapping[str, str], pin: str, other_than: str = "") -> str:
+        """Encrypt a PIN as the customer's browser does, under the session's key.
+
+        `other_than` is a PIN that it must not be, which is compared where the envelope is opened.
+        """
         known = self.get("/v1/jwks.json")
         if known.status != http.HTTPStatus.OK:
             raise Unavailable(f"no public keys now: {known.body.get('code')}")
-        return seal_pin(
-            next(key for key in known.body["keys"] if key["kid"] == session["kid"]), session, pin
-        )
+        key = next(key for key in known.body["keys"] if key["kid"] == session["kid"])
+        return seal_pin(key, session, pin, other_than)
 
     def page(self, path: str) -> str:
         """Read a page for people."""
@@ -108,10 +110,14 @@ def fetch(request: urllib.request.Request | str) -> tuple[int, bytes, Mapping[st
         raise Unavailable(f"no answer over HTTP: {error}") from None
 
 
-def seal_pin(jwk: Mapping[str, str], session: Mapping[str, str], pin: str) -> str:
+def seal_pin(
+    jwk: Mapping[str, str], session: Mapping[str, str], pin: str, other_than: str = ""
+) -> str:
     """Make the compact JWE of a PIN: ECDH-ES over P-256, A256GCM."""
     public = ECKey.import_key({name: jwk[name] for name in ("kty", "crv", "x", "y")})
     header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": session["kid"]}
     # UTF-8 as a browser's JSON.stringify writes it: the payload has no escapes.
-    payload = json.dumps({"pin": pin, "nonce": session["nonce"]}, ensure_ascii=False).encode()
+    members = {"pin": pin, "nonce": session["nonce"]}
+    members |= {"other_than": other_than} if other_than else {}
+    payload = json.dumps(members, ensure_ascii=False).encode()
     return jwe.encrypt_compact(header, payload, public, algorithms=["ECDH-ES", "A256GCM"])

@@ -185,6 +185,8 @@ class SecurityModules:
             answer = await ask(order, order.session)
         except Unavailable:
             raise RequestRefused(Refusal.SECURITY_MODULE_UNAVAILABLE) from None
+        if answer is PinRefusal.SAME and order.purpose is not PinPurpose.ECARD_PIN:
+            return Refusal.PIN_ENVELOPE  # nobody asks for another PIN beside
         if isinstance(answer, PinRefusal):
             return _REFUSALS[answer]
         enciphered = EncipheredPin(answer.block, answer.security_control)
@@ -273,6 +275,7 @@ _REFUSALS = {
     PinRefusal.FORMAT: Refusal.PIN_FORMAT,
     PinRefusal.TRIVIAL: Refusal.PIN_TRIVIAL,
     PinRefusal.PERSONAL: Refusal.PIN_PERSONAL,
+    PinRefusal.SAME: Refusal.PIN_AS_CARD_PIN,
     PinRefusal.RATE_LIMITED: Refusal.PIN_RATE_LIMITED,
 }
 

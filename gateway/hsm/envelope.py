@@ -2,9 +2,10 @@
 
 ``alg`` ECDH-ES on P-256, ``enc`` A256GCM, ``kid`` the current key of the purpose; no compression,
 no critical extensions, no party information. Its payload is a JSON object of exactly two strings,
-without escapes::
+without escapes, or of three for a PIN that must be another one than the holder types beside it::
 
     {"pin": "…", "nonce": "…"}
+    {"pin": "…", "nonce": "…", "other_than": "…"}
 
 Whatever is wrong with an envelope, there is one error and it says nothing else.
 
@@ -60,9 +61,10 @@ _NONCE = rb'"nonce"\s*:\s*"(?P<nonce>[0-9A-Za-z_-]{16,128})"'
 _PIN_BYTES_MAX = 64
 # As browsers write it and as Python does: what is before the PIN, between it and the nonce.
 _USUAL_PAYLOADS = ((b'{"pin":"', b'","nonce":"'), (b'{"pin": "', b'", "nonce": "'))
+_OTHER = rb'"other_than"\s*:\s*"(?P<other>[^"\\]{1,64})"'
 _PAYLOADS = tuple(
-    re.compile(rb"\s*\{\s*" + first + rb"\s*,\s*" + second + rb"\s*\}\s*")
-    for first, second in ((_PIN, _NONCE), (_NONCE, _PIN))
+    re.compile(rb"\s*\{\s*" + rb"\s*,\s*".join(members) + rb"\s*\}\s*")
+    for members in ((_PIN, _NONCE), (_NONCE, _PIN), (_PIN, _NONCE, _OTHER))
 )
 
 
@@ -71,6 +73,13 @@ class EnvelopeRefused(LocalError):
 
     def __init__(self) -> None:
         super().__init__("envelope cannot be opened")
+
+
+class SamePin(LocalError):
+    """The PIN in the envelope is the one that it must not be."""
+
+    def __init__(self) -> None:
+        super().__init__("the PIN is the one that it must not be")
 
 
 class SealedPayload(NamedTuple):
@@ -119,7 +128,8 @@ def agree(private: EllipticCurvePrivateKey, point: bytes) -> bytes:
 def open_payload(sealed: SealedPayload, content_key: bytes, nonce: str) -> bytearray:
     """Open an envelope and give the PIN that is in it, whatever its form.
 
-    Raises `EnvelopeRefused` unless the payload is of the agreed form and has this nonce.
+    Raises `EnvelopeRefused` unless the payload is of the agreed form and has this nonce, and
+    `SamePin` for a PIN that is the other one in the payload.
     """
     _, protected, iv, enciphered = sealed
     # A buffer of just this size leaves the library no tag but one of its full 128 bits.
@@ -220,5 +230,17 @@ def _pin_of_any_form(payload: bytearray, nonce: bytes) -> bytearray:
             if not hmac.compare_digest(found["nonce"], nonce):
                 raise EnvelopeRefused
             start, end = found.span("pin")
-            return payload[start:end]
+            pin = payload[start:end]
+            if "other" in found.groupdict():
+                _must_differ(pin, payload, found.span("other"))
+            return pin
     raise EnvelopeRefused
+
+
+def _must_differ(pin: bytearray, payload: bytearray, place: tuple[int, int]) -> None:
+    with memoryview(payload) as read:  # no copy that could not be overwritten
+        start, end = place
+        with read[start:end] as other:
+            if hmac.compare_digest(pin, other):
+                wipe(pin)
+                raise SamePin

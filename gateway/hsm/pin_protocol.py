@@ -34,6 +34,7 @@ class PinRefusal(StrEnum):
     FORMAT = "format"
     TRIVIAL = "trivial"
     PERSONAL = "personal"
+    SAME = "same"  # as the PIN that it must not be
     RATE_LIMITED = "rate-limited"
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from gateway.hsm.attempts import AttemptFile
 from gateway.hsm.envelope import (
     EnvelopeRefused,
+    SamePin,
     SealedPayload,
     agree_on,
     open_payload,
@@ -209,6 +210,8 @@ class SoftModule:
             pin = open_payload(sealed, content_key, request.nonce)
         except EnvelopeRefused:
             return PinRefusal.ENVELOPE
+        except SamePin:
+            return PinRefusal.SAME
         try:
             judgement = judge(pin, request.policy, request.holder, self._operators)
             if judgement.verdict is not PinVerdict.ACCEPTED:

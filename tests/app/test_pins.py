@@ -212,6 +212,7 @@ def test_order_prints_nothing_of_what_it_holds(known, session):
         (PinRefusal.FORMAT, Refusal.PIN_FORMAT),
         (PinRefusal.TRIVIAL, Refusal.PIN_TRIVIAL),
         (PinRefusal.PERSONAL, Refusal.PIN_PERSONAL),
+        (PinRefusal.SAME, Refusal.PIN_ENVELOPE),
         (PinRefusal.RATE_LIMITED, Refusal.PIN_RATE_LIMITED),
     ],
 )
@@ -221,6 +222,14 @@ def test_every_answer_of_the_module_has_its_meaning(stage, session, answer, outc
     order = PinOrder.for_card(stage.cargo.card, "bureau", POLICY).with_envelope(session, "e")
 
     assert asyncio.run(modules.encipher(order)) == outcome
+
+
+def test_ecard_pin_that_is_the_cards_is_refused_by_name(stage, session):
+    """Where both are in one envelope the module says that they are alike."""
+    modules, _ = modules_of(answer=PinRefusal.SAME)
+    order = PinOrder.for_ecard(stage.cargo.card, "bureau", POLICY).with_envelope(session, "e")
+
+    assert asyncio.run(modules.encipher(order)) is Refusal.PIN_AS_CARD_PIN
 
 
 def refusal_of(awaitable):

@@ -1,8 +1,11 @@
 """The life of a card over real TCP: what a region grants, at the counter and in online banking."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.app.clock import LOCAL_ZONE, utc_now
+from gateway.app.ensemble import CHANNELS
 
 ANY_PIN = {"pin_session": "pse_" + "1" * 26, "encrypted_pin": "x"}
 RIGHT, NEW, WRONG = "738291", "516047", "248163"
@@ -70,9 +73,13 @@ def test_a_lost_answer_to_an_unlocking_is_asked_after(at_counter, bureau):
     assert bureau.begun(mark) == ["pin-unlock", "outcome-inquiry"]
 
 
-def test_money_never_moves(citizen):
-    """A transfer between the two accounts is refused by name, whatever it says."""
-    refused = citizen.bank.change("POST", "/v1/transfers", {"from": "ss", "amount": "1"})
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("body", [None, {}, {"from": "ss", "to": "financial", "amount": "1.00"}])
+def test_money_never_moves(town, citizen, channel, body):
+    """A transfer between the accounts is refused by name, on every channel, whatever it says."""
+    bank = replace(citizen, token=town.tokens[channel]).bank
+
+    refused = bank.change("POST", "/v1/transfers", body)
 
     assert (refused.status, refused.body["code"]) == (403, "MONEY_NEVER_MOVES")
 
@@ -263,6 +270,20 @@ def test_an_ecard_is_issued_once_and_has_a_pin_of_its_own(in_app):
     assert number.endswith(in_app.who.card[-2:])
     assert (wrong.status, wrong.body["code"]) == (422, "WRONG_PIN")
     assert (right.status, reset.status) == (200, 200)
+
+
+@pytest.mark.parametrize(("other", "status"), [(RIGHT, 422), (NEW, 200)])
+def test_pin_of_an_ecard_is_compared_with_the_cards_in_the_module(in_app, kunming, other, status):
+    """Both are typed in one form: equal ones are refused, and the bureau hears nothing of it."""
+    mark, session = kunming.bureau_peer.mark(), in_app.session("ecard-pin")
+    envelope = in_app.bank.encrypt(session, RIGHT, other_than=other)
+
+    answer = in_app.do("ecard", {"pin_session": session["pin_session"], "encrypted_pin": envelope})
+
+    assert answer.status == status
+    refused = answer.body.get("code") or answer.body.get("refusal", {}).get("code")
+    assert (refused == "PIN_AS_CARD_PIN") is (status != 200)
+    assert kunming.bureau_peer.begun(mark) == ["ecard-issue"] * (status == 200)
 
 
 def test_without_a_face_no_ecard_is_issued(newcomer, kunming):

@@ -278,7 +278,10 @@ def test_what_a_core_may_not_have_is_refused_by_name(customer):
         | {"pan": "6200000000000000018"}
     )
 
-    assert core.ask(core.word("transfer", citizen.who)) == ("40", {"RC": "MONEY_NEVER_MOVES"})
+    transfer = {4: "000000000100", 49: "156", 102: citizen.who.card, 103: citizen.who.pan}
+    for fields in ({}, transfer):
+        asked = core.word("transfer", citizen.who, link, fields=fields)
+        assert core.ask(asked) == ("40", {"RC": "MONEY_NEVER_MOVES"})
     assert core.ask(core.word("query-link", stranger, link))[0] == "14"
     assert other.ask(other.word("query-link", citizen.who, link)) == ("58", {"RC": "INSTITUTION"})
     forwarded = core.word("query-link", citizen.who, link, fields={33: "99000009"})

@@ -8,7 +8,13 @@ from joserfc import jwe
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from gateway.hsm import envelope as envelope_module
-from gateway.hsm.envelope import EnvelopeRefused, agree_on, open_payload, read_envelope
+from gateway.hsm.envelope import (
+    EnvelopeRefused,
+    SamePin,
+    agree_on,
+    open_payload,
+    read_envelope,
+)
 from gateway.hsm.key_store import open_store
 from gateway.terms.sides import Side
 
@@ -317,3 +323,19 @@ def test_payloads_of_every_form_give_the_same(key, pin, separators):
     payload = json.dumps({"pin": pin, "nonce": NONCE}, separators=separators).encode()
 
     assert open_envelope(envelope_of(key, payload), key, NONCE) == pin.encode()
+
+
+def test_pin_that_must_be_another_one_is_compared_where_it_is_opened(key):
+    """The two are compared here and nowhere else; only that they are alike is told."""
+    other, same = payload_of(other_than="248163"), payload_of(other_than="738291")
+
+    assert open_envelope(envelope_of(key, other), key, NONCE) == b"738291"
+    with pytest.raises(SamePin):
+        open_envelope(envelope_of(key, same), key, NONCE)
+
+
+@pytest.mark.parametrize("other", ["", 'x"', 7, None])
+def test_other_pin_of_no_form_is_refused_as_anything_else(key, other):
+    """It is a string without escapes that is not empty."""
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(envelope_of(key, payload_of(other_than=other)), key, NONCE)
