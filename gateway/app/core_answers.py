@@ -67,6 +67,10 @@ class Told(NamedTuple):
     private: Mapping[str, str] = {}
 
 
+OPEN = Told(_C.NO_ANSWER, {"RC": "OUTCOME_PENDING"})
+"""The outcome is not known yet, and can be asked after."""
+
+
 def refused(refusal: Refusal) -> Told:
     """Say why nothing was done: what may be asked again is INOPERATIVE, which leaves it open."""
     otherwise = _C.INOPERATIVE if refusal.retryable else _C.STATE_DOES_NOT_ALLOW

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import structlog
 
 from gateway.api.service import ApplyCommand, Caller, IdempotencyKey
-from gateway.app.core_answers import Told, outcome_of, refused
+from gateway.app.core_answers import OPEN, Told, outcome_of, refused
 from gateway.app.core_desk import CoreDesk, Order
 from gateway.app.core_record import Barred, Outcome
 from gateway.app.core_reversals import AnotherRequest, CoreReversals, Named, OriginalRefused
@@ -74,10 +74,14 @@ _ORDERED = {OperationKind.CARD_REPLACE: "R", OperationKind.CARD_TEMPORARY: "T"} 
 
 @dataclass(frozen=True, slots=True)
 class CorePlace:
-    """One listener of a core: its name, and the institution in DE 32 and 33 of every request."""
+    """One listener of a core: its name, and the institution in DE 32 and 33 of every request.
+
+    `answer_wait_s` is how long the core waits for an answer.
+    """
 
     name: str
     institution: str
+    answer_wait_s: float
 
 
 class CoreChannel:
@@ -113,14 +117,13 @@ class CoreChannel:
         if self._waiting >= IN_FLIGHT_MAX:
             reply(self._answer(request, refused(Refusal.OVERLOADED)))
             return
-        self._waiting += 1
         if known is None:
             task = asyncio.ensure_future(self._told(request, key, digest))
             self._running[key] = (digest, task)
             task.add_done_callback(lambda _: self._running.pop(key, None))
         else:
             task = known[1]
-        task.add_done_callback(lambda done: self._reply(request, done, reply))
+        self._answer_in_time(request, task, reply)
 
     async def close(self) -> None:
         """Answer nobody any more; what was begun goes on by itself."""
@@ -129,12 +132,25 @@ class CoreChannel:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _reply(
-        self, request: Message, done: "asyncio.Task[Told]", reply: Callable[[Message], None]
+    def _answer_in_time(
+        self, request: Message, task: "asyncio.Task[Told]", reply: Callable[[Message], None]
     ) -> None:
-        self._waiting -= 1
-        if not done.cancelled():
-            reply(self._answer(request, done.result()))
+        """Reply when the task is done; when the core's time is over, that the outcome is open."""
+        self._waiting += 1
+
+        def answered(done: "asyncio.Task[Told]") -> None:
+            self._waiting -= 1
+            timer.cancel()
+            if not done.cancelled():
+                reply(self._answer(request, done.result()))
+
+        def give_up() -> None:
+            self._waiting -= 1
+            task.remove_done_callback(answered)
+            reply(self._answer(request, OPEN))
+
+        timer = asyncio.get_running_loop().call_later(self._place.answer_wait_s, give_up)
+        task.add_done_callback(answered)
 
     def _answer(self, request: Message, told: Told) -> Message:
         return self._message_set.identify(request).answer(request, told.code.value, told.private)
@@ -227,7 +243,7 @@ class CoreChannel:
             if error.refusal is Refusal.NOT_FOUND:
                 return Told(_C.ORIGINAL_NOT_FOUND)
             raise
-        return Told(_C.APPROVED) if is_undone else Told(_C.NO_ANSWER, {"RC": "OUTCOME_PENDING"})
+        return Told(_C.APPROVED) if is_undone else OPEN
 
     def _caller(self, private: Mapping[str, str]) -> Caller:
         proofs = frozenset(PROOFS[letter] for letter in private.get("PF", ""))

@@ -386,7 +386,7 @@ class Gateway:
     ) -> Handler:
         if settings.institution is None:
             return not_supported(message_set)
-        place = CorePlace(name, settings.institution)
+        place = CorePlace(name, settings.institution, settings.answer_wait_s)
         channel = CoreChannel(place, message_set, *self._for_cores, self._fingerprint)
         self._cores[name] = channel
         stack.push_async_callback(channel.close)

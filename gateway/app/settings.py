@@ -240,7 +240,8 @@ class TlsSettings(_Strict):
 class ListenerSettings(_Strict):
     """One inbound ISO 8583 listener: who may connect, and what is spoken.
 
-    With an institution its requests are carried out: a core's, whose DE 32 and 33 hold it.
+    With an institution its requests are carried out: a core's, whose DE 32 and 33 hold it, and
+    which waits `answer_wait_s` for an answer.
     `pin_zone` is the zone, in the social module, of the PIN pads of its counters.
     """
 
@@ -254,6 +255,7 @@ class ListenerSettings(_Strict):
     connections_per_peer_max: Annotated[int, Field(ge=1, le=1024)] = 4
     tls: TlsSettings | None = None
     institution: Institution | None = None
+    answer_wait_s: Annotated[float, Field(gt=0, le=60)] = 25.0
     pin_zone: Name | None = None
 
     @model_validator(mode="after")

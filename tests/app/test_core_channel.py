@@ -39,9 +39,9 @@ class SlowDesk:
         raise self.error
 
 
-def channel_of(messages, desk=None):
+def channel_of(messages, desk=None, answer_wait_s=60.0):
     """Give the channel of one core."""
-    place = CorePlace("core-in", INSTITUTION)
+    place = CorePlace("core-in", INSTITUTION, answer_wait_s)
     return CoreChannel(place, messages, desk, None, lambda data: hashlib.sha256(data).digest())
 
 
@@ -145,3 +145,27 @@ def test_mistake_of_ours_is_seen_and_answered_all_the_same(
     assert [line["event"] for line in logged] == ([event] if event else [])
     assert all(line.get("exc_info", True) for line in logged)
     assert "DE 53" in str(logged) or event != "core-request-malformed"
+
+
+def test_core_is_answered_in_its_own_time(messages):
+    """98 when that is over, once; the repeat is told what became of it."""
+    request, desk = word(messages, "query-link"), SlowDesk(RequestRefused(Refusal.CARD_LOST))
+
+    async def answers():
+        channel, heard = channel_of(messages, desk, 0.01), asyncio.Queue()
+
+        async def ask():
+            channel.handle(request.as_repeat(), heard.put_nowait)
+            return await heard.get()
+
+        async with asyncio.timeout(SECONDS_MAX):
+            in_time = await ask()
+            desk.may_answer.set()
+            while (later := await ask()).text(39) == "98":
+                pass
+        return in_time, later, heard.empty()
+
+    in_time, later, is_all = asyncio.run(answers())
+
+    assert (in_time.text(39), unpack(in_time.text(48))) == ("98", {"RC": "OUTCOME_PENDING"})
+    assert (later.text(39), is_all) == ("41", True)
