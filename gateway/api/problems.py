@@ -18,6 +18,7 @@ from gateway.api.vocabulary import ADVICE, explained
 from gateway.regions.matrix import NotGranted, Reason
 from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused
+from gateway.terms.numbers import LinkId
 from gateway.terms.refusals import Refusal
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -155,6 +156,14 @@ class NotPermitted(RequestRefused):
         self.decision = decision
 
 
+class AlreadyLinked(RequestRefused):
+    """The card is linked to the customer's own account, by whichever channel of the bank."""
+
+    def __init__(self, link: LinkId) -> None:
+        super().__init__(Refusal.ALREADY_LINKED)
+        self.link = link
+
+
 @dataclass(frozen=True, slots=True)
 class RefusalView:
     """Why an operation failed."""
@@ -202,6 +211,9 @@ class Problem:
     ] = None
     not_granted: Annotated[
         NotGrantedView | None, Field(description="Why the region does not grant it, and what does.")
+    ] = None
+    link: Annotated[
+        str | None, Field(description="The link that there is already: the customer's own.")
     ] = None
 
 
@@ -275,6 +287,9 @@ def refused(error: RequestRefused, request_id: str) -> Response:
     """Answer a refused request: every broken place of an invalid one, one place of another."""
     if isinstance(error, NotPermitted):
         return problem_response(not_permitted(error, request_id))
+    if isinstance(error, AlreadyLinked):
+        described = problem(error.refusal, request_id)
+        return problem_response(replace(described, link=error.link.value))
     if isinstance(error, InvalidRequest):
         errors = error.errors
     elif error.rule:

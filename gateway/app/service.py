@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from gateway.api import service as api
 from gateway.api.agency_views import AgencyView, agency_view
+from gateway.api.problems import AlreadyLinked
 from gateway.api.service import Caller, IdempotencyKey, Reply
 from gateway.app import rendering
 from gateway.app.cargo import Cargo, asked_by
@@ -219,9 +220,9 @@ class OnlineBanking:
                 opened, Cargo(card, account, channel=caller.channel), records, findings=findings
             )
         except Conflict:
-            raise RequestRefused(await self._why_held(caller, card)) from None
+            raise await self._why_held(caller, card) from None
 
-    async def _why_held(self, caller: Caller, card: SocialCard) -> Refusal:
+    async def _why_held(self, caller: Caller, card: SocialCard) -> RequestRefused:
         """Say that a card is linked to its own customer only: to others it is not confirmed."""
 
         def holder(queries: Queries) -> Linked | None:
@@ -230,9 +231,10 @@ class OnlineBanking:
 
         linked = await self._intake.read(holder)
         if linked is None or not self._intake.belongs(linked, caller):
-            return Refusal.NOT_CONFIRMED
-        is_open = linked.link.state is LinkState.PENDING
-        return Refusal.IN_PROGRESS if is_open else Refusal.ALREADY_LINKED
+            return RequestRefused(Refusal.NOT_CONFIRMED)
+        if linked.link.state is LinkState.PENDING:
+            return RequestRefused(Refusal.IN_PROGRESS)
+        return AlreadyLinked(linked.link.id)
 
     async def _run_with_pin(
         self,

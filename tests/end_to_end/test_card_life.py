@@ -50,11 +50,12 @@ def test_a_link_made_online_is_the_customers_at_the_counter_too(citizen, bureau)
     """One bank, one link: its counter sets the PIN, and online banking sees the operation."""
     citizen.linked()
 
-    unlinked_twice = citizen.at_counter().ask_link()
+    linked_twice = citizen.at_counter().ask_link()
     set_there = citizen.at_counter().set_pin(RIGHT)
     seen_online = citizen.operation(set_there)
 
-    assert (unlinked_twice.status, unlinked_twice.body["code"]) == (409, "ALREADY_LINKED")
+    assert (linked_twice.status, linked_twice.body["code"]) == (409, "ALREADY_LINKED")
+    assert linked_twice.body["link"] == citizen.link
     assert (set_there.status, seen_online["state"]) == (200, "succeeded")
     assert bureau.accepts(citizen.who, RIGHT)
 
