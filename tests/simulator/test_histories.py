@@ -4,9 +4,10 @@ import pytest
 from simulation.disk import Disk
 from simulation.faults import KINDS
 from simulation.history import OPERATIONS_MIN, World
+from simulation.invariants import Violation
 from simulation.run import CHUNK, command_of, explain, outcome_of, tell, trace_of
 from simulation.store_disk import StoreDisk
-from simulation.watch import Violation, Watch
+from simulation.watch import Watch
 
 CHUNKS = range(1, 101, CHUNK)
 

@@ -21,7 +21,7 @@ from gateway.terms.numbers import CustomerNumber, Mobile, Pan, PinSessionId, SsC
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose
 from simulation.businesses import BLOCKED, CHANNEL, Businesses
-from simulation.watch import ENVELOPE
+from simulation.watch_durable import ENVELOPE
 
 K = OperationKind
 S = OperationState
@@ -44,10 +44,12 @@ HABITS = {
         "set_pin": 25,
         "activate": 12,
         "unlink": 13,
-        "do_business": 35,
+        "do_business": 25,
+        "at_counter": 10,
         "ask_wrongly": 10,
         "ask_link": 5,  # the card is linked: refused, or in progress
     },
+    "counter": {"at_counter": 80, "set_pin": 10, "do_business": 10},
     "links": {"unlink": 60, "set_pin": 15, "activate": 15, "ask_wrongly": 10},
     "pins": {"set_pin": 90, "ask_wrongly": 10},
     "businesses": {"do_business": 85, "unlink": 10, "ask_wrongly": 5},
@@ -148,6 +150,11 @@ class Customer(Businesses):
         return await self.change(
             lambda service, key: service.activate(self.caller, key, command), K.ACTIVATE
         )
+
+    async def at_counter(self):
+        """Go to the bank's counter, whose core asks."""
+        await self._world.counter.serve(self)
+        self.link = self._world.disk.holding.get(self.card)
 
     async def ask_wrongly(self):
         """Use another's link, an old key with another body, or a session twice."""

@@ -17,9 +17,9 @@ from statistics import median
 from time import monotonic
 
 from simulation.faults import RATES
+from simulation.invariants import INVARIANTS
 from simulation.planted import MISTAKES
 from simulation.run import figures, outcome_of, tell_many
-from simulation.watch import INVARIANTS
 
 ROOT = Path(__file__).parents[3]
 TRIALS = 3

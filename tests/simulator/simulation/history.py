@@ -14,23 +14,25 @@ from gateway.operations.recovery import Limits
 from gateway.simulators.population import person
 from gateway.terms.numbers import AgencyCode
 from simulation.cluster import Leases, simulated_clock
+from simulation.counter import Counters
 from simulation.customers import HABITS, Customer, Gone
 from simulation.disk import Disk
 from simulation.far_side import FarSide
 from simulation.faults import Storm
+from simulation.invariants import Violation
 from simulation.node import Machine, Node
 from simulation.operators import Operators
 from simulation.receiver import ChannelReceiver, looks_seldom
 from simulation.scheduler import Loop, Scheduler
-from simulation.shipped import AGENCIES, CORE, shipped, speeches
+from simulation.shipped import AGENCIES, CORE, counter_speech, shipped, speeches
 from simulation.store_disk import StoreDisk
-from simulation.watch import Violation, Watch
+from simulation.watch import Watch
 
 OPERATIONS_MIN = 20  # of each history
 CUSTOMERS = (2, 3, 4)
 _SHARED = 0.3  # of the histories have two nodes at once on one store
 _REST_S = 7_200.0  # after so long without an event nobody waits for anything
-_HABITS = ("everything", "everything", "everything", "links", "pins", "businesses")
+_HABITS = ("everything", "everything", "everything", "links", "pins", "businesses", "counter")
 EPOCHS = (  # a plain day, the end of a year, and the day before a leap day
     datetime(2026, 11, 21, 4, 0, tzinfo=UTC),
     datetime(2026, 12, 31, 23, 58, tzinfo=UTC),
@@ -71,6 +73,8 @@ class World:
         self.bureaus = [each for each in self.far_sides.values() if each is not self.core]
         self.habits = HABITS[habit or self.chance.choice(_HABITS)]
         epoch = self.chance.choice(EPOCHS)
+        self.epoch = epoch
+        self.counter = Counters(self, counter_speech())
         self.machines = [Machine(name, self.scheduler, epoch) for name in ("a", "b")]
         self.loop = Loop(self.scheduler)  # that of the customers, which no crash ends
         self.loops = [self.loop]

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from functools import partial
+from hashlib import blake2b
 
 from gateway.app.callbacks import Callbacks, Courier
 from gateway.app.card_life import CardLife
 from gateway.app.cargo import CHANNEL, Cargo
 from gateway.app.conductor import RUNNING_MAX, Conductor
+from gateway.app.core_channel import CoreChannel, CorePlace
 from gateway.app.core_desk import CoreDesk
+from gateway.app.core_reversals import CoreReversals
 from gateway.app.dialogue import Dialogue, DialogueTable, Station
 from gateway.app.identifiers import Identifiers
 from gateway.app.intake import Intake
@@ -20,10 +23,11 @@ from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
 from simulation.cluster import LEASE_S, TERMINALS, SimulatedStorage, lease_of
+from simulation.counter import INSTITUTION, PAD_CONTROL
 from simulation.network import SimulatedLink
 from simulation.receiver import TO, Post
 from simulation.scheduler import Crashed, Loop
-from simulation.shipped import CORE
+from simulation.shipped import CORE, COUNTER, counter_speech
 from simulation.writer import Writer
 
 _REFUSED = 0.15  # of the PINs are too simple
@@ -197,9 +201,16 @@ class Node:
             zone=self._zone,
             now=self.now,
             answer_wait_s=ANSWER_WAIT_S,
+            institutions={TO.channel: INSTITUTION, COUNTER: INSTITUTION},
         )
         card_life = CardLife(intake, WORKING_DAYS, bytes)
-        self.core_desk = CoreDesk(intake, card_life)
+        self.core_channel = CoreChannel(
+            CorePlace(COUNTER, INSTITUTION),
+            counter_speech().message_set,
+            CoreDesk(intake, card_life),
+            CoreReversals(intake, card_life),
+            lambda body: blake2b(body, digest_size=32).digest(),
+        )
         return OnlineBanking(intake, card_life, SESSION_LIFE, Readiness(dict, bytes))
 
     def _zone(self, side, agency):
@@ -241,6 +252,9 @@ class Module:
             return Refusal.PIN_TRIVIAL
         block = self._node.world.watch.new_pin_block(self._node, order)
         return AcceptedPin(EncipheredPin(block, CONTROLS[order.purpose]))
+
+    async def security_control(self, _channel, _side):
+        return PAD_CONTROL
 
     async def _work(self):
         self._node.pulse("before-module")

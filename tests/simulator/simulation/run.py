@@ -20,8 +20,8 @@ from time import monotonic, process_time
 
 from simulation.disk import Disk
 from simulation.history import Violation, World
+from simulation.invariants import INVARIANTS
 from simulation.store_disk import StoreDisk
-from simulation.watch import INVARIANTS
 
 REAL_STORE_EACH = 10  # every so many histories are told through the real store
 CHUNK = 50  # histories that one worker tells in one go

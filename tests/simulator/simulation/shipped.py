@@ -57,3 +57,10 @@ def speeches():
     names = [link for link, _ in AGENCIES.values()]
     speeches = [Speech(name, Side.SOCIAL, *spoken["bureau"], mac_of(name)) for name in names]
     return (Speech(CORE, Side.FINANCIAL, *spoken["core"], mac_of(CORE)), *speeches)
+
+
+@cache
+def counter_speech():
+    """Give how the core speaks that asks the gateway."""
+    spoken, _, _ = shipped()
+    return Speech(COUNTER, Side.FINANCIAL, *spoken["core-channel"], mac_of(COUNTER))
