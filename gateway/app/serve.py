@@ -274,7 +274,8 @@ class Gateway:
         except ValueError as error:
             raise self._bad_address(f"links.{name}.address", error) from None
         if macs.previous is not None:
-            link.change_mac(macs.current)  # what is on its way may still be under the one before
+            # What is on its way may still be under the one before, for the rest of its time.
+            link.change_mac(macs.current, macs.previous_seconds)
         anew = partial(self._start_link, stack, name, settings, conductor, table)
         self._keys.add(name, link, changes, anew)
         dialogue.link = link
@@ -308,7 +309,7 @@ class Gateway:
         )
         link = InboundLink(plan, self._reactor)
         if macs.previous is not None:
-            link.change_mac(macs.current)
+            link.change_mac(macs.current, macs.previous_seconds)
         anew = partial(self._start_listener, stack, name, settings)
         self._keys.add(name, link, changes, anew)
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))

@@ -50,10 +50,11 @@ _MARKS = tuple(b"\x80" + bytes(zeros) for zeros in range(16))  # up to the large
 
 
 class SessionMacs(NamedTuple):
-    """The MAC that a link sends with, and the one that may still come in, if any."""
+    """The MAC that a link sends with, and the one that may still come in, if any, and how long."""
 
     current: Mac
     previous: Mac | None
+    previous_seconds: float = 0.0
 
 
 def session_macs(rule: MacRule, session: SessionMacKey) -> SessionMacs:
@@ -64,7 +65,7 @@ def session_macs(rule: MacRule, session: SessionMacKey) -> SessionMacs:
     if session.algorithm is not _CIPHER[rule.algorithm]:
         raise ValueError(f"its MAC key is for {session.algorithm.value}")
     previous = mac_of(rule, session.previous) if session.previous else None
-    return SessionMacs(mac_of(rule, session.key), previous)
+    return SessionMacs(mac_of(rule, session.key), previous, session.previous_seconds)
 
 
 _CIPHER = {

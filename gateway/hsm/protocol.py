@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from gateway.hsm.key_purpose import KeyPurpose
+from gateway.iso8583.key_change import PREVIOUS_MAC_KEY_SECONDS
 from gateway.pinblock.zone import Algorithm
 from gateway.terms.errors import LocalError
 from gateway.terms.sides import PinPurpose
@@ -55,12 +56,14 @@ class BadRequest(LocalError):
 class SessionMacKey:
     """A zone's MAC key and its cipher, for the link's process and the length of its life.
 
-    `previous` is the key before it while messages in flight may still have it, else empty.
+    `previous` is the key before it while messages in flight may still have it, else empty;
+    `previous_seconds` is how long that is still so.
     """
 
     key: bytes
     algorithm: Algorithm
     previous: bytes = b""
+    previous_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,8 @@ def read_session_mac_key(payload: bytes) -> str:
 def write_session_mac_key_answer(answer: SessionMacKey) -> bytes:
     """Write the answer to `SESSION_MAC_KEY`."""
     keys = {"key": answer.key.hex(), "previous": answer.previous.hex()}
-    return _write({**keys, "algorithm": answer.algorithm})
+    rest = {"previous_seconds": answer.previous_seconds, "algorithm": answer.algorithm}
+    return _write(keys | rest)
 
 
 def read_session_mac_key_answer(payload: bytes) -> SessionMacKey:
@@ -202,6 +206,7 @@ def read_session_mac_key_answer(payload: bytes) -> SessionMacKey:
             bytes.fromhex(values["key"]),
             Algorithm(values["algorithm"]),
             bytes.fromhex(values["previous"]),
+            _seconds(values["previous_seconds"]),
         ),
     )
 
@@ -281,6 +286,12 @@ def _read(payload: bytes, build: Callable[[dict[str, Any]], T]) -> T:
 
 def _text(value: object, characters_max: int = _TEXT_CHARACTERS_MAX) -> str:
     if not isinstance(value, str) or len(value) > characters_max:
+        raise ValueError
+    return value
+
+
+def _seconds(value: object) -> float:
+    if not isinstance(value, float) or not 0 <= value <= PREVIOUS_MAC_KEY_SECONDS:
         raise ValueError
     return value
 

@@ -35,6 +35,7 @@ from gateway.hsm.protocol import (
     TakeKey,
 )
 from gateway.hsm.store_keeper import StoreKeeper
+from gateway.iso8583.key_change import PREVIOUS_MAC_KEY_SECONDS
 from gateway.pinblock.formats import FILL_BYTES, MalformedPinBlock, wipe
 from gateway.pinblock.policy import Judgement, PinList, PinVerdict, judge
 from gateway.pinblock.translation import BoundFormat, check_translation
@@ -158,14 +159,16 @@ class SoftModule:
     def mac_key(self, zone_name: str) -> SessionMacKey:
         """Give a zone's MAC key; raises `LocalError` for an unknown zone."""
         held = self._store.mac_key(zone_name)
-        previous = self._store.previous_mac_key(
-            zone_name, datetime.fromtimestamp(self._clock(), UTC)
-        )
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        previous = self._store.previous_mac_key(zone_name, now)
         algorithm = Algorithm(held.record.algorithm)
         # One of another cipher is of no use to a link, whose dialect names one.
         if previous is None or previous.record.algorithm != held.record.algorithm:
             return SessionMacKey(held.key, algorithm)
-        return SessionMacKey(held.key, algorithm, previous.key)
+        ends = previous.record.ends
+        # A clock that was put back does not lengthen the time of a key.
+        seconds = min((ends - now).total_seconds(), PREVIOUS_MAC_KEY_SECONDS) if ends else 0.0
+        return SessionMacKey(held.key, algorithm, previous.key, seconds)
 
     def take_key(self, request: TakeKey) -> KeyTaken:
         """Take in a far side's new key, pending; raises `LocalError` when no store is kept."""

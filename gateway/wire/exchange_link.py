@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
-from gateway.iso8583.key_change import ChangedKey
+from gateway.iso8583.key_change import PREVIOUS_MAC_KEY_SECONDS, ChangedKey
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message
 from gateway.iso8583.session import State
@@ -105,9 +105,9 @@ class ExchangeLink(Generic[Token]):
         """Compute the MAC that the link sends with now, 8 bytes."""
         return self._mac(data)
 
-    def change_mac(self, mac: Mac) -> None:
+    def change_mac(self, mac: Mac, overlap_seconds: float = PREVIOUS_MAC_KEY_SECONDS) -> None:
         """Send under a new MAC key from now on; the one before still verifies for a while."""
-        self._mac.change(mac)
+        self._mac.change(mac, overlap_seconds)
 
     def request_key(self, key: ChangedKey, heard: Callable[[str], None]) -> None:
         """Raise `Unavailable`: a key comes in a request of the far side, and here none comes."""

@@ -12,7 +12,7 @@ from twisted.internet.endpoints import wrapServerTLS
 from twisted.internet.protocol import Factory, Protocol
 
 from gateway.iso8583.codec import Codec
-from gateway.iso8583.key_change import KEY_CHANGE
+from gateway.iso8583.key_change import KEY_CHANGE, PREVIOUS_MAC_KEY_SECONDS
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageSet
@@ -115,9 +115,9 @@ class InboundLink:
         """Compute the MAC that far sides are answered with now, 8 bytes."""
         return self._mac(data)
 
-    def change_mac(self, mac: Mac) -> None:
+    def change_mac(self, mac: Mac, overlap_seconds: float = PREVIOUS_MAC_KEY_SECONDS) -> None:
         """Send under a new MAC key from now on; the one before still verifies for a while."""
-        self._mac_change.change(mac)
+        self._mac_change.change(mac, overlap_seconds)
 
     def stop(self) -> "Deferred[None]":
         """Listen no more and hang up; fires when every connection is gone."""

@@ -92,14 +92,12 @@ class MacChange:
         self._reactor = reactor
         self._overlap: IDelayedCall | None = None
 
-    def change(self, mac: Mac) -> None:
+    def change(self, mac: Mac, overlap_seconds: float = PREVIOUS_MAC_KEY_SECONDS) -> None:
         """Send under a new MAC key from now on; the one before still verifies for a while."""
-        self._mac.change(mac)
+        self._mac.change(mac, overlap_seconds)
         self.end()
         self._tell(Event.KEY_CHANGED)
-        self._overlap = self._reactor.callLater(
-            PREVIOUS_MAC_KEY_SECONDS, self._tell, Event.KEY_SETTLED
-        )
+        self._overlap = self._reactor.callLater(overlap_seconds, self._tell, Event.KEY_SETTLED)
 
     def end(self) -> None:
         """Forget the time that still runs, because the link stops."""

@@ -31,7 +31,7 @@ class LinkMac:
             self._previous = None
         return self._previous
 
-    def change(self, new: Mac) -> None:
-        """Send under a new key from now on."""
+    def change(self, new: Mac, overlap_seconds: float = PREVIOUS_MAC_KEY_SECONDS) -> None:
+        """Send under a new key from now on; the one before verifies for `overlap_seconds`."""
         self._previous, self.current = self.current, new
-        self._previous_ends = self._seconds() + PREVIOUS_MAC_KEY_SECONDS
+        self._previous_ends = self._seconds() + overlap_seconds

@@ -23,6 +23,7 @@ from gateway.iso8583.cut_over import business_day as read_business_day
 from gateway.iso8583.key_change import (
     KEY_CHANGE,
     KEY_REQUEST,
+    PREVIOUS_MAC_KEY_SECONDS,
     ChangedKey,
 )
 from gateway.iso8583.mac import Mac
@@ -165,9 +166,9 @@ class OutboundLink(Generic[Token]):
         """Compute the MAC that the link sends with now, 8 bytes."""
         return self._mac(data)
 
-    def change_mac(self, mac: Mac) -> None:
+    def change_mac(self, mac: Mac, overlap_seconds: float = PREVIOUS_MAC_KEY_SECONDS) -> None:
         """Send under a new MAC key from now on; the one before still verifies for a while."""
-        self._mac_change.change(mac)
+        self._mac_change.change(mac, overlap_seconds)
 
     def request_key(self, key: ChangedKey, heard: Callable[[str], None]) -> None:
         """Ask the far side for a new key; `heard` gets its DE 39, or nothing when none came.

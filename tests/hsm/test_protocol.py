@@ -48,7 +48,7 @@ def test_other_answers_survive_the_way():
     assert protocol.read_session_mac_key(protocol.write_session_mac_key("bureau")) == "bureau"
     for session in (
         SessionMacKey(bytes(16), Algorithm.TDES),
-        SessionMacKey(bytes(32), Algorithm.AES, b"the key before ."),
+        SessionMacKey(bytes(32), Algorithm.AES, b"the key before .", 30.5),
     ):
         written = protocol.write_session_mac_key_answer(session)
         assert protocol.read_session_mac_key_answer(written) == session

@@ -19,6 +19,19 @@ def test_previous_key_verifies_for_its_time_and_is_never_sent_with():
     assert mac.previous is None
 
 
+def test_previous_key_may_have_less_time_left():
+    """A link that begins anew gives the key before no more time than it had left."""
+    now = [100.0]
+    mac = LinkMac(lambda _: b"old", lambda: now[0])
+
+    mac.change(lambda _: b"new", overlap_seconds=7.0)
+    now[0] += 6.9
+    assert mac.previous is not None
+    now[0] += 0.2
+
+    assert mac.previous is None
+
+
 def test_second_change_leaves_one_key_before():
     """No more than two keys are ever accepted."""
     mac = LinkMac(lambda _: b"1", lambda: 0.0)
