@@ -2,10 +2,11 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 
 import structlog
 
-from gateway.app.settings import ModuleSettings
+from gateway.app.settings import ModuleSettings, Settings
 from gateway.hsm.client import SecurityModule
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
@@ -28,6 +29,21 @@ def connected(settings: ModuleSettings) -> SecurityModule:
     from gateway.app.payment_hsm import beside  # noqa: PLC0415
 
     return beside(settings.socket, settings.payshield)
+
+
+async def check_pads(settings: Settings, modules: Mapping[Side, SecurityModule]) -> None:
+    """Raise `SpecificationError` where a channel's PIN pads have a zone without a key for them."""
+    for (name, side), zone in settings.pads.items():
+        if zone not in await modules[side].pads():
+            is_channel = (name, side) in settings.http.pads
+            raise SpecificationError(
+                settings.file,
+                f"http.channels.{name}.pin_zones.{side.value}"
+                if is_channel
+                else f"listeners.{name}.pin_zone",
+                f"names a zone without a key for PIN pads (pin-in) in the {side.value} security "
+                "module; name one that has",
+            )
 
 
 class ModuleProcess:

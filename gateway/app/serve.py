@@ -38,7 +38,7 @@ from gateway.app.key_changes import KeyChanges, KeyRenewal, LinkKeys
 from gateway.app.logs import configure
 from gateway.app.manual_desk import ManualDesk
 from gateway.app.metrics import GatewayCollector, exposition
-from gateway.app.modules import ModuleProcess, connected
+from gateway.app.modules import ModuleProcess, check_pads, connected
 from gateway.app.pins import SecurityModules
 from gateway.app.reactor import ParentsHand, run_in_reactor
 from gateway.app.service import OnlineBanking, Readiness
@@ -177,6 +177,7 @@ class Gateway:
             module = connected(self._settings.module(side))
             stack.callback(module.close)
             self._modules[side] = module
+        await check_pads(self._settings, self._modules)
 
     async def _watch_modules(self) -> None:
         """Ask each module every few seconds how it is, for readiness."""
@@ -274,8 +275,7 @@ class Gateway:
         except ValueError as error:
             raise self._bad_address(f"links.{name}.address", error) from None
         if macs.previous is not None:
-            # What is on its way may still be under the one before, for the rest of its time.
-            link.change_mac(macs.current, macs.previous_seconds)
+            link.change_mac(macs.current, macs.previous_seconds)  # what is under way has the old
         anew = partial(self._start_link, stack, name, settings, conductor, table)
         self._keys.add(name, link, changes, anew)
         dialogue.link = link

@@ -73,6 +73,10 @@ class SecurityModule:
         """Ask the module what it is; also the probe of its health."""
         return protocol.read_diagnostics_answer(await self._ask(Command.DIAGNOSTICS, b"{}"))
 
+    async def pads(self) -> tuple[str, ...]:
+        """Give the zones from whose channels' PIN pads it takes blocks."""
+        return (await self.diagnostics()).pads
+
     def close(self) -> None:
         """Close the connection; calls that wait fail."""
         if self._connection is not None:

@@ -162,6 +162,12 @@ class KeyStore:
         """The zones declared here."""
         return tuple(self._zones)
 
+    @property
+    def pads(self) -> tuple[str, ...]:
+        """The zones that have a key of a channel's PIN pads."""
+        channel = KeyPurpose.CHANNEL_PIN
+        return tuple(name for name in self._zones if (name, channel) in self._pins)
+
     # ------------------------------------------------------------ envelopes
 
     @property

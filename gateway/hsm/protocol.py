@@ -80,8 +80,8 @@ class PublicKey:
 class Diagnostics:
     """What the module says of itself: side, stage of its keys, its zones.
 
-    `binding` are those of the zones that bind PIN blocks to an account; `controls` gives DE 53 of
-    each zone, 16 digits.
+    `binding` are those of the zones that bind PIN blocks to an account, `pads` those that have a
+    key of a channel's PIN pads; `controls` gives DE 53 of each zone, 16 digits.
     """
 
     side: str
@@ -89,6 +89,7 @@ class Diagnostics:
     zones: tuple[str, ...]
     binding: tuple[str, ...] = ()
     controls: Mapping[str, str] = field(default_factory=dict)
+    pads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -251,6 +252,7 @@ def write_diagnostics_answer(diagnostics: Diagnostics) -> bytes:
             "zones": list(diagnostics.zones),
             "binding": list(diagnostics.binding),
             "controls": dict(diagnostics.controls),
+            "pads": list(diagnostics.pads),
         }
     )
 
@@ -265,6 +267,7 @@ def read_diagnostics_answer(payload: bytes) -> Diagnostics:
             tuple(map(_text, values["zones"])),
             tuple(map(_text, values["binding"])),
             {_text(zone): _text(control) for zone, control in values["controls"].items()},
+            tuple(map(_text, values["pads"])),
         ),
     )
 

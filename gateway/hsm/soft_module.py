@@ -203,7 +203,8 @@ class SoftModule:
         binding = tuple(zone.name for zone in zones if zone.format.binds_account)
         controls = {zone.name: zone.security_control_information for zone in zones}
         store = self._store
-        return Diagnostics(store.side, store.stage, store.zone_names, binding, controls)
+        names, pads = store.zone_names, store.pads
+        return Diagnostics(store.side, store.stage, names, binding, controls, pads)
 
     def _judged_and_enciphered(self, attempt: "PinAttempt", content_key: bytes | None) -> PinAnswer:
         request, _, _, sealed, _ = attempt

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -233,3 +234,39 @@ def test_hsm_is_beside_the_module_where_it_is_set(settings, tmp_path):
     keys.write_text(f'probe_key = "{token}"\n[channels]\n[zones]\n')
     keys.chmod(0o600)
     assert isinstance(modules.connected(driven), PayShieldSecurityModule)
+
+
+class Pads:
+    """A module that takes blocks of some channels."""
+
+    def __init__(self, *zones):
+        self._zones = zones
+
+    async def pads(self):
+        return self._zones
+
+
+PADS = {("branch", Side.SOCIAL): "pads", ("core-in", Side.SOCIAL): "counters"}
+
+
+@pytest.mark.parametrize(
+    ("social", "key"),
+    [
+        (("pads", "counters"), None),
+        (("counters",), "http.channels.branch.pin_zones.social"),
+        (("pads",), "listeners.core-in.pin_zone"),
+    ],
+)
+def test_zone_of_pin_pads_must_have_a_key_for_them(social, key):
+    """A name that the module does not know stops the start, with file and key."""
+    http = SimpleNamespace(pads=dict.fromkeys(list(PADS)[:1], "pads"))
+    settings = SimpleNamespace(pads=PADS, http=http, file="gateway.toml")
+
+    checked = modules.check_pads(settings, {Side.SOCIAL: Pads(*social)})
+
+    if key is None:
+        asyncio.run(checked)
+        return
+    with pytest.raises(SpecificationError) as caught:
+        asyncio.run(checked)
+    assert (caught.value.file, caught.value.key) == ("gateway.toml", key)

@@ -33,6 +33,10 @@ WRONG = {
         replaced('zone = "core"', 'zone = "kore"'),
         ["gateway.toml", "links.core.zone"],
     ),
+    "PIN pads without a key": (
+        with_line("http.channels.online-bank", 'pin_zones = { social = "bureau" }'),
+        ["gateway.toml", "http.channels.online-bank.pin_zones.social", "pin-in"],
+    ),
     "the other side's store": (
         replaced('key_store = "keys/social"', 'key_store = "keys/financial"'),
         ["keys/financial", "side", "social"],

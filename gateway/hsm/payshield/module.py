@@ -173,6 +173,11 @@ class PayShieldModule:
         return await self._host.ask(CheckKey(role, key))
 
     @property
+    def pads(self) -> tuple[str, ...]:
+        """The channels that it has keys of."""
+        return tuple(self._keys.channels)
+
+    @property
     def zones(self) -> tuple[str, ...]:
         """The channels and zones that it has keys of."""
         return (*self._keys.channels, *self._keys.zones)

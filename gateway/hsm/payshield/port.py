@@ -43,7 +43,12 @@ class PayShieldSecurityModule(SecurityModule):
         zones = dict.fromkeys((*said.zones, *self._hsm.zones))
         binding = dict.fromkeys((*said.binding, *self._hsm.binding))
         controls = {**said.controls, **self._hsm.controls}
-        return Diagnostics(said.side, said.stage, tuple(zones), tuple(binding), controls)
+        pads = self._hsm.pads
+        return Diagnostics(said.side, said.stage, tuple(zones), tuple(binding), controls, pads)
+
+    async def pads(self) -> tuple[str, ...]:
+        """Give the channels whose blocks the HSM takes; it is not asked, for its keys say so."""
+        return self._hsm.pads
 
     def close(self) -> None:
         """Close both connections; calls that wait fail."""

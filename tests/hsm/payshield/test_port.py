@@ -88,6 +88,7 @@ def test_hsm_translates_and_the_soft_module_does_the_rest(hsm, host, speaking, s
     assert refused is PinRefusal.TRIVIAL
     assert mac.key == open_store(stores[Side.SOCIAL], Side.SOCIAL).mac_key("bureau").key
     assert said.zones == ("bureau", "pads", "bureau-0")
+    assert said.pads == ("pads",)
     assert said.binding == ("bureau-0",)
     assert len(keys) == 1
 
