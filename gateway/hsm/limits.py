@@ -78,6 +78,21 @@ class RefusedAttempts:
         if self._file:
             self._file.add(card)
 
+    def take_back(self, card: str) -> None:
+        """Count an attempt no longer that was counted before its outcome was known."""
+        counted = self._now if self._now.get(card) else self._before
+        if not counted.get(card):
+            return
+        counted[card] -= 1
+        if not counted[card]:
+            del counted[card]
+        if self._file is None:
+            return
+        if counted is self._now and not self._file.is_full_of_nothing:
+            self._file.take_back(card)
+        else:
+            self._file.write(Attempts(self._ends, self._before, self._now))
+
     def _turn(self, now: float) -> None:
         if now < self._ends:
             return
@@ -86,7 +101,7 @@ class RefusedAttempts:
         self._now = {}
         self._ends = now + self._seconds
         if self._file:
-            self._file.begin(self._ends, self._before)
+            self._file.write(Attempts(self._ends, self._before, self._now))
 
 
 class TriedBlocks:

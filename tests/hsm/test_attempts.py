@@ -112,3 +112,52 @@ def test_file_holds_references_only(tmp_path):
     lines = (tmp_path / ATTEMPTS_FILE).read_text().splitlines()
 
     assert lines == ["ends 1800003600", "0f" * 32, "0f" * 32]
+
+
+def test_attempt_that_was_taken_back_counts_no_longer(tmp_path):
+    """Counted before its outcome was known, it is gone when that was good, restart or not."""
+    counting = limit(tmp_path)
+    refuse(counting, "card", BEGUN, 3)
+    counting.take_back("card")
+
+    assert counting.allows("card", BEGUN + 1)
+    again = limit(tmp_path)
+    refuse(again, "card", BEGUN + 1)
+    assert not limit(tmp_path).allows("card", BEGUN + 2)
+
+
+def test_attempt_is_taken_back_though_its_hour_is_over(tmp_path):
+    """The outcome may come when a new span of time has begun."""
+    counting = limit(tmp_path)
+    refuse(counting, "card", BEGUN, 3)
+    assert not counting.allows("card", BEGUN + HOUR + 1)
+    counting.take_back("card")
+
+    assert counting.allows("card", BEGUN + HOUR + 1)
+    assert limit(tmp_path).allows("card", BEGUN + HOUR + 1)
+
+
+def test_nothing_is_taken_back_from_a_card_without_attempts(tmp_path):
+    """A count never goes below nothing, in memory and on disk."""
+    counting = limit(tmp_path)
+    counting.allows("card", BEGUN)
+    counting.take_back("card")
+    refuse(counting, "card", BEGUN, 3)
+
+    assert not counting.allows("card", BEGUN)
+    assert not limit(tmp_path).allows("card", BEGUN)
+
+
+def test_file_does_not_grow_with_what_is_taken_back(tmp_path, monkeypatch):
+    """It is written anew from time to time, with what still counts."""
+    monkeypatch.setattr("gateway.hsm.attempts.TAKEN_BACK_MAX", 5)
+    counting = limit(tmp_path)
+    refuse(counting, "kept", BEGUN, 2)
+    for _ in range(50):
+        refuse(counting, "card", BEGUN)
+        counting.take_back("card")
+
+    lines = (tmp_path / ATTEMPTS_FILE).read_text().splitlines()
+    assert len(lines) <= 1 + 2 + 2 * 6
+    refuse(limit(tmp_path), "kept", BEGUN)
+    assert not limit(tmp_path).allows("kept", BEGUN)

@@ -58,6 +58,16 @@ class HostConnection:
             connection.abort()
             raise
 
+    async def reach(self) -> None:
+        """See that a command could be sent now; raises `Unavailable`."""
+        try:
+            async with asyncio.timeout(self._call_seconds_max):
+                self._refuse_beyond_bound(await self._connected())
+        except TimeoutError:
+            raise Unavailable("payment HSM: no answer in time") from None
+        except OSError:
+            raise Unavailable("payment HSM: cannot be reached") from None
+
     def close(self) -> None:
         """Close the connection; calls that wait fail."""
         if self._connection is not None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gateway.hsm.attempts import AttemptFile
 from gateway.hsm.limits import RefusedAttempts, TriedBlocks
 from gateway.hsm.mac import MacPadding
 from gateway.hsm.payshield.diagnostics import Diagnose, HsmIdentity
@@ -111,33 +112,47 @@ class PinFromPad:
 class PayShieldModule:
     """One side's keys in a payment HSM; `clock` gives seconds since the epoch.
 
+    `attempts` keeps the refused attempts of cards over a restart.
+
     Every call raises `Unavailable` when the HSM is, and `LocalError` for misuse.
     """
 
-    def __init__(self, host: HostConnection, keys: HsmKeys, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        host: HostConnection,
+        keys: HsmKeys,
+        clock: Callable[[], float],
+        attempts: AttemptFile | None = None,
+    ) -> None:
         self._host = host
         self._keys = keys
         self._clock = clock
         self._probed = TriedBlocks(PROBE_SECONDS, PROBED_BLOCKS_MAX)
-        self._refused = RefusedAttempts(REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX)
+        self._refused = RefusedAttempts(REFUSALS_MAX, REFUSALS_SECONDS, REFUSED_CARDS_MAX, attempts)
 
     async def translate_pin(self, request: PinFromPad) -> EncipheredPin | PinRefusal:
         """Have a PIN judged and its block translated for a zone, or refuse it."""
         channel = _known(self._keys.channels, request.channel)
         target = _known(self._keys.zones, request.zone)
         source = _source(channel, target.zone, request)
+        # An HSM that is away costs a card none of its attempts.
+        await self._host.reach()
         now = self._clock()
         if not self._refused.allows(request.card, now):
             return PinRefusal.RATE_LIMITED
         excluded = excluded_pins(request.policy, request.holder)
         if not self._probed.allows(request.block, excluded, now):
             return PinRefusal.SESSION
+        # Counted before the HSM hears of it, so that neither many at once nor a process that ends
+        # meanwhile have more; what is accepted is taken back. What fails otherwise stays counted,
+        # for the HSM may have judged the PIN.
+        self._refused.count(request.card)
         answer = await self._judged_and_translated(source, target, ExcludedPins(excluded))
-        if isinstance(answer, TranslatedPin) and answer.pin_digits != request.policy.length:
-            answer = PinRefusal.FORMAT
         if isinstance(answer, PinRefusal):
-            self._refused.count(request.card)
             return answer
+        if answer.pin_digits != request.policy.length:
+            return PinRefusal.FORMAT
+        self._refused.take_back(request.card)
         return EncipheredPin(answer.block, target.zone.security_control_information)
 
     async def generate_mac(self, zone: str, data: bytes) -> bytes:
