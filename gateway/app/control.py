@@ -1,12 +1,16 @@
 """The running gateway's own socket, for its operator: one question a connection, JSON each way.
 
-The socket lies beside the database, has mode 0600 and is the operator's alone.
+The socket lies beside the database and is the gateway's user's alone. Members of a group may be let
+in to resolve operations: who they are is the kernel's word (SO_PEERCRED, unix(7)), not theirs.
 """
 
 import asyncio
+import grp
 import json
 import os
+import pwd
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -23,6 +27,7 @@ SUFFIX = ".control"
 QUESTION_BYTES_MAX = 8_192  # a reason of 500 characters, each written as an escape of six bytes
 ANSWER_BYTES_MAX = 4 * 1024 * 1024  # a page of operations, each with its whole history
 ANSWER_SECONDS_MAX = 20.0  # a far side answers within ten
+FOR_GROUP = frozenset({"manual"})
 KEYS = {"pin": ChangedKey.PIN, "mac": ChangedKey.MAC}
 
 Question = Mapping[str, Any]
@@ -146,10 +151,15 @@ async def _heard(say: Callable[[Callable[[str], None]], None]) -> Answer:
 
 
 class Control:
-    """Listens for the operator of one gateway."""
+    """Listens for the operators of one gateway: its own user, and `group` where there is one.
 
-    def __init__(self, desks: Mapping[str, Desk]) -> None:
+    Members of the group are served at the desks in `FOR_GROUP` only. Every desk hears who asks: the
+    member `by` of a question is the user's name.
+    """
+
+    def __init__(self, desks: Mapping[str, Desk], group: str = "") -> None:
         self._desks = desks
+        self._group = group
 
     async def listen(self, path: Path) -> asyncio.Server:
         """Open the socket; one that a killed gateway left is replaced.
@@ -157,37 +167,65 @@ class Control:
         The database beside it is held by one gateway only, hence so is the socket. Raises
         `SpecificationError` when the path cannot be used.
         """
-        sock = _bound(path)
+        sock = _bound(path, self._group)
         return await asyncio.start_unix_server(self._serve, sock=sock, limit=QUESTION_BYTES_MAX)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError):
-            answer = await self._answer(await reader.readline())
+            uid = _uid_of_peer(writer.get_extra_info("socket").fileno())
+            answer = await self._answer(await reader.readline(), uid)
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    async def _answer(self, line: bytes) -> Answer:
+    async def _answer(self, line: bytes, uid: int) -> Answer:
         try:
             question = json.loads(line)
-            desk = self._desks[question["ask"]]
+            name = question["ask"]
+            desk = self._desks[name]
         except (KeyError, TypeError, ValueError):
             return {"refused": "the gateway does not know this question"}
+        if uid not in {0, os.geteuid()} and name not in FOR_GROUP:
+            return {"refused": "only the gateway's own user may ask this"}
         try:
-            return await desk(question)
+            return await desk({**question, "by": _user(uid)})
         except LocalError as error:
             return {"refused": str(error)}
         except Unavailable as error:
             return {"unavailable": str(error)}
 
 
-def _bound(path: Path) -> socket.socket:
+def _uid_of_peer(descriptor: int) -> int:
+    """Ask the kernel who had connected, as the peer's effective user was then."""
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return int(_UCRED.unpack(credentials)[1])
+
+
+_UCRED = struct.Struct("iii")  # process, user, group
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _bound(path: Path, group: str) -> socket.socket:
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # The mode must be right from the first moment, not after a chmod.
     mask = os.umask(0o177)
     try:
         listening.bind(str(path))
+        if group:
+            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+            path.chmod(0o660)
+    except KeyError:
+        listening.close()
+        rule = "is no group of this machine"
+        raise SpecificationError(group, "control_group", rule) from None
     except OSError as error:
         listening.close()
         raise SpecificationError(str(path), "", f"cannot be listened on: {error}") from None

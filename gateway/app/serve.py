@@ -202,7 +202,7 @@ class Gateway:
         }
         if self._clock.movable:
             desks["clock"] = clock_desk(self._clock)
-        control = await Control(desks).listen(path)
+        control = await Control(desks, self._settings.control_group).listen(path)
         stack.callback(path.unlink, missing_ok=True)
         stack.callback(control.close)
 

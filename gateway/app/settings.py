@@ -359,6 +359,7 @@ class Settings(_Strict):
     specifications: Path | None = None
     regions: tuple[Name, ...] = ()
     calendar: Path | None = None
+    control_group: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     _file: str = PrivateAttr("configuration")
 

@@ -1,6 +1,9 @@
 """The operator's socket: one question, one answer, for nobody else."""
 
 import asyncio
+import grp
+import os
+import pwd
 from datetime import datetime, timedelta
 
 import pytest
@@ -58,6 +61,41 @@ def test_far_side_is_asked_and_its_answer_given(tmp_path):
     answer = asyncio.run(asked(tmp_path / "gateway.db", {"bureau": link}, "bureau", "mac"))
 
     assert (answer, link.asked) == ((0o600, "00"), [ChangedKey.MAC])
+
+
+def test_every_desk_hears_from_the_kernel_who_asks(tmp_path):
+    """What the question itself says of its author counts for nothing."""
+    database = tmp_path / "gateway.db"
+
+    async def main():
+        async def desk(question):
+            return {"by": question["by"]}
+
+        server = await Control({"who": desk}).listen(control_path(database))
+        try:
+            return await asyncio.to_thread(ask, database, "who", {"by": "somebody else"})
+        finally:
+            server.close()
+
+    assert asyncio.run(main())["by"] == pwd.getpwuid(os.geteuid()).pw_name
+
+
+def test_members_of_a_group_are_let_in_to_resolve(tmp_path):
+    """The socket has the group's rights from then on; a group that there is not is refused."""
+    own = grp.getgrgid(os.getegid())
+    path = control_path(tmp_path / "gateway.db")
+
+    async def main():
+        server = await Control({}, own.gr_name).listen(path)
+        mode = path.stat()
+        server.close()
+        with pytest.raises(SpecificationError, match="control_group: is no group"):
+            await Control({}, "no-such-group").listen(path)
+        return mode
+
+    found = asyncio.run(main())
+
+    assert (found.st_mode & 0o777, found.st_gid) == (0o660, own.gr_gid)
 
 
 @pytest.mark.parametrize(

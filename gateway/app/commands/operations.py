@@ -31,7 +31,6 @@ class Outcome(StrEnum):
 _Config = Annotated[Path, typer.Option(help="The configuration of the gateway that runs.")]
 _Operation = Annotated[str, typer.Argument(help="Its reference, op_….")]
 _As = Annotated[Outcome, typer.Option("--as", help="What became of it at the far side.")]
-_By = Annotated[str, typer.Option(help="Who you are, for the record.")]
 
 
 @app.command(name="list")
@@ -54,21 +53,20 @@ def resolve(
     config: _Config,
     operation: _Operation,
     outcome: _As,
-    by: _By,
     reason: Annotated[str, typer.Option(help="How you know: the far side's letter, no numbers.")],
 ) -> None:
     """Propose what became of an operation; nothing happens before another person approves."""
     with in_one_line(_NAME):
-        said = {"operation": operation, "as": outcome.value, "by": by, "reason": reason}
+        said = {"operation": operation, "as": outcome.value, "reason": reason}
         _tell(_ask(config, {"do": "propose", **said}))
         typer.echo("proposed; another person approves it: gateway operations approve")
 
 
 @app.command()
-def approve(config: _Config, operation: _Operation, outcome: _As, by: _By) -> None:
+def approve(config: _Config, operation: _Operation, outcome: _As) -> None:
     """Approve what another person proposed; the operation then goes on from there."""
     with in_one_line(_NAME):
-        said = {"operation": operation, "as": outcome.value, "by": by}
+        said = {"operation": operation, "as": outcome.value}
         _tell(_ask(config, {"do": "approve", **said}))
 
 
