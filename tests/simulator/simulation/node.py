@@ -26,7 +26,7 @@ from simulation.cluster import LEASE_S, TERMINALS, SimulatedStorage, lease_of
 from simulation.counter import INSTITUTION, PAD_CONTROL
 from simulation.network import SimulatedLink
 from simulation.receiver import TO, Post
-from simulation.scheduler import Crashed, Loop
+from simulation.scheduler import Crashed, Loop, settle
 from simulation.shipped import CORE, COUNTER, counter_speech
 from simulation.writer import Writer
 
@@ -205,7 +205,7 @@ class Node:
         )
         card_life = CardLife(intake, WORKING_DAYS, bytes)
         self.core_channel = CoreChannel(
-            CorePlace(COUNTER, INSTITUTION),
+            CorePlace(COUNTER, INSTITUTION, ANSWER_WAIT_S),
             counter_speech().message_set,
             CoreDesk(intake, card_life),
             CoreReversals(intake, card_life),
@@ -221,7 +221,7 @@ class Node:
     async def read(self, query):
         self.pulse("before-read")
         found = self.loop.create_future()
-        self.after(0.001, lambda: found.set_result(self.world.disk.run(query)))
+        self.after(0.001, lambda: settle(found, self.world.disk.run(query)))
         return await found
 
 
@@ -263,7 +263,7 @@ class Module:
         slow = self._node.storm.fires("module-slow")
         worked = self._node.loop.create_future()
         self._node.after(
-            self._node.chance.uniform(0.5, 20.0) if slow else 0.002, worked.set_result, None
+            self._node.chance.uniform(0.5, 20.0) if slow else 0.002, settle, worked, None
         )
         await worked
 

@@ -11,6 +11,7 @@ import httpx
 from gateway.app import callbacks
 from gateway.app.callbacks import Receiver
 from simulation.businesses import CHANNEL
+from simulation.scheduler import settle
 
 SECRET = bytes(range(32))
 TO = Receiver(CHANNEL, "https://bank.test/outcomes", (SECRET,), None)
@@ -63,7 +64,7 @@ class _Exchange:
         node, storm = self._node, self._node.storm
         node.pulse("before-callback")
         arrived = node.loop.create_future()
-        node.after(node.chance.uniform(0.01, 0.3), arrived.set_result, None)
+        node.after(node.chance.uniform(0.01, 0.3), settle, arrived, None)
         await arrived
         if storm.fires("callback-lost"):
             raise httpx.ConnectTimeout("simulated")

@@ -11,6 +11,12 @@ class Crashed(BaseException):
     """The process is gone at this point; nothing in it may catch this."""
 
 
+def settle(future, result):
+    """Settle a future, unless whoever waited has gone."""
+    if not future.done():
+        future.set_result(result)
+
+
 class Scheduler:
     """Events in the order of their time; those of one instant in an order of chance."""
 
