@@ -19,7 +19,7 @@ from gateway.app.ports import Cancel, Dialogues, Notices, Recorder, Timers
 from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES, PLANS
 from gateway.operations import life
 from gateway.operations.draft import EncipheredPin
-from gateway.operations.exchange import AWAITING, Exchange, Form
+from gateway.operations.exchange import Form
 from gateway.operations.facts import Opened, OperationKind, OperationState, Settled
 from gateway.operations.life import Decision, Event, Surroundings
 from gateway.operations.notice import Notice, notice_of
@@ -151,10 +151,7 @@ class Conductor:
         self.keep(Unit((Progress(settled, 0),), records, may_be_refused=True), recorded)
 
     def keep(self, unit: Unit, done: Callable[[Exception | None], None]) -> None:
-        """Make durable what no running operation waits for; a broken journal stops the process.
-
-        Raises `Unavailable` when the journal has no room.
-        """
+        """Make durable what no running operation waits for; raises `Unavailable` without room."""
 
         def recorded(error: Exception | None) -> None:
             if isinstance(error, Broken):
@@ -193,6 +190,16 @@ class Conductor:
             self._dismiss(running)
             raise
 
+    def withdraw(self, operation: OperationId) -> bool:
+        """Have an operation that runs here taken back; tells whether its outcome was open still."""
+        running = self._running.get(operation)
+        if running is None or running.is_settling or running.operation.state.is_final:
+            return False
+        running.queue.appendleft(life.Withdrawn())  # before an answer that would settle it
+        if not running.is_recording:
+            self._next(running)
+        return True
+
     def watch(
         self, operation: OperationId, watcher: Callable[[Operation], None]
     ) -> Operation | None:
@@ -229,7 +236,7 @@ class Conductor:
         """Send again at once what is stored and forwarded on this side."""
         for running in tuple(self._running.values()):
             for exchange in running.operation.exchanges.values():
-                if exchange.side is side and _is_forwarded(exchange):
+                if exchange.side is side and exchange.is_forwarded:
                     self._take(running, life.Overdue(exchange.name))
 
     # ------------------------------------------------------------------ decide, record, act
@@ -491,9 +498,3 @@ class Conductor:
 
 _AGAIN = "again"  # the timer of an event that went back
 _AGAIN_S = 1.0  # a reservation of trace numbers takes one commit; a second is ample
-
-
-def _is_forwarded(exchange: Exchange) -> bool:
-    if exchange.state not in AWAITING:
-        return False
-    return exchange.form is not Form.ORIGINAL or exchange.recovery.needs_no_link

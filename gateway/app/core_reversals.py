@@ -119,14 +119,29 @@ class CoreReversals:
             raise RequestRefused(Refusal.ALREADY_SO)
         if operation.kind in LOST_AGAIN and operation.state is not OperationState.FAILED:
             return await self._lose_again(caller, key, operation, linked)
+        if operation.kind is OperationKind.UNLINK:
+            return await self._undo_unlinking(caller, key, operation)
+        operation = await self._intake.outcomes.follow(operation.id)
+        is_over = operation.state is OperationState.FAILED
+        raise RequestRefused(Refusal.ALREADY_SO if is_over else Refusal.NOT_OFFERED)
+
+    async def _undo_unlinking(
+        self, caller: Caller, key: IdempotencyKey, operation: Operation
+    ) -> bool:
+        if operation.state is OperationState.PENDING:
+            # From now on it is taken back, whoever asks again and whatever happens to the process.
+            self._intake.conductor.withdraw(operation.id)
         operation = await self._intake.outcomes.follow(operation.id)
         if operation.state is OperationState.FAILED:
             raise RequestRefused(Refusal.ALREADY_SO)
-        if operation.kind is not OperationKind.UNLINK:
-            raise RequestRefused(Refusal.NOT_OFFERED)
+        if operation.is_withdrawn:
+            # Where one side had nothing to give back, the removal stands.
+            if operation.state is OperationState.SUCCEEDED and operation.is_at_rest:
+                raise RequestRefused(Refusal.NOT_OFFERED)
+            return False
         if operation.state is not OperationState.SUCCEEDED:
-            raise RequestRefused(Refusal.IN_PROGRESS)
-        return operation.is_withdrawn or await self._link_again(caller, key, operation)
+            raise RequestRefused(Refusal.IN_PROGRESS)  # at another node, or a person must look
+        return await self._link_again(caller, key, operation)
 
     async def _link_again(self, caller: Caller, key: IdempotencyKey, operation: Operation) -> bool:
         """Have both sides undo an unlinking, unless the card was linked otherwise since."""

@@ -170,11 +170,16 @@ def _both_or_neither(operation: Operation, first: str, second: str, now: datetim
 
 
 def _taken_back(operation: Operation, now: datetime) -> Step:
+    """Undo what was done of an unlinking, under way or done; gone from both sides it may stand."""
     exchanges = operation.exchanges.values()
     if any(exchange.state is _S.MANUAL for exchange in exchanges):
         return Settle(OperationState.MANUAL)
     if any(exchange.state in AWAITING for exchange in exchanges):
         return Wait()
+    is_gone = all(_standing(exchange) is _S.APPROVED for exchange in exchanges)
+    if is_gone and not may_be_taken_back(operation):
+        removed = Settle(OperationState.SUCCEEDED, response_code=ResponseCode.APPROVED)
+        return _with_link(removed, operation, LinkState.REMOVED, now)
     for exchange in exchanges:
         if exchange.state is _S.APPROVED:
             return Undo(exchange.name)

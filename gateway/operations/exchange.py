@@ -163,6 +163,13 @@ class Exchange:
         return self.trace if self.form is Form.ORIGINAL else self.follow_up
 
     @property
+    def is_forwarded(self) -> bool:
+        """Tell whether it is stored and forwarded now: sent again whenever there is a link."""
+        if self.state not in AWAITING:
+            return False
+        return self.form is not Form.ORIGINAL or self.recovery.needs_no_link
+
+    @property
     def reached_peer(self) -> bool:
         """Tell whether the original may have left for the far side."""
         return self.trace is not None

@@ -536,7 +536,7 @@ def test_inquiry_after_what_never_came_bars_it(customer):
 
 
 def test_answer_goes_out_late_and_the_reversal_undoes_it(customer, counters, eventually):
-    """The core gives up while the bureau takes its time: 0310 late, then 0430 of what it undid."""
+    """The core gives up while the bureau takes its time: 0310 late, of what is undone, and 0430."""
     core, citizen, bureau = customer
     town, _ = counters
     bureau.fault("link-remove", "delay", seconds=0.4)
@@ -550,9 +550,37 @@ def test_answer_goes_out_late_and_the_reversal_undoes_it(customer, counters, eve
         late, undone = line.heard(), line.heard()
 
     assert [(each.mti, each.text(39)) for each in (late, undone)] == [
-        ("0310", "00"),
+        ("0310", "91"),
         ("0430", "00"),
     ]
+    assert bureau.links(citizen.who) == town.core_peer.links(citizen.who) == [citizen.link]
+
+
+def test_unlinking_under_way_is_taken_back_whatever_happens(customer, counters, eventually):
+    """The reversal is durable: 98, the process dies, and both sides have the link again."""
+    core, citizen, bureau = customer
+    town, _ = counters
+    mark = bureau.mark()
+    bureau.fault("link-remove", "drop_answer", times=1_000)
+    bureau.fault("reversal", "drop_request", times=1_000)
+    unlinking = core.word("unlink", citizen.who, citizen.link)
+    reversal = core.reversal(unlinking, citizen.who, citizen.link)
+
+    with core.dialled() as line:
+        line.say(unlinking)
+        eventually(lambda: bureau.received(mark, "link-remove"), "the removal")
+        line.say(reversal)
+        open_still = {line.heard().text(39), line.heard().text(39)}
+    town.gateway.kill()
+    bureau.heal()
+    town.restart_gateway()
+    undone = eventually(
+        lambda: (answer := core.ask(reversal.as_repeat()))[0] != "98" and answer, "the end"
+    )
+
+    assert (open_still, undone) == ({"98"}, ("00", {}))
+    assert core.inquire(unlinking, citizen.who, citizen.link)[1] == {"RC": "REGISTRATION_UNDONE"}
+    assert core.ask(core.word("query-link", citizen.who, citizen.link))[1] == {"LS": "A"}
     assert bureau.links(citizen.who) == town.core_peer.links(citizen.who) == [citizen.link]
 
 

@@ -364,6 +364,36 @@ def test_what_one_side_did_not_have_is_not_taken_back(script, codes, restorable)
     assert may_be_taken_back(play.operation) is restorable
 
 
+@pytest.mark.parametrize("crashes", [False, True])
+@pytest.mark.parametrize(("first", "sent"), [("00", [FIRST]), ("22", []), ("25", [])])
+def test_an_unlinking_under_way_is_taken_back(script, first, sent, crashes):
+    """Nothing more is removed; what was removed is undone, and what stood before stands again."""
+    play = begun(script, K.UNLINK)
+
+    play.take(life.Withdrawn())
+    waits = play.state
+    if crashes:
+        play.resume()
+        first, sent = "00", [FIRST]  # the removal is reversed, whatever became of it
+    else:
+        play.answer(FIRST, first)
+    for leg in sent:
+        play.answer(leg, "00", Form.REVERSAL)
+
+    assert waits is O.PENDING
+    assert play[SECOND].state is S.PLANNED
+    assert ended(play) == (O.FAILED, R.REGISTRATION_UNDONE, [LinkState.ACTIVE])
+
+
+def test_an_unlinking_under_way_that_nobody_can_give_back_stands(script):
+    """The bureau had no record of the link, and the core's is being removed when it is reversed."""
+    play = begun(script, K.UNLINK).answer(FIRST, "25")
+
+    play.take(life.Withdrawn()).answer(SECOND)
+
+    assert ended(play) == (O.SUCCEEDED, None, [LinkState.REMOVED])
+
+
 def test_an_unlinking_that_cannot_be_taken_back_needs_a_person(script):
     """Nobody confirms the reversal until the horizon: MANUAL, and nothing is said of the link."""
     play = begun(script, K.UNLINK).answer(FIRST).answer(SECOND)
