@@ -45,6 +45,7 @@ class Codec:
         # The usual MAC is over all bytes before it, and nothing stands behind it.
         self._mac_rule = dialect.mac
         self._mac_is_bytes = dialect.binary != "hex"
+        self._mac_is_whole = self._mac_is_bytes and dialect.mac.form == "full"
         self._seals_the_end = not dialect.mac.covers and not dialect.has_tertiary
         self._mac_bytes = MAC_BYTES * (2 if dialect.binary == "hex" else 1)
         # The key is what any message begins with, up to the first bitmap, and its length.
@@ -184,9 +185,10 @@ class Codec:
                 return self._sealed_inside(raw_mti, fields, mac)
             body = self._body(fields, self._sealing_plans)
         data = (raw_mti + body).encode("latin-1")
-        if self._mac_is_bytes:
-            return data + self._mac_rule.field(mac(data))
-        return data + self._mac_field(data, mac)
+        code = mac(data)
+        if self._mac_is_whole and len(code) == MAC_BYTES:
+            return data + code
+        return data + self._mac_field(code)
 
     def _sealed_inside(self, raw_mti: str, fields: Mapping[int, Value], mac: Mac) -> bytes:
         """Write the message with zeros for its MAC, then the MAC in their place."""
@@ -194,11 +196,11 @@ class Codec:
         body = self._body({**fields, place: bytes(MAC_BYTES)}, self._encode_plans)
         data = (raw_mti + body).encode("latin-1")
         covered, at = self._covered(data)
-        return data[:at] + self._mac_field(covered, mac) + data[at + self._mac_bytes :]
+        return data[:at] + self._mac_field(mac(covered)) + data[at + self._mac_bytes :]
 
-    def _mac_field(self, covered: bytes, mac: Mac) -> bytes:
-        code = self._mac_rule.code(covered, mac)
-        return code if self._mac_bytes == MAC_BYTES else code.hex().upper().encode("ascii")
+    def _mac_field(self, code: bytes) -> bytes:
+        field = self._mac_rule.field(code)
+        return field if self._mac_is_bytes else field.hex().upper().encode("ascii")
 
     def _body(
         self, fields: Mapping[int, Value], plans: dict[tuple[int, ...], EncodePlan | None]

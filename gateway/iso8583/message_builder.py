@@ -63,7 +63,7 @@ class MessageBuilder:
         fields = self._blank_answer.copy()
         fields.update(zip(self._echoed, echoes))  # noqa: B905 - they come twice
         fields[_RESPONSE_CODE] = response_code
-        return self._with_private(fields, private)
+        return self._with_private(fields, private) if private else Message(self._response, fields)
 
     def _answer_in_part(
         self, request: Message, response_code: str, private: Mapping[str, str] | None
@@ -71,13 +71,12 @@ class MessageBuilder:
         """Make the answer to a request that does not have everything that is echoed."""
         fields = {de: request.fields[de] for de in self._echoed if de in request.fields}
         fields[_RESPONSE_CODE] = response_code
-        return self._with_private(dict(sorted(fields.items())), private)
+        return self._with_private(fields, private or {})
 
-    def _with_private(self, fields: dict[int, Any], private: Mapping[str, str] | None) -> Message:
+    def _with_private(self, fields: dict[int, Any], private: Mapping[str, str]) -> Message:
         if private:
             fields[PRIVATE] = private_data.pack(private)
-            fields = dict(sorted(fields.items()))
-        return Message(self._response, fields)
+        return Message(self._response, dict(sorted(fields.items())))
 
 
 def _blank(data_elements: Iterable[int]) -> dict[int, Any]:

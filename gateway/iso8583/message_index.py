@@ -30,7 +30,7 @@ class MessageIndex:
             kind.name: Gate(kind.request_mandatory, kind.request_fields, subfields)
             for kind in messages
         }
-        self._answers = {kind.name: _AnswerCheck(kind, subfields) for kind in messages}
+        self.answers = {kind.name: AnswerCheck(kind, subfields) for kind in messages}
 
     def identify(self, request: Message) -> MessageKind:
         """Find the kind of a request; raises `RefusedMessage`."""
@@ -47,18 +47,14 @@ class MessageIndex:
     def check_request(self, request: Message, sender: str) -> MessageKind:
         """Give the kind of a request that is as the set wants it; raises `RefusedMessage`."""
         kind = self.identify(request)
-        if kind.sender not in (sender, "both"):
+        if kind.sender not in {sender, "both"}:
             rule = "this end of the link does not send this message"
             raise RefusedMessage("MTI", rule, ResponseCode.NOT_SUPPORTED)
         self._requests[kind.name].check(request)
         return kind
 
-    def check_response(self, kind: MessageKind, request: Message, answer: Message) -> None:
-        """Check an answer to `request`, which is of this kind; raises `RefusedMessage`."""
-        self._answers[kind.name].check(request, answer)
 
-
-class _AnswerCheck:
+class AnswerCheck:
     """What an answer of one kind may be."""
 
     def __init__(self, kind: MessageKind, subfields: Mapping[str, PrivateSubfield]) -> None:
@@ -70,6 +66,7 @@ class _AnswerCheck:
         self._echoed: Callable[[Mapping[int, Value]], Any] = itemgetter(*self._echoes)
 
     def check(self, request: Message, answer: Message) -> None:
+        """Check an answer to `request`, which is of this kind; raises `RefusedMessage`."""
         if answer.mti != self._mti:
             raise RefusedMessage("MTI", "this MTI does not answer the request")
         self._gate.check(answer)

@@ -84,7 +84,7 @@ class MessageSet:
 
     def check_response(self, kind: MessageKind, request: Message, answer: Message) -> None:
         """Check that `answer` is one the set allows to `request`; raises `RefusedMessage`."""
-        self._index.check_response(kind, request, answer)
+        self._index.answers[kind.name].check(request, answer)
 
 
 # ---------------------------------------------------------------- loading

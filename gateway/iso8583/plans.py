@@ -70,6 +70,7 @@ class EncodePlan:
         self._checked = itemgetter(*checks)
         # A line end is in no class, so that the joined values can only be good one by one.
         self._good = re.compile("\n".join(checks.values())).fullmatch
+        self._headed: list[tuple[int, Mapping[int, str]]] = []
         self._framed: list[tuple[int, Mapping[int, str], Mapping[int, str]]] = []
         self._alone: list[tuple[int, int, Write]] = []
         self._blocks: list[tuple[int, int, Callable[[str], str]]] = []
@@ -100,7 +101,9 @@ class EncodePlan:
                     heads[count] += form.content.filler
                 elif count % 2:
                     tails[count] = form.content.filler
-        if any((*heads.values(), *tails.values())):
+        if any(heads.values()) and not any(tails.values()):
+            self._headed.append((index, heads))
+        elif any(tails.values()):
             self._framed.append((index, heads, tails))
 
     @staticmethod
@@ -119,6 +122,8 @@ class EncodePlan:
             return None
         for index, data_element, write in self._alone:
             parts.insert(index, write(fields[data_element]))
+        for index, heads in self._headed:
+            parts[index] = heads[len(parts[index])] + parts[index]
         for index, heads, tails in self._framed:
             value = parts[index]
             count = len(value)
