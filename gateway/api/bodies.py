@@ -106,7 +106,6 @@ EncryptedPinText = Annotated[
 ]
 
 
-EncryptedPin = Annotated[EncryptedPinText, Field(repr=False)]
 PinBlockText = Annotated[
     str,
     Field(
@@ -120,8 +119,8 @@ PinBlockText = Annotated[
 ]
 
 
-class NewPinBody(Body):
-    """A new PIN: what the customer's browser encrypted, or the PIN block of a bank's PIN pad."""
+class PinBody(Body):
+    """A PIN: what the customer's browser encrypted, or the PIN block of a bank's PIN pad."""
 
     pin_session: PinSessionIdText
     encrypted_pin: EncryptedPinText | None = Field(default=None, repr=False)
@@ -133,17 +132,17 @@ class NewPinBody(Body):
             raise ValueError("either encrypted_pin or pin_block")
         return self
 
-    def new_pin(self) -> SetPinCommand:
-        """Give the session, and what is in it."""
+    def entry(self) -> SetPinCommand:
+        """Give the session, and what is for it."""
         return SetPinCommand(self.pin_session, self.encrypted_pin or "", self.pin_block or "")
 
 
-class SetPinBody(NewPinBody):
+class SetPinBody(PinBody):
     """Set the SS PIN without the old one."""
 
     def command(self) -> SetPinCommand:
         """Give the command this body asks for."""
-        return self.new_pin()
+        return self.entry()
 
 
 class VoucherBody(Body):
@@ -167,7 +166,7 @@ def _without_repeats(services: list[AddedService]) -> list[AddedService]:
     return services
 
 
-class ActivateBody(NewPinBody):
+class ActivateBody(PinBody):
     """Activate the account of a link under a new financial PIN."""
 
     link: LinkIdText
@@ -183,7 +182,7 @@ class ActivateBody(NewPinBody):
 
     def command(self) -> ActivateCommand:
         """Give the command this body asks for."""
-        return ActivateCommand(self.link, self.new_pin(), tuple(self.added_services))
+        return ActivateCommand(self.link, self.entry(), tuple(self.added_services))
 
 
 BodyT = TypeVar("BodyT", bound=Body)

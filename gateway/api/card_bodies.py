@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.api.bodies import Body, EncryptedPin
-from gateway.api.fields import MobileText, PinSessionIdText
+from gateway.api.bodies import Body, PinBody
+from gateway.api.fields import MobileText
 from gateway.api.service import BusinessCommand, SetPinCommand
 from gateway.terms.sides import PinPurpose
 
@@ -19,15 +19,8 @@ class BusinessBody(Body):
         return BusinessCommand()
 
 
-class CurrentPin(Body):
-    """The PIN in force, encrypted in a session of its own whose purpose ends in `-proof`."""
-
-    pin_session: PinSessionIdText
-    encrypted_pin: EncryptedPin
-
-    def entry(self) -> SetPinCommand:
-        """Give what the security module is to open."""
-        return SetPinCommand(self.pin_session, self.encrypted_pin)
+class CurrentPin(PinBody):
+    """The PIN in force, in a session of its own whose purpose ends in `-proof`."""
 
 
 class SsPinProofBody(BusinessBody):
@@ -40,29 +33,23 @@ class SsPinProofBody(BusinessBody):
         return BusinessCommand(pins=_proof(PinPurpose.SS_PIN_PROOF, self.current_pin))
 
 
-class NewSsPinBody(BusinessBody):
+class NewSsPinBody(PinBody, BusinessBody):
     """Put a new SS PIN in force; the old one is shown where the region wants it."""
 
-    pin_session: PinSessionIdText
-    encrypted_pin: EncryptedPin
     current_pin: CurrentPin | None = None
 
     def command(self) -> BusinessCommand:
         """Give the command this body asks for."""
-        new = {PinPurpose.SS_PIN: SetPinCommand(self.pin_session, self.encrypted_pin)}
-        return BusinessCommand(pins=_proof(PinPurpose.SS_PIN_PROOF, self.current_pin) | new)
+        proof = _proof(PinPurpose.SS_PIN_PROOF, self.current_pin)
+        return BusinessCommand(pins=proof | {PinPurpose.SS_PIN: self.entry()})
 
 
-class ResetSsPinBody(BusinessBody):
+class ResetSsPinBody(PinBody, BusinessBody):
     """Put a new SS PIN in place of one that is forgotten or locked."""
-
-    pin_session: PinSessionIdText
-    encrypted_pin: EncryptedPin
 
     def command(self) -> BusinessCommand:
         """Give the command this body asks for."""
-        new = SetPinCommand(self.pin_session, self.encrypted_pin)
-        return BusinessCommand(pins={PinPurpose.SS_PIN: new})
+        return BusinessCommand(pins={PinPurpose.SS_PIN: self.entry()})
 
 
 class LossBody(BusinessBody):
@@ -112,29 +99,23 @@ _REASONS = {
 }
 
 
-class NewEcardPinBody(BusinessBody):
+class NewEcardPinBody(PinBody, BusinessBody):
     """Give the e-card a PIN of its own."""
-
-    pin_session: PinSessionIdText
-    encrypted_pin: EncryptedPin
 
     def command(self) -> BusinessCommand:
         """Give the command this body asks for."""
-        new = SetPinCommand(self.pin_session, self.encrypted_pin)
-        return BusinessCommand(pins={PinPurpose.ECARD_PIN: new})
+        return BusinessCommand(pins={PinPurpose.ECARD_PIN: self.entry()})
 
 
-class ChangeEcardPinBody(BusinessBody):
+class ChangeEcardPinBody(PinBody, BusinessBody):
     """Give the e-card another PIN, showing the one in force."""
 
-    pin_session: PinSessionIdText
-    encrypted_pin: EncryptedPin
     current_pin: CurrentPin
 
     def command(self) -> BusinessCommand:
         """Give the command this body asks for."""
-        new = {PinPurpose.ECARD_PIN: SetPinCommand(self.pin_session, self.encrypted_pin)}
-        return BusinessCommand(pins=_proof(PinPurpose.ECARD_PIN_PROOF, self.current_pin) | new)
+        proof = _proof(PinPurpose.ECARD_PIN_PROOF, self.current_pin)
+        return BusinessCommand(pins=proof | {PinPurpose.ECARD_PIN: self.entry()})
 
 
 class EcardProofBody(BusinessBody):
@@ -177,16 +158,12 @@ class FirstMobileBody(BusinessBody):
         return BusinessCommand(private={"MB": self.mobile.value})
 
 
-class ResetFinancialPinBody(BusinessBody):
+class ResetFinancialPinBody(PinBody, BusinessBody):
     """Put a new financial PIN in place of a forgotten one."""
-
-    pin_session: PinSessionIdText
-    encrypted_pin: EncryptedPin
 
     def command(self) -> BusinessCommand:
         """Give the command this body asks for."""
-        new = SetPinCommand(self.pin_session, self.encrypted_pin)
-        return BusinessCommand(pins={PinPurpose.FINANCIAL_PIN: new})
+        return BusinessCommand(pins={PinPurpose.FINANCIAL_PIN: self.entry()})
 
 
 def _proof(purpose: PinPurpose, shown: CurrentPin | None) -> dict[PinPurpose, SetPinCommand]:

@@ -108,11 +108,12 @@ encrypted_pin = jwe.encrypt_compact(header, json.dumps({{"pin": pin, "nonce": no
 
 Any envelope that cannot be opened is answered `PIN_ENVELOPE`, whatever the cause.
 
-A channel with PIN pads of its own (a branch, a machine) sends `pin_block` in the envelope's place:
-the pad's PIN block under the key agreed for this channel, in hexadecimal digits. Session, PIN
-rules, limits and answers are the same. Format 1 is turned into the far side's format; format 0, 3
-or 4 only into one that binds the same number. One block is taken in one way only: repeat it
-unchanged, or take the PIN anew. From other channels, `pin_block` is refused.
+A channel with PIN pads of its own (a branch, a machine) sends `pin_block` in the envelope's place,
+wherever a PIN is asked for, a new one or the one in force: the pad's PIN block under the key agreed
+for this channel, in hexadecimal digits. Session, PIN rules, limits and answers are the same.
+Format 1 is turned into the far side's format; format 0, 3 or 4 only into one that binds the same
+number. One block is taken in one way only: repeat it unchanged, or take the PIN anew. From other
+channels, `pin_block` is refused.
 """
 
 

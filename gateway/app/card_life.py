@@ -118,7 +118,7 @@ class CardLife:
                 return await self._intake.replay(caller, replayed)
 
             async def judge(linked: Linked) -> Judged:
-                return await self._open_envelopes(linked, procedure, command)
+                return await self._open_pins(caller, linked, procedure, command)
 
             linked = self._intake.active(caller, found)
             return await self.do(caller, key, linked, procedure, command, judge)
@@ -305,8 +305,8 @@ class CardLife:
         term = {WORKING_DAYS: str(days), "DU": f"{due.day:%Y%m%d}"}
         return term | ({DUE_IS_PROVISIONAL: "yes"} if due.is_provisional else {})
 
-    async def _open_envelopes(
-        self, linked: Linked, procedure: Procedure, command: api.BusinessCommand
+    async def _open_pins(
+        self, caller: Caller, linked: Linked, procedure: Procedure, command: api.BusinessCommand
     ) -> Judged:
         """Have each PIN made into a block; the first that is refused refuses the whole."""
         sessions = {
@@ -316,9 +316,9 @@ class CardLife:
         spent = tuple(SessionUsed(each.id) for each in sessions.values())
         accepted: dict[str, AcceptedPin] = {}
         for name, purpose in procedure.with_pins(command.pins).pins.items():
-            envelope = command.pins[purpose].encrypted_pin
             order = self._intake.pin_order(linked, purpose)
-            filled = order.with_envelope(sessions[purpose], envelope)
+            entry = command.pins[purpose]
+            filled = order.with_entry(sessions[purpose], caller.channel, entry)
             outcome = await self._intake.pins.encipher(filled)
             if isinstance(outcome, Refusal):
                 return Judged(outcome, spent)

@@ -124,6 +124,12 @@ class PinOrder:
         purpose = PinPurpose.ECARD_PIN_PROOF if is_ecard else PinPurpose.SS_PIN_PROOF
         return replace(self, purpose=purpose, policy=PinPolicy(self.policy.length, frozenset()))
 
+    def with_entry(self, session: PinSession, channel: str, entry: api.SetPinCommand) -> "PinOrder":
+        """Add what a channel sent, an envelope or a block, and the session it must belong to."""
+        if entry.pin_block:
+            return self.with_block(session, channel, entry.pin_block)
+        return self.with_envelope(session, entry.encrypted_pin)
+
     def with_block(self, session: PinSession, channel: str, block: str) -> Self:
         """Add the PIN block of a channel's PIN pad, hexadecimal, and the session it is for."""
         return replace(self, session=session, channel=channel, block=block)
@@ -215,7 +221,7 @@ class SecurityModules:
         self, order: PinOrder, session: PinSession
     ) -> pin_protocol.EncipheredPin | PinRefusal:
         side = order.purpose.side
-        zone = self._pad(order.channel, side)
+        zone = self._pad(order.channel, side, order.purpose)
         request = TranslatePin(
             session=session.id.value,
             expires_at=self._expiry(session),
@@ -243,11 +249,12 @@ class SecurityModules:
             said = self._said[side] = await self._modules[side].diagnostics()
         return said
 
-    def _pad(self, channel: str, side: Side) -> str:
+    def _pad(self, channel: str, side: Side, purpose: PinPurpose | None = None) -> str:
         zone = self._pads.get((channel, side))
         if zone is None:
             rule = "only from a channel with PIN pads of its own"
-            raise RequestRefused(Refusal.INVALID_REQUEST, "/pin_block", rule)
+            place = "/current_pin" if purpose and purpose.is_proof else ""
+            raise RequestRefused(Refusal.INVALID_REQUEST, f"{place}/pin_block", rule)
         return zone
 
     def _expiry(self, session: PinSession) -> int:

@@ -248,9 +248,7 @@ class OnlineBanking:
         with self._intake.turns.alone(linked.link.id):
             session = await self._intake.session(command.pin_session, linked, order.purpose)
             self._intake.must_be_ready(order.purpose.side, linked.link.agency)
-            filled = order.with_envelope(session, command.encrypted_pin)
-            if command.pin_block:
-                filled = order.with_block(session, caller.channel, command.pin_block)
+            filled = order.with_entry(session, caller.channel, command)
             outcome = await self._intake.pins.encipher(filled)
             records = (SessionUsed(session.id), self._intake.used(caller, key))
             if isinstance(outcome, Refusal):

@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from gateway.api.service import SetPinCommand
 from gateway.app.pins import FINANCIAL_PIN_POLICY, AcceptedPin, PinOrder, SecurityModules
 from gateway.hsm import pin_protocol
 from gateway.hsm.pin_protocol import PinRefusal, write_set_pin, write_translate_pin
@@ -294,6 +295,29 @@ def test_block_of_a_channel_without_pin_pads_is_refused(known, session):
             "/pin_block",
         )
     assert [module.requests for module in each.values()] == [[], []]
+
+
+def test_block_of_a_pin_in_force_is_pointed_at_where_it_stands(known, session):
+    """The proof is a member of its own, so the pointer leads into it."""
+    modules, _ = modules_of(answer=ENCIPHERED)
+    order = PinOrder.for_card(known[0], "bureau", POLICY).as_proof()
+    entry = SetPinCommand(session.id, pin_block=BLOCK)
+
+    with pytest.raises(RequestRefused) as caught:
+        asyncio.run(modules.encipher(order.with_entry(session, "online-bank", entry)))
+
+    assert caught.value.pointer == "/current_pin/pin_block"
+
+
+def test_order_is_filled_with_what_the_channel_sent(known, session):
+    """An envelope or a block, and the block's channel."""
+    order = PinOrder.for_card(known[0], "bureau", POLICY)
+
+    sealed = order.with_entry(session, "counter", SetPinCommand(session.id, "an.envelope"))
+    typed = order.with_entry(session, "counter", SetPinCommand(session.id, pin_block=BLOCK))
+
+    assert sealed == order.with_envelope(session, "an.envelope")
+    assert typed == order.with_block(session, "counter", BLOCK)
 
 
 def test_de_53_of_a_channels_blocks_is_its_zones():

@@ -21,7 +21,6 @@ from time import monotonic
 import pytest
 
 from gateway.app.clock import utc_now
-from gateway.app.control import ask
 from gateway.app.ensemble import CORE_ZONE, FarSide, launch
 from gateway.app.online_bank import call
 from gateway.app.specifications import Specifications, shipped_directory
@@ -98,6 +97,7 @@ def the_other_town(fresh_town, authority, specifications):
     context.verify_mode = ssl.CERT_REQUIRED
 
     def amend(town, text):
+        make_pads(town.directory / "keys" / "social")
         kunming = start_kunming(town)
         started.append(kunming)
         text = text.replace('["xiamen"]', '["xiamen", "kunming"]')
@@ -106,7 +106,7 @@ def the_other_town(fresh_town, authority, specifications):
         host, _, port = address.partition(":")
         trusted = f"trustRoots={authority.trusted}"
         tls = f"tls:host={host}:port={port}:{trusted}{own.as_client}"
-        channel = "[http.channels.online-bank]\n"
+        channel = "[http.channels.counter]\n"
         text = text.replace(channel, channel + 'pin_zones = { social = "pads" }\n')
         text = text.replace(f'"{address}"', f'"{tls}"\nkind = "one-exchange"')
         return text + LISTENER.format(listener=listener, trust=authority.file)
@@ -123,6 +123,16 @@ def the_other_town(fresh_town, authority, specifications):
     (town.kunming,) = started
     yield town
     started[0].stop()
+
+
+def make_pads(store):
+    """Put a key of a channel's PIN pads into a store."""
+    pads = Slot("pads", KeyPurpose.CHANNEL_PIN)
+    zone = Zone("pads", PinBlockFormat.ISO_1, Algorithm.TDES, AccountRule.NONE)
+    with custody(store, Side.SOCIAL, Actor("u", "o"), utc_now()) as held:
+        held.declare(zone)
+        held.generate(pads, date(2099, 1, 1))
+        held.activate(pads)
 
 
 def start_kunming(town):
@@ -259,21 +269,19 @@ def test_others_are_not_let_in_at_the_listener(town, authority, name):
 
 def test_pin_of_a_pin_pad_reaches_the_bureau(town, newcomer, bureau, eventually):
     """A format 1 block under the channel's key becomes the bureau's; the same rules hold."""
-    store, pads = town.directory / "keys" / "social", Slot("pads", KeyPurpose.CHANNEL_PIN)
-    zone = Zone("pads", PinBlockFormat.ISO_1, Algorithm.TDES, AccountRule.NONE)
-    with custody(store, Side.SOCIAL, Actor("u", "o"), utc_now()) as held:
-        held.declare(zone)
-        held.generate(pads, date(2099, 1, 1))
-        held.activate(pads)
-    ask(town.configuration.parent / "gateway.db", "keys", {})
-    _, pad = open_store(store, Side.SOCIAL).channel_cipher("pads")
+    store = town.directory / "keys" / "social"
+    zone, pad = open_store(store, Side.SOCIAL).channel_cipher("pads")
     citizen = newcomer(fresh=True).linked()
+    counter = citizen.at_counter()
 
     def typed(pin):
         block = zone.encipher(pad, pin, "", secrets.token_bytes(8)).hex().upper()
-        session = citizen.session()["pin_session"]
-        return citizen.send_pin({"pin_session": session, "pin_block": block})
+        return {"pin_session": counter.session()["pin_session"], "pin_block": block}
 
-    assert [typed(pin).status for pin in (b"738291", b"123456")] == [200, 422]
+    set_ = [counter.send_pin(typed(pin)).status for pin in (b"738291", b"123456")]
     citizen.settled(citizen.activate("516047"))
     eventually(lambda: bureau.accepts(citizen.who, "738291"), "the PIN in force")
+    reset = counter.do("ss-pin/reset", typed(b"604817"))
+
+    assert (set_, reset.status) == ([200, 422], 200)
+    assert bureau.accepts(citizen.who, "604817")
