@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from gateway.operations.facts import OperationKind, Settled
 from gateway.operations.operation import Operation
+from gateway.operations.recovery import is_beyond
 from gateway.terms.numbers import OperationId
 
 ATTEMPT_MAX = timedelta(seconds=10)  # to connect, send and hear the status
@@ -89,15 +90,24 @@ def notice_of(operation: Operation, sequence: int, channel: str) -> Notice:
 
 
 def attempt(notice: Notice, now: datetime) -> NoticeTried | NoticeGivenUp:
-    """Begin an attempt, with the pause after it that doubles each time; none at the horizon.
+    """Begin an attempt, with the pause after it that doubles each time; none beyond the horizon.
 
     It is recorded before anything is sent, so that a process that dies meanwhile, or another one
     on the same database, does not try at once again.
     """
-    if now - notice.created_at >= HORIZON:
+    if is_beyond(HORIZON, now - notice.created_at, tried=_tried_for(notice)):
         return NoticeGivenUp(notice.id, notice.attempts)
-    pause = min(RETRY_FIRST * (1 << min(notice.attempts, _DOUBLINGS_MAX)), RETRY_MAX)
-    return NoticeTried(notice.id, notice.attempts + 1, now + pause)
+    return NoticeTried(notice.id, notice.attempts + 1, now + _pause_after(notice.attempts))
+
+
+def _pause_after(attempts: int) -> timedelta:
+    return min(RETRY_FIRST * (1 << min(attempts, _DOUBLINGS_MAX)), RETRY_MAX)
+
+
+def _tried_for(notice: Notice) -> timedelta:
+    growing = range(min(notice.attempts, _DOUBLINGS_MAX))
+    rest = (notice.attempts - len(growing)) * RETRY_MAX
+    return sum(map(_pause_after, growing), timedelta()) + rest
 
 
 def seconds_until_due(notice: Notice, now: datetime) -> float:

@@ -37,10 +37,12 @@ def overdue(exchange: Exchange, now: datetime, limits: Limits, *, resumed: bool)
 
     `resumed` says that the process that sent the message is gone, and with it the PIN block:
     then nothing that could have an effect is sent again as new. What is stored and forwarded is
-    tried once more then, however long the gateway was down.
+    tried on then, however long the gateway was down.
     """
     sent_at = exchange.sent_at or now
-    is_over = not resumed and now - sent_at >= limits.horizon
+    is_over = not resumed and is_beyond(
+        limits.horizon, now - sent_at, tried=_tried_for(exchange, limits)
+    )
     if exchange.state is not ExchangeState.SENT:
         return ExchangeEvent.EXPIRE if is_over else _again(exchange, limits)
     may_repeat = not resumed and exchange.attempts <= limits.repeats_max
@@ -63,6 +65,25 @@ def overdue(exchange: Exchange, now: datetime, limits: Limits, *, resumed: bool)
             assert_never(exchange.recovery)
 
 
+def is_beyond(horizon: timedelta, elapsed: timedelta, *, tried: timedelta) -> bool:
+    """Tell whether a person must look, although the wall clock may have been set meanwhile.
+
+    `elapsed` is by the wall clock, `tried` is what the pauses after all attempts come to, by their
+    number, which is durable. A clock that was set forward calls nobody before half the horizon was
+    really waited; where it shows a time before the first attempt, the attempts count instead.
+    """
+    if elapsed < timedelta():
+        return tried >= horizon
+    return elapsed >= horizon and tried >= horizon / 2
+
+
+def _tried_for(exchange: Exchange, limits: Limits) -> timedelta:
+    growing = range(1, min(exchange.attempts, _DOUBLINGS_MAX) + 1)
+    pauses = (_store_and_forward_pause(attempts, limits) for attempts in growing)
+    longest = limits.answer_timeout + limits.retry_max
+    return sum(pauses, timedelta()) + (exchange.attempts - len(growing)) * longest
+
+
 def is_alarming(exchange: Exchange, limits: Limits) -> bool:
     """Tell whether somebody has to know that what must not get lost stays unconfirmed."""
     return exchange.recovery is Recovery.AT_LEAST_ONCE and exchange.attempts > limits.repeats_max
@@ -82,7 +103,11 @@ def pause(exchange: Exchange, limits: Limits) -> timedelta:
     """How long to wait for the answer to the message just sent, at least one in this state."""
     if exchange.state is ExchangeState.SENT and not exchange.recovery.needs_no_link:
         return limits.answer_timeout
-    doublings = min(exchange.attempts - 1, _DOUBLINGS_MAX)
+    return _store_and_forward_pause(exchange.attempts, limits)
+
+
+def _store_and_forward_pause(attempts: int, limits: Limits) -> timedelta:
+    doublings = min(attempts - 1, _DOUBLINGS_MAX)
     return limits.answer_timeout + min(limits.retry_first * (1 << doublings), limits.retry_max)
 
 

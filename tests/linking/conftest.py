@@ -19,7 +19,7 @@ from gateway.linking.kinds import EXCHANGES, PLANS
 from gateway.linking.link import LinkChanged, LinkRequest, LinkState
 from gateway.linking.plans import REQUEST
 from gateway.operations import life
-from gateway.operations.exchange import ExchangeEvent, Form, Recovery, Trace
+from gateway.operations.exchange import AWAITING, ExchangeEvent, Form, Recovery, Trace
 from gateway.operations.facts import Moved, Opened, OperationKind, OperationState, Settled
 from gateway.operations.facts import from_json as read_fact
 from gateway.operations.facts import to_json as write_fact
@@ -120,7 +120,12 @@ class Script:
         return self
 
     def horizon(self, name):
-        return self.take(life.Overdue(name), LIMITS.horizon)
+        """Let the answer be overdue for as long as the horizon, with the pauses of real life."""
+        pause = LIMITS.answer_timeout + LIMITS.retry_max
+        for _ in range(LIMITS.horizon // pause + 1):
+            if self[name].state in AWAITING:
+                self.take(life.Overdue(name), pause)
+        return self
 
     def resume(self):
         """Let another process take over what was recorded; what was in memory is gone."""

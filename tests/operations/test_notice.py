@@ -71,6 +71,22 @@ def test_pauses_double_up_to_a_limit_until_the_horizon(failed, now):
 
 
 @pytest.mark.parametrize(
+    ("elapsed", "attempts", "kind"),
+    [
+        (timedelta(hours=26), 10, NoticeTried),
+        (timedelta(hours=37), 150, NoticeGivenUp),
+        (timedelta(hours=-2), 270, NoticeTried),
+        (timedelta(hours=-1), 295, NoticeGivenUp),
+    ],
+)
+def test_a_step_of_the_wall_clock_gives_nothing_up_at_once(elapsed, attempts, kind, failed, now):
+    """25 hours forward or back: it is tried for half the horizon at least, and not for ever."""
+    notice = replace(notice_of(failed, 1, "online-bank"), attempts=attempts)
+
+    assert type(attempt(notice, now + elapsed)) is kind
+
+
+@pytest.mark.parametrize(
     ("due_in", "waits"),
     [(timedelta(seconds=9), 9.0), (timedelta(seconds=-1), 0.0), (timedelta(hours=1), 0.0)],
 )

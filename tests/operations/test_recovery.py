@@ -79,6 +79,30 @@ def test_what_is_stored_and_forwarded_ends_at_the_horizon_only(
     assert (before, after, after_a_long_outage) == (again, E.EXPIRE, again)
 
 
+STEP = timedelta(hours=25)  # of the wall clock; the horizon is an hour, the longest pause 70 s
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "attempts", "event"),
+    [
+        (timedelta(minutes=5) + STEP, 5, E.REPEAT),
+        (timedelta(minutes=29) + STEP, 28, E.REPEAT),
+        (timedelta(minutes=31) + STEP, 29, E.EXPIRE),
+        (timedelta(minutes=5) - STEP, 5, E.REPEAT),
+        (timedelta(minutes=59) - STEP, 53, E.REPEAT),
+        (timedelta(minutes=61) - STEP, 54, E.EXPIRE),
+        (timedelta(minutes=10), 1_000, E.REPEAT),
+    ],
+)
+def test_a_step_of_the_wall_clock_calls_nobody_early_nor_never(
+    elapsed, attempts, event, make_sent, now, limits
+):
+    """Half the horizon is tried at least; set back, attempts count; else the clock decides."""
+    exchange = make_sent(state=S.REVERSING, attempts=attempts)
+
+    assert overdue(exchange, now + elapsed, limits, resumed=False) is event
+
+
 @pytest.mark.parametrize("attempts", [1, 2, 3])
 @pytest.mark.parametrize("recovery", LAST)
 def test_a_customer_waits_the_same_time_for_every_repeat(recovery, attempts, make_sent, limits):
