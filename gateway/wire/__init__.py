@@ -15,6 +15,7 @@ module               holds
 ``exchange_link``    a link that we dial for each request anew
 ``inbound_link``     a link that far sides dial
 ``tally``            what is counted of a link
+``renewal``          what is made of files, made anew when they change
 ``tls``              certificates that a listener demands, the socket beneath, why TLS failed
 ===================  ============================================================
 """

@@ -1,5 +1,8 @@
 """Where a far side is, or where we listen: host and port, or a Twisted endpoint string."""
 
+import re
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.endpoints import (
@@ -10,6 +13,7 @@ from twisted.internet.endpoints import (
 )
 
 from gateway.wire.endpoint_string import is_endpoint_string
+from gateway.wire.renewal import RenewedEndpoint
 
 CONNECT_SECONDS_MAX = 5.0  # domain.md 4.9; within a bank's network a connection takes a millisecond
 
@@ -18,7 +22,8 @@ def client_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twiste
     """Give the endpoint that dials an address; raises `ValueError` for a bad endpoint string."""
     if is_endpoint_string(address):
         timeout = "" if ":timeout=" in address else f":timeout={CONNECT_SECONDS_MAX:g}"
-        return clientFromString(reactor, address + timeout)
+        make = partial(clientFromString, reactor, address + timeout)
+        return RenewedEndpoint(_files_of(address), make)
     host, port = host_and_port(address)
     kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
     return kind(reactor, host, port, CONNECT_SECONDS_MAX)
@@ -31,6 +36,13 @@ def server_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twiste
     host, port = host_and_port(address)
     kind, host = ("tcp6", host.replace(":", "\\:")) if ":" in host else ("tcp", host)
     return serverFromString(reactor, f"{kind}:{port}:interface={host}")
+
+
+def _files_of(address: str) -> list[Path]:
+    """Name the files and directories that an endpoint string names."""
+    values = (part.partition("=")[2] for part in re.split(r"(?<!\\):", address))
+    paths = (Path(value.replace("\\:", ":")) for value in values if "/" in value)
+    return [path for path in paths if path.exists()]
 
 
 def host_and_port(address: str) -> tuple[str, int]:

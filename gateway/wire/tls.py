@@ -16,6 +16,8 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from gateway.wire.renewal import Renewed
+
 # For TLS 1.2: forward secrecy and authenticated ciphers only; those of TLS 1.3 all are so.
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 _OPTIONS = SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
@@ -47,6 +49,7 @@ class Certificates:
 class DemandingTls:
     """What the handshakes of a listener go by: TLS 1.2 or 1.3, and a certificate of the far side.
 
+    Files that change are read anew before the next handshake; connections that there are stay.
     `refused` hears the subject of a certificate that is good and not one of those allowed. Raises
     `ValueError` naming the file that is not what it should be.
     """
@@ -54,7 +57,12 @@ class DemandingTls:
     def __init__(self, certificates: Certificates, refused: Callable[[str], None]) -> None:
         self._certificates = certificates
         self._refused = refused
-        self._context = context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        files = (certificates.certificate, certificates.private_key, certificates.trust)
+        self._context = Renewed(files, self._make_context)
+
+    def _make_context(self) -> SSL.Context:
+        certificates = self._certificates
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(_OPTIONS)
         context.set_cipher_list(_CIPHERS)
@@ -65,11 +73,12 @@ class DemandingTls:
         _take(context.load_verify_locations, trust, "trust")
         context.load_client_ca(trust.encode())
         context.set_verify(_DEMAND, self._verify)
+        return context
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, N803 - Twisted's names
         """Begin the handshake of a connection."""
         del tlsProtocol
-        return SSL.Connection(self._context, None)
+        return SSL.Connection(self._context.get(), None)
 
     def _verify(self, _connection: object, shown: Any, _error: int, depth: int, good: int) -> bool:  # noqa: ANN401 - OpenSSL's
         if not good or depth > 0:

@@ -313,6 +313,51 @@ def test_far_side_that_does_not_say_goodbye_is_left_nevertheless(ends, pki, monk
     line._connection.transport.transport.resumeProducing()
 
 
+class Files:
+    """The files of one end's certificate, which somebody renews."""
+
+    def __init__(self, directory, signed):
+        self.certificate_file, self.key_file = directory / "own.pem", directory / "own.key"
+        self.take(signed)
+
+    def take(self, signed):
+        """Put another certificate and its key in place, one after the other."""
+        self.key_file.write_bytes(signed.key_file.read_bytes())
+        self.certificate_file.write_bytes(signed.certificate_file.read_bytes())
+
+
+def test_listener_shows_its_renewed_certificate_to_whoever_connects_next(ends, pki, tmp_path):
+    """Who is connected stays; what cannot be used leaves the one before in force."""
+    own = Files(tmp_path, pki.listener)
+    ends.listen(tls=pki.demand(own))
+    first = ends.dial(ends.tls(pki.ours, pki.core.as_client))
+    ends.until(lambda: first.is_ready)
+
+    own.certificate_file.write_text("half of it")
+    second = ends.dial(ends.tls(pki.ours, pki.core.as_client))
+    ends.until(lambda: second.is_ready)
+    own.take(pki.stranger.sign("renewed"))
+    third = ends.dial(ends.tls(pki.stranger, pki.core.as_client))
+    ends.until(lambda: third.is_ready)
+
+    assert first.is_ready
+    assert ends.link.tally.reconnects >= 3
+
+
+def test_link_shows_its_renewed_certificate_when_it_dials_next(ends, pki, tmp_path):
+    """Turned away with the old one, signed on by itself once the new one is in place."""
+    own = Files(tmp_path, pki.other)
+    ends.listen(tls=pki.demand(subjects=[{"CN": "core-1"}]))
+    client = f":certificate={own.certificate_file}:privateKey={own.key_file}"
+    link = ends.dial(ends.tls(pki.ours, client))
+    ends.until(lambda: ends.link.turned_away)
+
+    own.take(pki.core)
+    ends.until(lambda: link.is_ready)
+
+    assert link.is_ready
+
+
 @pytest.mark.parametrize(
     ("broken", "rule"),
     [
