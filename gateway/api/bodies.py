@@ -160,7 +160,8 @@ class VoucherBody(Body):
     ]
 
 
-def _without_repeats(services: list[AddedService]) -> list[AddedService]:
+def without_repeats(services: list[AddedService]) -> list[AddedService]:
+    """Refuse a list that names a service twice."""
     if len(set(services)) != len(services):
         raise ValueError("no service twice")
     return services
@@ -177,7 +178,7 @@ class ActivateBody(PinBody):
             default_factory=list,
             description="Services the customer chose, of the customer's own free will.",
         ),
-        AfterValidator(_without_repeats),
+        AfterValidator(without_repeats),
     ]
 
     def command(self) -> ActivateCommand:

@@ -20,6 +20,7 @@ from gateway.api.card_bodies import (
     ResetFinancialPinBody,
     ResetSsPinBody,
     ScanBody,
+    ServicesBody,
     SsPinProofBody,
 )
 from gateway.linking.procedures import BY_KIND, PROCEDURES, Procedure
@@ -100,6 +101,13 @@ RESOURCES: tuple[Resource, ...] = (
         "financial-pin/reset",
         "Set a new financial PIN in place of a forgotten one",
         ResetFinancialPinBody,
+    ),
+    Resource(
+        _K.FINANCIAL_SERVICES,
+        "POST",
+        "account/services",
+        "Add services to the active account, which the customer chose of free will",
+        ServicesBody,
     ),
     Resource(_K.BIND_MOBILE, "POST", "mobile", "Bind a mobile number to the card", FirstMobileBody),
     Resource(

@@ -3,11 +3,11 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from gateway.api.bodies import Body, PinBody
+from gateway.api.bodies import Body, PinBody, without_repeats
 from gateway.api.fields import MobileText
-from gateway.api.service import BusinessCommand, SetPinCommand
+from gateway.api.service import AddedService, BusinessCommand, SetPinCommand
 from gateway.terms.sides import PinPurpose
 
 
@@ -156,6 +156,32 @@ class FirstMobileBody(BusinessBody):
     def command(self) -> BusinessCommand:
         """Give the command this body asks for."""
         return BusinessCommand(private={"MB": self.mobile.value})
+
+
+class ServicesBody(BusinessBody):
+    """Add services; those that the account has stay as they are."""
+
+    added_services: Annotated[
+        list[Annotated[AddedService, Field(strict=False)]],
+        Field(
+            min_length=1,
+            max_length=len(AddedService),
+            description="Services the customer chose, of the customer's own free will.",
+        ),
+        AfterValidator(without_repeats),
+    ]
+
+    def command(self) -> BusinessCommand:
+        """Give the command this body asks for."""
+        chosen = (letter for each, letter in _SERVICES.items() if each in self.added_services)
+        return BusinessCommand(words={"SV": "".join(chosen)})
+
+
+_SERVICES = {
+    AddedService.SMS: "S",
+    AddedService.ONLINE_BANKING: "O",
+    AddedService.WEALTH_ACCOUNT: "W",
+}
 
 
 class ResetFinancialPinBody(PinBody, BusinessBody):

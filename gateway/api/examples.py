@@ -43,6 +43,7 @@ from gateway.api.card_bodies import (
     ResetFinancialPinBody,
     ResetSsPinBody,
     ScanBody,
+    ServicesBody,
     SsPinProofBody,
 )
 from gateway.api.contract import Success
@@ -127,6 +128,7 @@ REQUEST_EXAMPLES: dict[type[Body], JsonObject] = {
     FirstMobileBody: {"mobile": "15400000001"},
     MobileBody: {"mobile": "16400000001", "current_pin": _PROOF},
     ResetFinancialPinBody: _PIN,
+    ServicesBody: {"added_services": ["sms"]},
     ReplacementBody: {"reason": "damaged"},
     NewEcardPinBody: _PIN,
     ChangeEcardPinBody: {**_PIN, "current_pin": _PROOF},
@@ -257,6 +259,7 @@ _ONLINE = {
     Business.SS_PIN_SET: _SESSION_ONLY,
     Business.SS_PIN_STATE: _SESSION_ONLY,
     Business.ACTIVATE: _SESSION_ONLY,
+    Business.FINANCIAL_SERVICES: _SESSION_ONLY,
     Business.FINANCIAL_LOSS_TEMPORARY: _SESSION_ONLY,
 }
 _WHILE_LOST = (

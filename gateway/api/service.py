@@ -75,7 +75,7 @@ class IdempotencyKey:
 
 
 class AddedService(StrEnum):
-    """A service of the bank that the customer may choose when activating the account."""
+    """A service of the bank that the customer may choose, at the activation or later."""
 
     SMS = "sms"
     ONLINE_BANKING = "online-banking"

@@ -14,6 +14,7 @@ REMOVE = Exchange("core-remove", Side.FINANCIAL, "link-remove", Recovery.REVERSI
 ACTIVATE = Exchange("core-activate", Side.FINANCIAL, "account-activation", Recovery.FORWARD)
 
 RESET_PIN = Exchange("core-pin-reset", Side.FINANCIAL, "pin-reset", Recovery.AT_MOST_ONCE)
+ADD_SERVICES = Exchange("core-services-add", Side.FINANCIAL, "services-add", Recovery.FORWARD)
 REPORT_LOSS = Exchange("core-loss-report", Side.FINANCIAL, "loss-report", Recovery.AT_LEAST_ONCE)
 CANCEL_LOSS = Exchange("core-loss-cancel", Side.FINANCIAL, "loss-cancel", Recovery.FORWARD)
 

@@ -271,6 +271,7 @@ PROCEDURES: tuple[Procedure, ...] = (
         _K.CHANGE_MOBILE, (bureau.VERIFY_PIN, bureau.BIND_MOBILE), _PROOF, kept=_mobile_bound
     ),
     Procedure(_K.FINANCIAL_PIN_RESET, (core.RESET_PIN,), {core.RESET_PIN.name: _P.FINANCIAL_PIN}),
+    Procedure(_K.FINANCIAL_SERVICES, (core.ADD_SERVICES,)),
     Procedure(
         _K.SS_LOSS_TEMPORARY,
         _LOST,

@@ -35,6 +35,7 @@ class OperationKind(StrEnum):
     BIND_MOBILE = "bind-mobile"
     CHANGE_MOBILE = "change-mobile"
     FINANCIAL_PIN_RESET = "financial-pin-reset"
+    FINANCIAL_SERVICES = "financial-services"
     SS_LOSS_TEMPORARY = "ss-loss-temporary"
     SS_LOSS_FORMAL = "ss-loss-formal"
     SS_LOSS_CANCEL = "ss-loss-cancel"

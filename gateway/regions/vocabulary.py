@@ -51,6 +51,7 @@ class Business(Word):
     SS_PIN_STATE = "ss-pin-state", "查询社保密码状态", "Query the state of the SS PIN"
     ACTIVATE = "activate", "激活金融账户", "Activate the financial account"
     FINANCIAL_PIN_RESET = "financial-pin-reset", "重置金融密码", "Reset the financial PIN"
+    FINANCIAL_SERVICES = "financial-services", "增开附加服务", "Add services to the account"
     SS_LOSS_TEMPORARY = (
         "ss-loss-temporary",
         "社保账户临时挂失",

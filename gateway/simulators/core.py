@@ -60,7 +60,9 @@ class Core:
                 return self._register(account, request.private["LK"])
             case "link-remove":
                 return self._remove(account, request.private["LK"])
-            case "account-activation" | "pin-reset" | "loss-report" | "loss-cancel":
+            case (
+                "account-activation" | "services-add" | "pin-reset" | "loss-report" | "loss-cancel"
+            ):
                 return self._through_link(account, request)
             case _:
                 return Outcome.refused(ResponseCode.NOT_SUPPORTED, "NOT_OFFERED")
@@ -112,6 +114,8 @@ class Core:
         match request.name:
             case "account-activation":
                 return self._activate(account, request)
+            case "services-add":
+                return _unusable(account) or _add_services(account, request)
             case "loss-report":
                 return _report_loss(account, request)
             case "loss-cancel":
@@ -144,6 +148,13 @@ class Core:
         account.state = AccountState.ACTIVE
         account.services |= set(request.private["SV"]) - {_NO_SERVICE}
         return Outcome(_APPROVED, {"AS": account.state})
+
+
+def _add_services(account: AccountRecord, request: Request) -> Outcome:
+    if account.state is not AccountState.ACTIVE:
+        return Outcome.refused(ResponseCode.NOT_ACTIVATED, "NOT_ACTIVE")
+    account.services |= set(request.private["SV"]) - {_NO_SERVICE}
+    return Outcome(_APPROVED, {"AS": account.state})
 
 
 def _report_loss(account: AccountRecord, request: Request) -> Outcome:

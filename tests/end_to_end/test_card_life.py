@@ -85,6 +85,24 @@ def test_money_never_moves(town, citizen, channel, body):
     assert (refused.status, refused.body["code"]) == (403, "MONEY_NEVER_MOVES")
 
 
+def test_services_are_added_later_by_the_customers_choice(newcomer, core):
+    """None at the activation; then the one that is named, once, and no other."""
+    customer = newcomer(fresh=True).at_counter().linked()
+    early = customer.do("account/services", {"added_services": ["sms"]})
+    customer.activate(RIGHT)
+    before = core.state(customer.who)["services"]
+    core.fault("services-add", "drop_answer", times=4)
+
+    added = customer.do("account/services", {"added_services": ["sms"]})
+    settled = customer.settled(added)
+    nothing = customer.do("account/services", {"added_services": []})
+
+    assert early.body["code"] == "NOT_ACTIVATED"
+    assert (before, settled["state"]) == ([], "succeeded")
+    assert core.state(customer.who)["services"] == ["S"]
+    assert nothing.body["code"] == "INVALID_REQUEST"
+
+
 @pytest.fixture
 def lost(at_counter):
     """Give a customer whose financial account is reported lost, for now."""

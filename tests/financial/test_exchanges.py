@@ -33,7 +33,7 @@ ACCOUNT = FinancialAccount(
     AccountOwner(CUSTOMER, PersonName("测试甲"), CitizenId("350299199001010010")),
 )
 ALL = [each for each in vars(exchanges).values() if isinstance(each, Exchange)]
-OWN_WORDS = {"LT": "T", "LN": "op_" + "1" * 26}
+OWN_WORDS = {"SV": "SO", "LT": "T", "LN": "op_" + "1" * 26}
 TRACED = {7: "1121040000", 11: "000001", 12: "120000", 13: "1121", 32: "99350001", 33: "99350001",
           37: "632504000001", 41: "GATEWAY1"}  # fmt: skip
 FORMS = {

@@ -130,3 +130,19 @@ def test_inquiry_after_an_account_of_nobody_is_14(core, caller):
     request = caller.core("outcome-inquiry", "6200000000000000000")
 
     assert core.describe(request, Outcome(ResponseCode.APPROVED)).code == "14"
+
+
+def test_services_are_added_to_an_active_account_once(core, caller):
+    """One that it has stays; an account that is not active gets none."""
+    _register(core, caller)
+
+    def add(services):
+        asked = caller.core("services-add", FRESH, "0100", LK=LINK, SV=services)
+        return core.carry_out(asked, NOW)
+
+    early = add("S")
+    _activate(core, caller, services="S")
+    added = add("SW")
+
+    assert (early.code, added.code) == ("21", "00")
+    assert core.account(FRESH).services == {"S", "W"}
