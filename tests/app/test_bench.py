@@ -206,12 +206,13 @@ def test_operations_are_measured_against_the_bare_relay():
     assert len(taken) == 5
 
 
-def test_operation_that_fails_is_no_figure(monkeypatch):
-    """A weak PIN is refused, and the bench says so instead of measuring refusals."""
-    monkeypatch.setattr(operations, "PIN", "123456")
+def test_operation_that_fails_is_no_figure():
+    """A PIN that is refused is told with its status and words instead of being measured."""
+    refused = b'{"code": "PIN_TRIVIAL"}'
+    answers = [load.Answer(0, 200, b"{}", 0.1), load.Answer(1, 422, refused, 0.1)]
 
-    with pytest.raises(Unavailable, match="PIN_TRIVIAL"):
-        operations.measure(operations.Plan(rounds=1, seconds=0.1, connections=1))
+    with pytest.raises(Unavailable, match="1 of 2 requests .* 200, the first with 422: .*TRIVIAL"):
+        operations._all_answered(load.Bout(answers, 0.2), 200)
 
 
 def test_command_prints_the_table_and_writes_the_json(monkeypatch, tmp_path):
