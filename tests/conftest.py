@@ -1,4 +1,8 @@
-"""What tests of several rooms share: certificates, made anew for each run, and a PostgreSQL."""
+"""What tests of several rooms share: certificates, a PostgreSQL; and who runs what when.
+
+A module's tests are run by one process, so that what they share is made once; so are the tests of
+several modules that share a town. What takes longest begins.
+"""
 
 import os
 from collections.abc import Iterator
@@ -11,9 +15,50 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from xdist.scheduler import LoadScopeScheduling
 
 from gateway.app.bench.postgresql import PrivateServer, programs
 from gateway.app.clock import utc_now
+
+THE_TOWN = "bad_requests card_life command_line configuration far_side_faults foreign_bytes"
+THE_TOWN += " main_job memory once pins"
+THE_BRIEF_TOWN = "canaries crash full_disk pin_sessions security_modules"
+TOGETHER = {
+    f"tests/end_to_end/test_{name}.py": town
+    for town, names in {"the town": THE_TOWN, "the brief town": THE_BRIEF_TOWN}.items()
+    for name in names.split()
+}
+FIRST = ("the town", "tests/simulator/", "the brief town", "tests/end_to_end/", "")
+
+
+class ByTown(LoadScopeScheduling):
+    """Hands out modules as a whole, and those that share a town as one."""
+
+    def _split_scope(self, nodeid):
+        return together(nodeid)
+
+
+def together(nodeid):
+    """Name that whose tests one process runs: a town, or a module."""
+    file = nodeid.split("::")[0]
+    return TOGETHER.get(file, file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out tests by what they share."""
+    return ByTown(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest; among the rest chance decides."""
+
+    def rank(item):
+        scope = together(item.nodeid)
+        return next(at for at, start in enumerate(FIRST) if scope.startswith(start))
+
+    items.sort(key=rank)
 
 
 class Authority:

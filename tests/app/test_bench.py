@@ -211,7 +211,7 @@ def test_operation_that_fails_is_no_figure():
     refused = b'{"code": "PIN_TRIVIAL"}'
     answers = [load.Answer(0, 200, b"{}", 0.1), load.Answer(1, 422, refused, 0.1)]
 
-    with pytest.raises(Unavailable, match="1 of 2 requests .* 200, the first with 422: .*TRIVIAL"):
+    with pytest.raises(Unavailable, match=r"1 of 2 requests .* 200, the first with 422: .*TRIVIAL"):
         operations._all_answered(load.Bout(answers, 0.2), 200)
 
 

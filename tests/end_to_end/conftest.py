@@ -536,11 +536,15 @@ def core(town) -> Peer:
 
 
 @pytest.fixture
-def newcomer(town) -> Callable[..., Citizen]:
-    """Give the maker of citizens whom no other test knows; `fresh` ones have nothing activated."""
+def newcomer(request) -> Callable[..., Citizen]:
+    """Give the maker of citizens whom no other test knows; `fresh` ones have nothing activated.
+
+    The town of all tests is started for those who are of no other.
+    """
 
     def make(*, fresh: bool = False, of: Town | None = None) -> Citizen:
-        return Citizen(of or town, person(next(_FRESH_INDEXES if fresh else _INDEXES)))
+        who = person(next(_FRESH_INDEXES if fresh else _INDEXES))
+        return Citizen(of or request.getfixturevalue("town"), who)
 
     return make
 

@@ -122,16 +122,16 @@ def test_the_loss_of_the_account_stops_it_and_nothing_else(lost, core, bureau):
     assert (found.status, core.state(lost.who)["account_state"]) == (200, "active")
 
 
-def test_a_loss_blocks_here_at_once_while_nobody_can_be_told(newcomer, brief_town):
+def test_a_loss_blocks_here_at_once_while_nobody_can_be_told(newcomer, town):
     """With the core away the report stands at the gateway, survives it, and arrives in the end."""
-    holder = newcomer(of=brief_town).at_counter().linked()
-    brief_town.wires["core"].cut()
+    holder = newcomer().at_counter().linked()
+    town.wires["core"].cut()
     reported = holder.do("account/losses/formal")
-    brief_town.gateway.kill()
-    brief_town.start_gateway()
+    town.gateway.kill()
+    town.start_gateway()
     stopped = holder.do("account/losses/temporary")
     kept = holder.unlink()
-    brief_town.wires["core"].restore()
+    town.wires["core"].restore()
 
     settled = holder.settled(reported)
 
@@ -139,7 +139,7 @@ def test_a_loss_blocks_here_at_once_while_nobody_can_be_told(newcomer, brief_tow
     assert (stopped.status, stopped.body["code"]) == (409, "ACCOUNT_LOST")
     assert (kept.status, kept.body["code"]) == (409, "LOSS_UNCONFIRMED")
     assert settled["state"] == "succeeded"
-    assert brief_town.core_peer.state(holder.who)["account_state"] == "lost"
+    assert town.core_peer.state(holder.who)["account_state"] == "lost"
 
 
 def test_a_cancellation_counts_when_the_far_side_has_confirmed_it(lost, core):

@@ -1,12 +1,10 @@
 """Which PINs are refused and why, on the real path: browser's envelope, module, and no message."""
 
 import json
-from datetime import datetime
 
 import pytest
 from joserfc.jwk import ECKey
 
-from gateway.app.clock import utc_now
 from gateway.app.online_bank import seal_pin
 
 TRIVIAL = [
@@ -236,17 +234,3 @@ PROBLEM_MEMBERS = {
     "next_action",
     "operation",
 }
-
-
-def test_expired_session_is_refused(brief_town, newcomer, eventually):
-    """A session that is over sets nothing."""
-    citizen = newcomer(of=brief_town).linked()
-    session = citizen.session()
-    body = citizen.pin_body("738291", session)
-    mark = brief_town.bureau_peer.mark()
-    eventually(lambda: utc_now() >= datetime.fromisoformat(session["expires_at"]))
-
-    answer = citizen.send_pin(body)
-
-    told = refused_without_a_message(answer, brief_town.bureau_peer, mark)
-    assert told == (409, "PIN_SESSION_UNUSABLE")
