@@ -12,7 +12,7 @@ import pytest
 
 from gateway.api.service import Caller
 from gateway.app.cargo import Cargo
-from gateway.app.conductor import Conductor
+from gateway.app.conductor import SS_FOLLOWS_AFTER_S, Conductor
 from gateway.app.identifiers import Identifiers
 from gateway.app.intake import Intake
 from gateway.app.pins import AcceptedPin
@@ -256,6 +256,21 @@ class Stage:
     def recorded(self):
         """Give what was recorded, in order."""
         return [(what, name) for kind, what, name in self.events if kind == "recorded"]
+
+    def settle_inquiries(self, identity):
+        """Answer both inquiries of a link operation so that it goes on to register."""
+        self.answer(identity, "account-inquiry", finding=self.account_found)
+        self.answer(identity, "card-inquiry", finding=self.card_found)
+
+    def waiting_follow_up(self, after_s=3600):
+        """Give a follow-up operation that waits for its time."""
+        kind = OperationKind.ACTIVATE
+        self.answer(self.open(kind, details={SS_FOLLOWS_AFTER_S: str(after_s)}), "core-activate")
+        return self.follow_up()
+
+    def follow_up(self):
+        """Give the operation that followed, as it was opened."""
+        return self.operation(self.operation_id(100))
 
     def operation(self, identity):
         """Give an operation as it was last recorded."""

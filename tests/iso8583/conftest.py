@@ -60,3 +60,41 @@ def _ibm1047(name: str) -> python_codecs.CodecInfo | None:
 
 
 python_codecs.register(_ibm1047)
+
+
+_TEXT_SAMPLE = {
+    3: "310000",
+    7: "1121193658",
+    11: "000123",
+    32: "99350201",
+    37: "000000000123",
+    41: "TERM0001",
+    48: "NM008测试甲乙",
+    102: "T00000019",
+}
+_CORE_SAMPLE = {
+    2: "6200000000000000005",
+    3: "310000",
+    7: "1121193658",
+    11: "000123",
+    22: "021",
+    37: "000000000123",
+    48: "NM008测试甲乙",
+    52: b"\x01\x80\xff\x001234",
+}
+_PLAIN_SAMPLE = {**_CORE_SAMPLE, 28: "C00000150", 48: "free text", 102: "T00000019"}
+SAMPLES = {
+    "bureau": _TEXT_SAMPLE,
+    "bureau-sm4": {**_TEXT_SAMPLE, 63: b"SM016" + bytes(range(16))},
+    "institution": {**_TEXT_SAMPLE, 28: "D00000150", 61: "01350299199001010010  ".ljust(22)},
+    "core": _CORE_SAMPLE,
+    "mainframe-core": _CORE_SAMPLE,
+    "iso8583-1987-ascii": _PLAIN_SAMPLE,
+    "iso8583-1987-binary": _PLAIN_SAMPLE,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def samples():
+    """Give the fields of one message in each shipped dialect."""
+    return SAMPLES

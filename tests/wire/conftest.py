@@ -232,6 +232,12 @@ def far_side(bureau_words):
 
 
 @pytest.fixture
+def up(far_side):
+    """Give a far side whose link is signed on."""
+    return far_side.up()
+
+
+@pytest.fixture
 def new_far_side():
     """Give a maker of far sides."""
     return lambda **options: FarSide(Words.of("bureau"), **options)
