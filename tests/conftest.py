@@ -22,13 +22,20 @@ from gateway.app.clock import utc_now
 
 THE_TOWN = "bad_requests card_life command_line configuration far_side_faults foreign_bytes"
 THE_TOWN += " main_job memory once pins"
-THE_BRIEF_TOWN = "canaries crash full_disk pin_sessions security_modules"
+THE_BRIEF_TOWN = "canaries crash pin_sessions security_modules"
 TOGETHER = {
     f"tests/end_to_end/test_{name}.py": town
     for town, names in {"the town": THE_TOWN, "the brief town": THE_BRIEF_TOWN}.items()
     for name in names.split()
 }
-FIRST = ("the town", "tests/simulator/", "the brief town", "tests/end_to_end/", "")
+FIRST = (
+    "the town",
+    "tests/end_to_end/test_torture.py",
+    "tests/simulator/",
+    "the brief town",
+    "tests/end_to_end/",
+    "",
+)
 
 
 class ByTown(LoadScopeScheduling):
@@ -47,6 +54,8 @@ def together(nodeid):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Hand out tests by what they share."""
+    gone = [file for file in TOGETHER if not (config.rootpath / file).is_file()]
+    assert gone == [], f"who runs together is said of what is not there: {gone}"
     return ByTown(config, log)
 
 
