@@ -334,16 +334,17 @@ def test_repeat_while_the_first_is_under_way_gets_the_same_answer(customer):
     assert len({entry["fields"][3]["value"] for entry in bureau.received(mark, "pin-set")}) == 1
 
 
-def test_a_locked_pin_is_reset_at_the_counter(customer):
-    """Six wrong PINs lock; the clerk has the papers, and the new PIN works at once."""
+def test_pins_are_changed_and_reset_at_the_counter(customer):
+    """Six wrong PINs lock what was changed; the clerk has the papers, and the new PIN works."""
     core, citizen, bureau = customer
-    core.ask(core.word("ss-pin-set", citizen.who, citizen.link, pin=PIN))
+    changed = core.ask(core.word("ss-pin-change", citizen.who, citizen.link, pin=PIN))
+    works = bureau.accepts(citizen.who, PIN)
     for _ in range(6):
         bureau.accepts(citizen.who, OTHER_PIN)
 
     reset = core.ask(core.word("ss-pin-reset", citizen.who, citizen.link, pin=OTHER_PIN))
 
-    assert reset[0] == "00"
+    assert (changed[0], works, reset[0]) == ("00", True, "00")
     assert bureau.accepts(citizen.who, OTHER_PIN)
 
 
