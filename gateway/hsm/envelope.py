@@ -108,8 +108,11 @@ def read_envelope(envelope: str, kid: str) -> SealedPayload:
         raise EnvelopeRefused from None
 
 
-def agree_on(sealed: SealedPayload, private: EllipticCurvePrivateKey) -> bytes:
-    """Derive the content key; raises `EnvelopeRefused` for a point that is not on the curve."""
+def agree_on(sealed: SealedPayload, private: EllipticCurvePrivateKey) -> AESGCM:
+    """Derive the content key and give its cipher.
+
+    Raises `EnvelopeRefused` for a point that is not on the curve.
+    """
     try:
         secret = agree(private, sealed.point)
     except Exception:  # noqa: BLE001 - as above
@@ -117,7 +120,7 @@ def agree_on(sealed: SealedPayload, private: EllipticCurvePrivateKey) -> bytes:
     # One round of the Concat KDF (NIST SP 800-56A, 5.8.1), which SHA-256 fills the key with.
     derived = _ROUND_1.copy()
     derived.update(secret + _OTHER_INFO)
-    return derived.digest()
+    return AESGCM(derived.digest())
 
 
 def agree(private: EllipticCurvePrivateKey, point: bytes) -> bytes:
@@ -125,7 +128,7 @@ def agree(private: EllipticCurvePrivateKey, point: bytes) -> bytes:
     return private.exchange(_ECDH, EllipticCurvePublicKey.from_encoded_point(_P256, point))
 
 
-def open_payload(sealed: SealedPayload, content_key: bytes, nonce: str) -> bytearray:
+def open_payload(sealed: SealedPayload, content: AESGCM, nonce: str) -> bytearray:
     """Open an envelope and give the PIN that is in it, whatever its form.
 
     Raises `EnvelopeRefused` unless the payload is of the agreed form and has this nonce, and
@@ -135,7 +138,7 @@ def open_payload(sealed: SealedPayload, content_key: bytes, nonce: str) -> bytea
     # A buffer of just this size leaves the library no tag but one of its full 128 bits.
     payload = bytearray(len(enciphered) - _TAG_BYTES)
     try:
-        AESGCM(content_key).decrypt_into(iv, enciphered, protected, payload)
+        content.decrypt_into(iv, enciphered, protected, payload)
         return _pin_of(payload, nonce)
     except InvalidTag:
         raise EnvelopeRefused from None

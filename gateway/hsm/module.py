@@ -21,6 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from gateway.hsm import pin_protocol, protocol
 from gateway.hsm.attempts import ATTEMPTS_FILE, AttemptFile
 from gateway.hsm.frames import BrokenFrame, Frame, FrameReader, write_frame
@@ -97,10 +99,10 @@ def answers(module: SoftModule, frames: Sequence[Frame]) -> list[Frame]:
     """
     read = [_read(frame) for frame in frames]
     begun = [_begun(module, each) if isinstance(each, SetPin) else each for each in read]
-    keys = [module.agree(step) if isinstance(step, PinAttempt) else None for step in begun]
+    agreed = [module.agree(step) if isinstance(step, PinAttempt) else None for step in begun]
     return [
-        Frame(frame.request_id, frame.command, _payload(module, step, content_key))
-        for frame, step, content_key in zip(frames, begun, keys, strict=True)
+        Frame(frame.request_id, frame.command, _payload(module, step, content))
+        for frame, step, content in zip(frames, begun, agreed, strict=True)
     ]
 
 
@@ -120,12 +122,10 @@ def _begun(module: SoftModule, request: SetPin) -> PinAttempt | bytes:
         return _unforeseen(error)
 
 
-def _payload(
-    module: SoftModule, step: PinAttempt | Frame | bytes, content_key: bytes | None
-) -> bytes:
+def _payload(module: SoftModule, step: PinAttempt | Frame | bytes, content: AESGCM | None) -> bytes:
     try:
         if isinstance(step, PinAttempt):
-            return pin_protocol.write_pin_answer(module.finish(step, content_key))
+            return pin_protocol.write_pin_answer(module.finish(step, content))
         if isinstance(step, Frame):
             return _carry_out(module, Command(step.command), step.payload)
     except (GatewayError, ValueError):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.hsm.attempts import AttemptFile
 from gateway.hsm.envelope import (
@@ -107,7 +108,7 @@ class SoftModule:
             return PinAttempt(request, now, PinRefusal.ENVELOPE)
         return PinAttempt(request, now, None, sealed, key.private_key)
 
-    def agree(self, attempt: "PinAttempt") -> bytes | None:
+    def agree(self, attempt: "PinAttempt") -> AESGCM | None:
         """Agree on the key of an envelope; none where it cannot be opened."""
         if attempt.sealed is None or attempt.private_key is None:
             return None
@@ -116,7 +117,7 @@ class SoftModule:
         except EnvelopeRefused:
             return None
 
-    def finish(self, attempt: "PinAttempt", content_key: bytes | None) -> PinAnswer:
+    def finish(self, attempt: "PinAttempt", content: AESGCM | None) -> PinAnswer:
         """Open the envelope, judge the PIN and encipher it for the zone, or refuse it.
 
         Raises `LocalError` when the gateway asks for a zone or an account that cannot be.
@@ -126,7 +127,7 @@ class SoftModule:
         card = attempt.request.card
         if not self._refused.allows(card, attempt.now):
             return PinRefusal.RATE_LIMITED
-        answer = self._judged_and_enciphered(attempt, content_key)
+        answer = self._judged_and_enciphered(attempt, content)
         if isinstance(answer, PinRefusal):
             self._refused.count(card)
         return answer
@@ -206,12 +207,12 @@ class SoftModule:
         names, pads = store.zone_names, store.pads
         return Diagnostics(store.side, store.stage, names, binding, controls, pads)
 
-    def _judged_and_enciphered(self, attempt: "PinAttempt", content_key: bytes | None) -> PinAnswer:
+    def _judged_and_enciphered(self, attempt: "PinAttempt", content: AESGCM | None) -> PinAnswer:
         request, _, _, sealed, _ = attempt
-        if sealed is None or content_key is None:
+        if sealed is None or content is None:
             return PinRefusal.ENVELOPE
         try:
-            pin = open_payload(sealed, content_key, request.nonce)
+            pin = open_payload(sealed, content, request.nonce)
         except EnvelopeRefused:
             return PinRefusal.ENVELOPE
         except SamePin:
