@@ -37,11 +37,12 @@ class Outcome:
 
     @classmethod
     def of(cls, operation: Operation) -> Self:
-        """Read an operation; only a business in the life of a card tells anything."""
+        """Read an operation; what is being taken back is open until that is done."""
+        is_undoing = operation.is_withdrawn and not operation.is_at_rest
         return cls(
             operation.kind,
             operation.link,
-            operation.state,
+            OperationState.PENDING if is_undoing else operation.state,
             operation.refusal,
             operation.response_code,
             result_of(operation) or {},

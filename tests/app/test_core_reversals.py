@@ -13,6 +13,7 @@ from gateway.app.core_desk import CoreDesk, Order
 from gateway.app.core_reversals import AnotherRequest, CoreReversals, Named, OriginalRefused
 from gateway.app.identifiers import Identifiers
 from gateway.app.intake import Intake
+from gateway.linking.link import LinkState
 from gateway.linking.procedures import BY_KIND
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.regions.vocabulary import Channel, Proof
@@ -201,3 +202,26 @@ def test_inquiry_tells_why_the_original_was_refused(counters):
         asyncio.run(counters.reversals.inquire(CLERK, counters.named()))
 
     assert caught.value.refusal is Refusal.NOT_GRANTED
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_what_is_being_taken_back_is_open_until_it_is(hall_of, is_done):
+    """Neither the removal nor its end is told while a far side has still to undo it."""
+    own = {"bank": "1", "core-in": "1"}
+    counters = Counters(hall_of("qingdao", institutions=own, wait_s=0.05))
+    store, link = counters.hall.store, counters.stage.link
+    counters.hall.is_silent = not is_done
+    counters.do(K.UNLINK)
+    if is_done:
+        linked = store.linked_[link]
+        removed = replace(linked.link, state=LinkState.REMOVED)
+        store.linked_[link] = replace(linked, link=removed)
+    counters.hall.is_silent = True
+
+    taken_back = counters.undo()
+    told = asyncio.run(counters.reversals.inquire(CLERK, counters.named()))
+
+    units = counters.stage.journal.units
+    (operation,) = {each.operation.id for unit in units for each in unit.progress}
+    assert counters.stage.operation(operation).is_withdrawn
+    assert (taken_back, told.state) == (False, OperationState.PENDING)
