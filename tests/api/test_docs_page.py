@@ -142,7 +142,7 @@ def test_page_has_every_member_of_every_schema(page, name):
     "row",
     [
         "string<br><code>^[0-9A-Z]{8,12}$</code><td><p>Social-security card number",
-        "string<br><code>^[0-9A-Za-z_.-]+$</code><br>1 to 2048 characters<td>",
+        "string or null<br><code>^[0-9A-Za-z_.-]+$</code><br>1 to 2048 characters<td>",
         "array of <a href='#AddedService'>AddedService</a><br>one of <code>sms</code>, ",
         "<br>at most 3<td>",
         "string or null<br><code>^[^\\x00-",
