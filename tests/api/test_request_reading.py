@@ -29,8 +29,11 @@ async def _in_chunks(content, size):
         yield content[start : start + size]
 
 
-def _speak(application, scope, events):
-    """Send raw ASGI events to the application; gives what it sends back."""
+def _speak(application, scope, events, turns=0):
+    """Send raw ASGI events to the application, each after some turns of the loop.
+
+    Gives what it sends back.
+    """
     sent = []
     base = {
         "type": "http",
@@ -50,6 +53,8 @@ def _speak(application, scope, events):
     }
 
     async def receive():
+        for _ in range(turns):
+            await asyncio.sleep(0)
         if events:
             return events.pop(0)
         await asyncio.Event().wait()
@@ -123,14 +128,31 @@ def test_slow_body_is_refused_and_its_connection_closed(application, gateway, mo
     assert gateway.calls == []
 
 
-def test_caller_that_goes_away_gets_nothing(application, gateway):
+@pytest.mark.parametrize("turns", [0, 1, 3])
+def test_body_is_read_whether_it_is_there_or_waited_for(application, turns):
+    """Its pieces may come along with the head, or later."""
+    body = _link_body(300)
+    pieces = [body[:20], body[20:200], body[200:]]
+    events = [
+        {"type": "http.request", "body": piece, "more_body": piece is not pieces[-1]}
+        for piece in pieces
+    ]
+
+    start, _ = _speak(application, {}, events, turns)
+
+    assert start["status"] == 201
+    assert events == []
+
+
+@pytest.mark.parametrize("turns", [0, 2])
+def test_caller_that_goes_away_gets_nothing(application, gateway, turns):
     """A request that breaks off is neither carried out nor answered."""
     events = [
         {"type": "http.request", "body": _link_body(300)[:20], "more_body": True},
         {"type": "http.disconnect"},
     ]
 
-    assert _speak(application, {}, events) == []
+    assert _speak(application, {}, events, turns) == []
     assert gateway.calls == []
 
 
