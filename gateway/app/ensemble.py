@@ -245,10 +245,11 @@ class Ensemble:
         return self.directory / "keys" / f"simulated-{name}.toml"
 
 
-def launch(log: Path, *arguments: str) -> Child:
+def launch(log: Path, *arguments: str, release: Path | None = None) -> Child:
     """Start Python with `arguments` and wait for its ready line, a JSON object.
 
-    Its standard error is added to `log`. Raises `Unavailable` with its last words when it does
+    Its standard error is added to `log`; `release` is where its gateway is, if it is another than
+    ours. Raises `Unavailable` with its last words when it does
     not start.
     """
     with log.open("ab") as errors:
@@ -260,6 +261,7 @@ def launch(log: Path, *arguments: str) -> Child:
             # Ctrl-C is for the parent, which stops the others in order.
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            cwd=release,  # where `-m` looks first
         )
     line = _first_line(process)
     if not line:

@@ -1,28 +1,43 @@
 """Several nodes on one database: what a dead one left is finished by another."""
 
+import shutil
 import signal
+from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
+import gateway
 from gateway.app.bench.cluster import Cluster
-from gateway.app.bench.drill import LIMITS, Drill, restart_database
+from gateway.app.bench.drill import LIMITS, Drill, restart_database, upgrade_to
 from gateway.app.online_bank import call
+from gateway.app.specifications import shipped_directory
+from gateway.store import schema
 from gateway.terms.errors import Unavailable
 
 SECONDS_MAX = 60.0  # a lease and the start of a process, on a busy machine
 
 
-@pytest.fixture
-def cluster(tmp_path, postgresql):
-    """Give two nodes that are ready; the server of the other tests shows that there is one."""
+@pytest.fixture(scope="module", name="two_nodes")
+def _two_nodes(tmp_path_factory, postgresql):
+    """Give two nodes; the server of the other tests shows that there is one."""
     assert postgresql.data.is_dir()
+    directory = tmp_path_factory.mktemp("cluster")
     with Cluster(
-        tmp_path, nodes=2, lease_s=2.0, limits=LIMITS, http={"answer_wait_s": 3}
+        directory, nodes=2, lease_s=2.0, limits=LIMITS, http={"answer_wait_s": 3}
     ) as running:
-        for name in running.names:
-            wait_for(lambda name=name: is_ready(running, name))
         yield running
+
+
+@pytest.fixture
+def cluster(two_nodes):
+    """Give both nodes ready, of whatever release they are by now."""
+    for name in two_nodes.names:
+        if two_nodes.nodes[name].process.poll() is not None:
+            two_nodes.nodes[name].kill()
+            two_nodes.start_node(name)
+        wait_for(lambda name=name: is_ready(two_nodes, name))
+    return two_nodes
 
 
 def wait_for(probe, what="readiness"):
@@ -63,3 +78,48 @@ def test_nothing_acknowledged_is_lost_and_nothing_applied_twice(cluster):
     assert verdict.broken == []
     assert verdict.operations >= 16
     assert verdict.faults[-1] == "n2 ended with 74"
+
+
+NEXT = """\
+from alembic import op
+import sqlalchemy as sa
+
+revision, down_revision = "9999", "{head}"
+
+
+def upgrade():
+    op.add_column("operations_operations", sa.Column("remark", sa.Text))
+    op.create_index("operations_by_remark", "operations_operations", ["remark"])
+"""
+
+
+@pytest.fixture
+def next_release(tmp_path):
+    """Give a copy of this release whose schema has one column and one index more."""
+    code = Path(gateway.__file__).parent
+    copied = tmp_path / "next"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(code, copied / "gateway", ignore=ignored)
+    shutil.copytree(shipped_directory(), copied / "specs")
+    schema_file = copied / "gateway/store/schema.py"
+    text = schema_file.read_text("utf-8")
+    schema_file.write_text(text.replace("\nHEAD = ", '\nREVISIONS += ("9999",)\nHEAD = '), "utf-8")
+    migration = copied / "gateway/store/migrations/r9999.py"
+    migration.write_text(NEXT.format(head=schema.HEAD), "utf-8")
+    return copied
+
+
+def test_a_release_is_exchanged_node_by_node_without_stopping(cluster, next_release):
+    """The schema changes under nodes that serve; each is exchanged in turn; nothing is lost."""
+    before = cluster.database.sql("SELECT version_num FROM alembic_version")
+
+    verdict = Drill(cluster, seed=2, clients=2).run(upgrade_to(cluster, next_release))
+
+    after = cluster.database.sql("SELECT version_num FROM alembic_version")
+    assert verdict.broken == []
+    assert verdict.operations >= 12
+    assert (before, after) == (schema.HEAD, "9999")
+    assert [fault.partition(",")[0] for fault in verdict.faults[1:]] == [
+        "n1 stopped with 0",
+        "n2 stopped with 0",
+    ]

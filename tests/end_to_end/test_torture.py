@@ -221,9 +221,6 @@ class Torture:
         self._eventually = partial(eventually, seconds=PATIENCE_S)
         self._chance = Random(SEED)  # noqa: S311 - no secret
         self._witness, self._over = Witness(doomed.town), Event()
-        self._witness.look()
-        for side in Side:  # what came before is another run's
-            self._witness.received[side].clear()
         self._running = []
         self.diary, self.kills = Diary(), Counter()
 

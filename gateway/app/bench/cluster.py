@@ -2,12 +2,15 @@
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway.app.bench.postgresql import PrivateServer
 from gateway.app.ensemble import Child, Ensemble, launch
+from gateway.terms.errors import Unavailable
 
 _STANDBY = "standby"
 
@@ -16,10 +19,11 @@ class Cluster(Ensemble):
     """Nodes ``n1``, ``n2`` … over one database, which has a synchronous standby where wanted.
 
     All nodes stand on one machine and read the same key stores; each has its own DE 41, its own
-    security modules and a lease of `lease_s` seconds.
+    security modules and a lease of `lease_s` seconds. `release` is where the code of nodes that
+    start from now on is, if it is another than ours.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a cluster is made of, by keyword
         self,
         directory: Path,
         *,
@@ -28,8 +32,10 @@ class Cluster(Ensemble):
         with_standby: bool = False,
         limits: Mapping[str, float] | None = None,
         http: Mapping[str, float] | None = None,
+        release: Path | None = None,
     ) -> None:
         super().__init__(directory, limits=limits, http=http)
+        self.release = release
         self.names = tuple(f"n{number + 1}" for number in range(nodes))
         self.nodes: dict[str, Child] = {}
         self.database = PrivateServer()
@@ -53,7 +59,22 @@ class Cluster(Ensemble):
     def start_node(self, name: str) -> None:
         """Start one node, again after it ended."""
         serve = ("-m", "gateway", "serve", "--embedded", "--config", str(self._file(name)))
-        self.nodes[name] = launch(self.directory / f"{name}.log", *serve)
+        log = self.directory / f"{name}.log"
+        self.nodes[name] = launch(log, *serve, release=self.release)
+
+    def upgrade_store(self) -> str:
+        """Run the command that brings the database up to the release; gives what it printed."""
+        upgrade = ("-m", "gateway", "store", "upgrade", "--config", str(self._file(self.names[0])))
+        ran = subprocess.run(  # noqa: S603 - our own command, no shell
+            [sys.executable, *upgrade],
+            cwd=self.release,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode:
+            raise Unavailable(f"the database is not upgraded: {ran.stderr[-2000:]}")
+        return ran.stdout.strip()
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a node's process a signal, such as SIGSTOP and SIGCONT."""

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded: the order of the faults repeats
 from tempfile import TemporaryDirectory
@@ -40,6 +41,8 @@ LIMITS = {
 }
 SETTLE_SECONDS_MAX = 90.0  # after the last fault everything has come to its end
 _LOOK_SECONDS = 0.05
+_NO_ENTRY = 2**31  # behind any that there is
+_PEOPLE_OF_A_SEED, _SEEDS = 1_000, 9  # of the ten thousand that there are
 _GONE = (Unavailable, http.client.HTTPException, ConnectionError)
 _BUSY = {"IN_PROGRESS", "EARLIER_PIN_OPEN", "OVERLOADED", "INTERNAL_ERROR"}
 # Nothing was changed: begin again with a key, a session and an envelope of its own.
@@ -162,19 +165,25 @@ class Witness:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._marks = dict.fromkeys(Side, 0)
+        # What came before is not this drill's.
+        self._marks = {side: self._journal(side, _NO_ENTRY)["last"] for side in Side}
         self.received: dict[Side, list[Mapping[str, Any]]] = {side: [] for side in Side}
 
     def look(self) -> None:
         """Read what is new."""
         for side in Side:
-            answer = call(f"{self._cluster.control(side)}/_sim/journal?after={self._marks[side]}")
-            self._marks[side] = answer.body["last"]
+            journal = self._journal(side, self._marks[side])
+            self._marks[side] = journal["last"]
             self.received[side] += [
                 {"message": entry["message"], **_fields(entry)}
-                for entry in answer.body["entries"]
+                for entry in journal["entries"]
                 if entry["direction"] == "received" and "fields" in entry
             ]
+
+    def _journal(self, side: Side, after: int) -> Mapping[str, Any]:
+        body: Mapping[str, Any]
+        body = call(f"{self._cluster.control(side)}/_sim/journal?after={after}").body
+        return body
 
     def state(self, side: Side, who: Person) -> Mapping[str, Any]:
         """Show a person's card or account."""
@@ -206,7 +215,10 @@ class Drill:
         self._clients = clients
         self._diary = Diary()
         self._witness = Witness(cluster)
-        self._people = map(person, itertools.count(FRESH_FROM))
+        # Others for each seed, so that several drills may run on one cluster.
+        self._people = map(
+            person, itertools.count(FRESH_FROM + _PEOPLE_OF_A_SEED * (seed % _SEEDS))
+        )
         self.verdict = Verdict()
 
     def run(self, faults: Iterator[Callable[[Cluster], str]]) -> Verdict:
@@ -359,6 +371,34 @@ def fail_over(cluster: Cluster) -> str:
     return "database failed over to its synchronous standby"
 
 
+def upgrade_store(cluster: Cluster) -> str:
+    """Bring the database up while every node serves."""
+    return f"with every node serving: {cluster.upgrade_store()}"
+
+
+def exchange(name: str) -> Callable[[Cluster], str]:
+    """Stop a node in order and start it again, of the release that the cluster has by now."""
+
+    def strike(cluster: Cluster) -> str:
+        status = cluster.nodes[name].stop()
+        cluster.start_node(name)
+        deadline = monotonic() + SETTLE_SECONDS_MAX
+        while call(f"{cluster.url_of(name)}/readyz").status != http.HTTPStatus.OK:
+            if monotonic() > deadline:
+                raise LocalError(f"{name} is not ready after {SETTLE_SECONDS_MAX:.0f} s")
+            sleep(_LOOK_SECONDS)
+        return f"{name} stopped with {status}, started again and ready"
+
+    return strike
+
+
+def upgrade_to(cluster: Cluster, release: Path | None) -> Iterator[Callable[[Cluster], str]]:
+    """Upgrade without stopping, as the operator's guide has it: the database, then each node."""
+    cluster.release = release
+    yield upgrade_store
+    yield from map(exchange, cluster.names)
+
+
 def faults(seconds: float, chance: Random, names: tuple[str, ...]) -> Iterator[Callable[..., str]]:
     """Give faults of every kind for so long, each at least once; the failover comes last."""
     ends = monotonic() + seconds
@@ -369,25 +409,34 @@ def faults(seconds: float, chance: Random, names: tuple[str, ...]) -> Iterator[C
     yield fail_over
 
 
-def run(seconds: float, seed: int) -> Verdict:
-    """Run one drill of three nodes and a database with a synchronous standby."""
+def run(seconds: float, seed: int, before: Path | None = None) -> Verdict:
+    """Run one drill of three nodes and a database with a synchronous standby.
+
+    With `before`, the directory of an earlier release, all nodes begin as that one and are brought
+    up to this one first.
+    """
     with (
         TemporaryDirectory(prefix="sscard-drill-") as directory,
         Cluster(
             Path(directory), lease_s=LEASE_S, with_standby=True, limits=LIMITS,
-            http={"answer_wait_s": 5},
+            http={"answer_wait_s": 5}, release=before,
         ) as cluster,
     ):  # fmt: skip
         chance = Random(seed)  # noqa: S311 - no secret
-        return Drill(cluster, seed).run(faults(seconds, chance, cluster.names))
+        upgraded = upgrade_to(cluster, None) if before is not None else ()
+        struck = chain(upgraded, faults(seconds, chance, cluster.names))
+        return Drill(cluster, seed).run(struck)
 
 
 def main(
     seconds: Annotated[float, typer.Option(help="How long faults strike.")] = 30.0,
     seed: Annotated[int, typer.Option(help="In which order.")] = 1,
+    upgrade_from: Annotated[
+        Path | None, typer.Option(help="The directory of an earlier release, to begin with.")
+    ] = None,
 ) -> None:
     """Run the drill and print its verdict; the exit status is 1 when a promise was broken."""
-    verdict = run(seconds, seed)
+    verdict = run(seconds, seed, upgrade_from)
     states = ", ".join(f"{number} {state}" for state, number in sorted(verdict.states.items()))
     sys.stdout.write(f"{verdict.operations} operations: {states}\n")
     sys.stdout.write("".join(f"- {fault}\n" for fault in verdict.faults))
