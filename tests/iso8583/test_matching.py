@@ -1,6 +1,8 @@
 """Which request an answer belongs to."""
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import binary, dictionaries, one_of, sampled_from, text
 
 from gateway.iso8583.matching import DuplicateKey, KeyReader, Match, Outcome, PendingTable
 from gateway.iso8583.message import Message
@@ -133,6 +135,18 @@ def test_key_holds_the_class_and_the_trace():
 
     assert len(keys) == 1
     assert keys.pop()[:2] == ("1", "000123")
+
+
+VALUES = one_of(text("0 1A", max_size=4), binary(max_size=1))
+
+
+@pytest.mark.parametrize("declared", [(11,), (7, 11), (11, 7, 32, 33, 37, 41)])
+@given(fields=dictionaries(sampled_from((7, 11, 32, 33, 37, 41)), VALUES))
+def test_lines_of_a_key_are_its_parts(declared, fields):
+    """Padded or not, absent or binary: the short way to a key says what the long one says."""
+    key, message = KeyReader(declared), Message("0110", fields)
+
+    assert key.lines(message) == "\n".join(key(message))
 
 
 def test_key_is_what_the_message_set_declares():

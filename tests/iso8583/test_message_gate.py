@@ -1,6 +1,10 @@
 """The gate of one direction of a message kind, compiled from its rules."""
 
+from unittest.mock import patch
+
 import pytest
+from hypothesis import given
+from hypothesis.strategies import lists, sampled_from
 
 from gateway.iso8583.errors import RefusedMessage
 from gateway.iso8583.message import Message
@@ -45,3 +49,39 @@ def test_mac_that_the_rules_do_not_name_is_refused(mac):
 
     with pytest.raises(RefusedMessage, match="DE 128: not in this message"):
         Gate(rules.mandatory, rules, {}).check(Message("0100", {3: "310000", mac: b"12345678"}))
+
+
+PIECES = (
+    "CS001N",
+    "CS001X",
+    "CS002NI",
+    "CS000",
+    "PS003测",
+    "PS003abc",
+    "PS004a",
+    "ZZ001N",
+    "cs001N",
+    "1",
+)
+
+
+@given(pieces=lists(sampled_from(PIECES), max_size=3))
+def test_quick_look_at_subfields_passes_what_the_careful_one_passes(pieces):
+    """Whatever DE 48 says, and whether any subfield is there at all: both say the same of it."""
+    subfields = {**SUBFIELDS, "PS": PrivateSubfield("PIN state", "...?|a")}
+    rules = FieldRules((48,), private=("CS",), private_optional=("PS",))
+    message = Message("0100", {48: "".join(pieces)})
+
+    quick = _passes(Gate(rules.mandatory, rules, subfields), message)
+    with patch.object(Gate, "_is_good_private", return_value=False):
+        careful = _passes(Gate(rules.mandatory, rules, subfields), message)
+
+    assert quick == careful
+
+
+def _passes(gate, message):
+    try:
+        gate.check(message)
+    except RefusedMessage as refused:
+        return str(refused)
+    return ""
