@@ -102,7 +102,9 @@ class Cluster(Ensemble):
         store = f'url = "{self.database.url("postgres", *others)}"'
         for name in self.names:
             node = f'[node]\nname = "{name}"\nlease_s = {self._lease_s}\n\n[station]'
-            own = text.replace('path = "gateway.db"', store).replace("[station]", node)
+            # Each release reads the specifications that it is shipped with.
+            own = re.sub("^specifications = .*\n", "", text, flags=re.MULTILINE)
+            own = own.replace('path = "gateway.db"', store).replace("[station]", node)
             own = re.sub('terminal = "[^"]*"', f'terminal = "{self.terminal(name)}"', own)
             own = re.sub(r'socket = "(\w+)\.socket"', rf'socket = "\1-{name}.socket"', own)
             self._file(name).write_text(own, "utf-8")
