@@ -197,6 +197,7 @@ class Disk:
             case NoticeDelivered():
                 self.notice_rows.pop(record.notice, None)
             case NoticeGivenUp():
+                self._watch.gives_up(record.notice)
                 known = self.notice_rows[record.notice]
                 self.notice_rows[record.notice] = replace(known, due_at=None)
 
@@ -207,8 +208,8 @@ class Disk:
             self.holding[card] = change.link
         elif change.state.holds_card:
             link = replace(link, activated_at=change.at)
-        else:
-            self.holding.pop(card, None)
+        elif self.holding.get(card) == change.link:
+            del self.holding[card]
         self.links[change.link] = link
 
     # ------------------------------------------------------------ reading, as `Queries` does

@@ -114,11 +114,19 @@ class FarSide(CardRules):
         if key not in self._taken:
             self._tombstones.add(key)
             return kind.answer(request, R.ORIGINAL_NOT_FOUND.value)
-        done = self._done.pop(key, None)
+        done = self._done.get(key)
+        if done is not None and self._is_replaced(*done):
+            return kind.answer(request, R.MALFUNCTION.value)
         if done is not None:
+            del self._done[key]
             self._undo(*done)
             self._watch.effect(self.speech.name, key, -1)
         return kind.answer(request, R.APPROVED.value)
+
+    def _is_replaced(self, name, link, request):
+        """Tell whether a removal cannot be undone any more: there is another link by now."""
+        now = self.active.get(self.speech.subject(request))
+        return name == "link-remove" and now not in {None, link}
 
     def undo_by_hand(self, key):
         """Undo what stands of a request, as a person there does who is asked by letter."""

@@ -71,6 +71,9 @@ BAD_WEATHER = {
     "clock-step": 0.1,
     "http-answer-lost": 0.1,
     "second-client-same-key": 0.1,
+    "callback-lost": 0.1,
+    "callback-answer-lost": 0.1,
+    "paused-past-lease": 0.05,
 }
 BAD_WEATHER_S = 600.0
 LASTING_S = (20.0, 120.0, 600.0, 7_200.0, 30 * 3_600.0)  # how long a storm may last

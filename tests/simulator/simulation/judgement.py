@@ -65,7 +65,9 @@ class Judgement:
             far_sides = world.bureaus if side is Side.SOCIAL else [world.core]
             there = any(self._lost(link, side) in each.lost for each in far_sides)
             here = half.loss is not None
-            agree = there == here == self.is_lost(link, side)
+            # Where clocks differ by days, a loss may bar a later link as well: that fails closed.
+            was_set = world.storm.fired["clock-step"]
+            agree = there == here == self.is_lost(link, side) or (here and was_set)
             self.check(17, agree, f"loss of {side}: there {there}, here {here}")
 
     def _judge_nodes(self):

@@ -37,13 +37,23 @@ class Operators:
         ]
         stands = [name for name in left if self._watch.net[identity, name]]
         done = stands == left and operation.kind not in _UNDONE_ALWAYS
+        if operation.kind is OperationKind.UNLINK:
+            done = not self._is_known(operation.link.value)
         if done and await self._agree(identity, OperationState.SUCCEEDED):
             return
         for name in stands:
+            if operation.kind is OperationKind.UNLINK and done:
+                # Another unlinking has removed it since: what this one removed counts as that one's.
+                self._watch.net[identity, name] = 0
+                continue
             link, key = self._watch.where[identity, name]
             self._world.far_sides[link].undo_by_hand(key)
         agreed = await self._agree(identity, OperationState.FAILED)
         self._watch.check(26, agreed, f"{identity}: nobody can say what became of it")
+
+    def _is_known(self, link):
+        """Ask every far side whether it has a link, whoever removed it meanwhile."""
+        return any(link in each.active.values() for each in self._world.far_sides.values())
 
     async def _agree(self, identity, outcome):
         """Propose and approve; tells whether the first was allowed."""

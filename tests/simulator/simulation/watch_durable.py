@@ -20,6 +20,7 @@ from gateway.operations.facts import (
 from gateway.social.card import CardReplaced, SsLossKept, SsLossLifted
 from gateway.store.unit import KeyUsed
 from gateway.terms.response_codes import ResponseCode
+from simulation.shipped import COUNTER
 from simulation.watch_outside import Outside
 
 S = OperationState
@@ -152,6 +153,8 @@ class Durable(Outside):
             is_done = record.resource.startswith("op_")
             if name in self.barred and is_done:
                 self.fail(8, f"key {record.key} was reversed before it came, and is carried out")
+            if record.channel == COUNTER and is_done and not record.key.startswith("undo/"):
+                self.begun_for_core(record.key, record.resource)
             known = self.resources.setdefault(name, record.resource)
             self.check(11, known == record.resource, f"key {record.key} stands for two operations")
         elif isinstance(record, SessionUsed):

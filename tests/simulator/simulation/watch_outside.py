@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from gateway.financial.account import AccountLossKept
+from gateway.operations.notice import HORIZON
 from gateway.social.card import CardRecord, CardReplaced, SsLossKept
 from gateway.terms.sides import Side
 from simulation.invariants import Violation
@@ -17,9 +18,11 @@ class Outside:
         self.broken = None
         self.losses = defaultdict(list)  # by card or account: references of losses that stand
         self.notices = {}  # by id: what is on disk to be told
+        self.noticed_at = {}  # by notice: when it was recorded
         self.openers = {}  # by operation: the process that was asked for it
         self.barred = set()  # keys of a core that were reversed before they came
         self.reversed_by_core = set()
+        self.begun = {}  # by key of a core's request without its MTI: what came of it
         self.told_core = {}  # by key of a core's request: the definite answer
 
     def fail(self, number, text):
@@ -34,6 +37,14 @@ class Outside:
     def noticed(self, notice):
         """See a notice at the moment it is on disk, with the outcome that it tells of."""
         self.notices[notice.id] = notice.body
+        self.noticed_at[notice.id] = self._world.scheduler.elapsed
+
+    def gives_up(self, notice):
+        """See a notice given up, which is done at the horizon, by the clock that there is."""
+        waited = self._world.scheduler.elapsed - self.noticed_at[notice]
+        was_set = self._world.storm.fired["clock-step"]
+        fine = was_set or waited >= HORIZON.total_seconds()
+        self.check(18, fine, f"{notice} was given up after {waited:.0f} s")
 
     def told_by_callback(self, notice, body):
         """See what the channel's receiver is told."""
@@ -54,6 +65,11 @@ class Outside:
         self.barred.add(name)
         is_done = self.resources.get(name, "").startswith("op_")
         self.check(8, not is_done, f"the reversal of {key} found nothing, but it was carried out")
+
+    def begun_for_core(self, key, resource):
+        """See what a core's request began: one thing, whichever of its repeats it was."""
+        known = self.begun.setdefault(key.split("/", 1)[1], resource)
+        self.check(11, known == resource, f"request {key} of a core began two operations")
 
     def counter_reverses(self, key):
         """Hear that a core reverses a request, whose answer may be another one from now on."""
