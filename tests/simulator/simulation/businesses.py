@@ -95,6 +95,9 @@ class Businesses:
         if card.loss is not None:
             for kind in (K.SS_LOSS_FORMAL, K.CARD_REPLACE, K.CARD_COLLECT):
                 await self.carry_out(kind)
+        found = linked(self.link)
+        for loss in (found.card.loss, found.account.loss):
+            self._world.watch.check(21, loss is None, "a loss cannot be got rid of")
 
     async def _cancelled(self, side, report):
         """Cancel a loss; one that the far side knows under an older report is reported anew."""

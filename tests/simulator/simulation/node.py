@@ -116,8 +116,7 @@ class Node:
         def fire():
             if self.storm.fires("paused"):
                 self.machine.pause(self.chance.choice((1.0, 30.0, 90.0)))
-            if self.storm.fires("paused-past-lease"):
-                self.machine.pause(self.chance.uniform(LEASE_S, 3 * LEASE_S))
+            self.may_be_held()
             self.call(live)
 
         def live():
@@ -128,6 +127,11 @@ class Node:
         cancelled = []
         self.world.scheduler.after(delay_s, fire)
         return lambda: cancelled.append(True)
+
+    def may_be_held(self):
+        """Be at a point where the process may be held for longer than its lease."""
+        if self.storm.fires("paused-past-lease"):
+            self.machine.pause(self.chance.uniform(LEASE_S, 3 * LEASE_S))
 
     # ------------------------------------------------------------ start
 

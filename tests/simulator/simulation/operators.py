@@ -43,7 +43,7 @@ class Operators:
             return
         for name in stands:
             if operation.kind is OperationKind.UNLINK and done:
-                # Another unlinking has removed it since: what this one removed counts as that one's.
+                # Another unlinking has removed it since, and answers for what this one did.
                 self._watch.net[identity, name] = 0
                 continue
             link, key = self._watch.where[identity, name]

@@ -55,6 +55,7 @@ class Durable(Outside):
     def recorded(self, node, operation, fresh, text):
         """See facts of an operation at the moment they are on disk."""
         self._owns(node, operation.id)
+        self.openers.setdefault(operation.id, node)
         if SECRET.search(text):
             self.fail(13, f"{operation.id} holds {SECRET.search(text)[0]} in the journal")
         for fact in fresh:

@@ -52,8 +52,9 @@ class Outside:
 
     def _must_be_noticed(self, operation, fact):
         """See that an outcome that cannot be told by word of mouth is told by a callback."""
-        opened_by = self.openers.setdefault(operation.id, self._world.disk.writer)
-        if opened_by == self._world.disk.writer or operation.details.get("channel"):
+        if self.openers[operation.id] == self._world.disk.writer or operation.details.get(
+            "channel"
+        ):
             return
         sequence = operation.facts.index(fact)
         name = f"msg_{operation.id.value.removeprefix('op_')}_{sequence}"

@@ -52,6 +52,7 @@ class Writer:
             if outcomes is None:
                 outcomes = [Broken("another process has taken over")] * len(batch)
             told = [(done, error) for (_, done), error in zip(batch, outcomes, strict=True)]
+            node.may_be_held()  # what was decided is on disk, and is not carried out yet
             node.after(0.001, self._tell, told)
         if torn:
             node.die("crash-in-commit")
