@@ -7,10 +7,12 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shutil import copytree
 
 from gateway.app.bench.postgresql import PrivateServer
 from gateway.app.ensemble import Child, Ensemble, launch
 from gateway.terms.errors import Unavailable
+from gateway.terms.sides import Side
 
 _STANDBY = "standby"
 
@@ -18,9 +20,10 @@ _STANDBY = "standby"
 class Cluster(Ensemble):
     """Nodes ``n1``, ``n2`` … over one database, which has a synchronous standby where wanted.
 
-    All nodes stand on one machine and read the same key stores; each has its own DE 41, its own
-    security modules and a lease of `lease_s` seconds. `release` is where the code of nodes that
-    start from now on is, if it is another than ours.
+    All nodes stand on one machine; each has its own DE 41, its own security modules with copies of
+    the same key stores (a module counts refused attempts in its store), and a lease of `lease_s`
+    seconds. `release` is where the code of nodes that start from now on is, if it is another than
+    ours.
     """
 
     def __init__(  # noqa: PLR0913 - what a cluster is made of, by keyword
@@ -107,6 +110,10 @@ class Cluster(Ensemble):
             own = own.replace('path = "gateway.db"', store).replace("[station]", node)
             own = re.sub('terminal = "[^"]*"', f'terminal = "{self.terminal(name)}"', own)
             own = re.sub(r'socket = "(\w+)\.socket"', rf'socket = "\1-{name}.socket"', own)
+            own = own.replace('key_store = "keys/', f'key_store = "keys/{name}/')
+            for side in Side:
+                keys = self.directory / "keys"
+                copytree(keys / side.value, keys / name / side.value)
             self._file(name).write_text(own, "utf-8")
 
     def stop(self) -> None:
