@@ -207,7 +207,8 @@ class Session:
 
 def echo_is_due(last_heard_seconds: float, now_seconds: float) -> bool:
     """Tell whether a connection has been silent long enough to send an 0800 echo."""
-    return now_seconds - last_heard_seconds >= ECHO_INTERVAL_SECONDS
+    # A timer for this very sum must find it due, however the difference would be rounded.
+    return now_seconds >= last_heard_seconds + ECHO_INTERVAL_SECONDS
 
 
 def session_markdown() -> str:

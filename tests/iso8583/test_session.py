@@ -116,6 +116,11 @@ def test_echo_is_due_after_a_minute_of_silence(now, due):
     assert echo_is_due(100.0, now) is due
 
 
+def test_echo_is_due_when_the_timer_for_it_fires():
+    """However floats are rounded: 70.1 is due after 10.1, though it is less than a minute later."""
+    assert echo_is_due(10.1, 10.1 + 60.0)
+
+
 def test_key_changes_while_requests_go_on():
     """Both keys are good in a state of its own, in which new requests are taken as before."""
     session, said = walk(Event.ACCEPTED, Event.PEER_SIGN_ON, Event.KEY_CHANGED, Event.CUT_OVER)
