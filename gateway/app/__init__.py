@@ -33,6 +33,7 @@ module            holds
 ``rendering``     operations as a caller sees them
 ``specifications`` reads ``specs/``
 ``http_server``   uvicorn inside our loop
+``http_connection`` how many connections, how slow and how long a header
 ``reactor``       one loop for all: Twisted's reactor on uvloop, with a monotonic clock
 ``serve``         wires everything and runs it
 ``ensemble``      gateway and simulators as processes, for `run` and `demo`

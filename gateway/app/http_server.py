@@ -6,6 +6,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.app.http_connection import HttpConnection
 from gateway.terms.errors import SpecificationError
 
 DRAIN_SECONDS_MAX = 35  # a caller is waited for as long as it may wait, and a little longer
@@ -20,7 +21,7 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 application,
                 loop="none",
-                http="httptools",
+                http=HttpConnection,
                 ws="none",
                 lifespan="off",
                 access_log=False,
