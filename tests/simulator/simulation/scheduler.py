@@ -101,10 +101,14 @@ class Loop(asyncio.AbstractEventLoop):
 
     def bury(self):
         """Close what a dead process had not finished, as nothing in it may go on."""
-        for task in self._tasks:
-            if not task.done():
-                with suppress(RuntimeError, Crashed):
-                    task.get_coro().close()
+        asyncio._set_running_loop(self)  # what clears up would else make a real loop for itself
+        try:
+            for task in self._tasks:
+                if not task.done():
+                    with suppress(RuntimeError, Crashed):
+                        task.get_coro().close()
+        finally:
+            asyncio._set_running_loop(None)
         self._tasks.clear()
 
     def _enter_ready(self):
