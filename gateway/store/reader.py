@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
 
 from gateway.store.fate import cause_of
 from gateway.store.queries import ExchangesOf, Queries
@@ -127,8 +127,11 @@ class Reader:
 
     def _told(self, connection: Connection, error: Exception) -> Exception:
         """Say that the database cannot be read, where that is so; its own text may repeat a row."""
-        failures = (OperationalError, connection.dialect.loaded_dbapi.OperationalError)
-        if not isinstance(error, failures):
+        driver = connection.dialect.loaded_dbapi
+        # Their plain parent is what SQLite says of pages that make no sense; its other children
+        # are mistakes of ours.
+        of_itself = type(error) in {DatabaseError, driver.DatabaseError}
+        if not of_itself and not isinstance(error, OperationalError | driver.OperationalError):
             return error
         self.why_failing = cause_of(error)
         return Unavailable(f"the database cannot be read ({self.why_failing})")

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from sqlalchemy import create_engine
 
 from gateway.linking.kinds import EXCHANGES
 from gateway.store import reader as readers
@@ -127,3 +128,21 @@ def test_closed_reader_answers_what_waited_and_refuses_the_rest(store):
     assert told.all() == [("answered", None)]
     with pytest.raises(Unavailable):
         reader.submit(lambda _queries: "late", told)
+
+
+def test_database_that_makes_no_sense_cannot_be_read(store, record, tmp_path):
+    """A damaged file is told by the database's own code, as something that may pass."""
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(b"not a database at all " * 200)
+    engine = create_engine(f"sqlite:///{damaged}")
+    reader = Reader(engine, store.sealer, EXCHANGES.__getitem__, lambda call: call())
+    told = Told(1)
+
+    reader.submit(lambda queries: queries.linked(record.link_id(1)), told)
+
+    ((_, error),) = told.all()
+    assert isinstance(error, Unavailable)
+    assert "SQLITE_NOTADB" in str(error)
+    assert "SQLITE_NOTADB" in reader.why_failing
+    reader.close()
+    engine.dispose()
