@@ -68,10 +68,10 @@ class _Exchange:
         await arrived
         if storm.fires("callback-lost"):
             raise httpx.ConnectTimeout("simulated")
-        self._node.world.receiver.take(self._node, self._body, self._headers)
+        is_taken = self._node.world.receiver.take(self._node, self._body, self._headers)
         if storm.fires("callback-answer-lost"):
             raise httpx.ReadTimeout("simulated")
-        self.is_success = not storm.fires("callback-refused")
+        self.is_success = is_taken and not storm.fires("callback-refused")
         node.pulse("after-callback")
         return self
 
@@ -93,14 +93,15 @@ class ChannelReceiver:
         self.heard = {}  # by notice: its body
 
     def take(self, node, body, headers):
-        """Hear one callback."""
+        """Hear one callback; tells whether it was signed lately, else it is refused."""
         notice, stamp = headers["webhook-id"], headers["webhook-timestamp"]
         signed = hmac.digest(SECRET, f"{notice}.{stamp}.".encode() + body, sha256)
         right = f"v1,{base64.b64encode(signed).decode()}"
         self._watch.check(18, headers["webhook-signature"] == right, "a callback is not signed")
-        age = abs(node.now().timestamp() - int(stamp))
-        self._watch.check(18, age < _SIGNED_WITHIN_S, f"a callback is {age:.0f} s old")
+        if abs(node.now().timestamp() - int(stamp)) >= _SIGNED_WITHIN_S:
+            return False  # the sender's clock was set, or the sender held, while it was under way
         self._watch.told_by_callback(notice, body.decode())
         again = self.heard.setdefault(notice, body) is not body
         told = json.loads(body)["data"]
         self._world.note("callback", node.name, notice, told["state"], "again" if again else "")
+        return True

@@ -10,7 +10,6 @@ from gateway.operations.facts import (
 )
 from gateway.operations.life import Answered
 from gateway.terms.sides import PinPurpose, Side
-from simulation.cluster import LEASE_S
 from simulation.counter import PAD_BLOCK
 from simulation.far_side import key_of
 from simulation.judgement import Judgement
@@ -18,7 +17,6 @@ from simulation.watch_durable import ENVELOPE, RECOVERY, SECRET, Durable
 
 S = OperationState
 SLOW_DISK_S = 15.0  # makes anything later
-HELD_S = 90.0  # and so does a process that is held
 # How each kind of secret begins, so that it is found wherever it should not be.
 BLOCK_HEADS = {
     PinPurpose.SS_PIN: b"\xd1\x5e\xa5\xed",
@@ -48,7 +46,7 @@ class Watch(Judgement, Durable):
         self.genuine = defaultdict(set)  # by operation, exchange, form: DE 39 really answered
         self.last_sent = {}  # by operation and exchange: when a message left last
         self.begun_by = {}  # by operation and exchange: the process that sent the original first
-        self.blocks_left = {}  # by PIN block: when it left first
+        self.blocks_left = {}  # by PIN block: when it left first, how long its node was held
         self.answers_out = {}  # by bytes of a genuine answer: the key of its request
         self.heard = set()  # by node, link and key: answers that came in
         self.beliefs = 0
@@ -117,12 +115,12 @@ class Watch(Judgement, Durable):
         self.check(14, zone == speech.name, f"a PIN block of zone {zone} left on {speech.name}")
         self.check(14, purpose.side is speech.side, "a PIN block left for the other side")
         now = self._world.scheduler.elapsed
-        first = self.blocks_left.setdefault(bytes(block), now)
-        rates = self._world.storm.rates
-        leeway = SLOW_DISK_S + HELD_S * ("paused" in rates)
-        leeway += 3 * LEASE_S * ("paused-past-lease" in rates)
-        life = self._world.limits.secret_life.total_seconds() + leeway
-        self.check(13, now - first <= life, f"a PIN block was kept for {now - first:.0f} s")
+        held_s = node.machine.held_s
+        first, held_before_s = self.blocks_left.setdefault(bytes(block), (now, held_s))
+        # Between the decision to repeat and the repeat the process may have been held.
+        kept_s = now - first - (held_s - held_before_s)
+        life_s = self._world.limits.secret_life.total_seconds() + SLOW_DISK_S
+        self.check(13, kept_s <= life_s, f"a PIN block was kept for {kept_s:.0f} s")
         self.check(13, maker == node.name, f"{node.name} sent a PIN block that {maker} received")
 
     def _check_pace(self, pending, message):
