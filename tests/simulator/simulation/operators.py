@@ -42,8 +42,9 @@ class Operators:
         if done and await self._agree(identity, OperationState.SUCCEEDED):
             return
         for name in stands:
-            if operation.kind is OperationKind.UNLINK and done:
-                # Another unlinking has removed it since, and answers for what this one did.
+            if operation.kind is OperationKind.UNLINK and done and not operation.is_withdrawn:
+                # Another unlinking has removed it since, and answers for what this one did. One
+                # that is taken back must stand again, so that there the bureau links it by hand.
                 self._watch.net[identity, name] = 0
                 continue
             link, key = self._watch.where[identity, name]
