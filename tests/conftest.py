@@ -23,9 +23,14 @@ from gateway.app.clock import utc_now
 THE_TOWN = "bad_requests card_life command_line configuration far_side_faults foreign_bytes"
 THE_TOWN += " main_job memory once pins"
 THE_BRIEF_TOWN = "canaries crash pin_sessions security_modules"
+THE_COUNTERS = "core_channel core_reversals"
 TOGETHER = {
     f"tests/end_to_end/test_{name}.py": town
-    for town, names in {"the town": THE_TOWN, "the brief town": THE_BRIEF_TOWN}.items()
+    for town, names in (
+        ("the town", THE_TOWN),
+        ("the brief town", THE_BRIEF_TOWN),
+        ("the counters", THE_COUNTERS),
+    )
     for name in names.split()
 }
 FIRST = (
