@@ -28,6 +28,7 @@ from gateway.hsm.attempts import ATTEMPTS_FILE, AttemptFile
 from gateway.hsm.frames import BrokenFrame, Frame, FrameReader, write_frame
 from gateway.hsm.pin_list import read_pin_list
 from gateway.hsm.pin_protocol import SetPin
+from gateway.hsm.private_files import held_alone
 from gateway.hsm.protocol import MISUSE, Command
 from gateway.hsm.soft_module import PinAttempt, SoftModule
 from gateway.hsm.store_keeper import StoreKeeper
@@ -38,6 +39,11 @@ from gateway.terms.sides import Side
 CONNECTIONS_MAX = 32  # a gateway keeps one; a few nodes and a probe may share a module
 ANSWERS_AT_ONCE = 32  # some four milliseconds of work: more gain nothing, and wait longer
 WAITING_MAX = 512  # requests of one connection, some 600 kB: no client of ours has more in flight
+LOCK_FILE = "module.lock"  # in the store's directory; empty
+_ONE_MODULE = (
+    "is held by another security module: a store serves one, which several gateways may ask "
+    "through its socket; stop the other, or give this one a copy of the store"
+)
 _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
@@ -55,9 +61,22 @@ def run(
     Prints one line when it is ready. An embedded module ends when its standard input does, and
     leaves Ctrl-C to its parent. `pin_list` is the operator's own list of refused PINs,
     `loop_factory` makes another event loop than asyncio's. Raises `SpecificationError` when store,
-    list or socket cannot be used.
+    list or socket cannot be used, and when another module has the store: each would count the
+    refused attempts of a card by itself.
     """
     _seal_process()
+    with held_alone(store_directory / LOCK_FILE, _ONE_MODULE):
+        _run(store_directory, socket_path, side, embedded, pin_list, loop_factory)
+
+
+def _run(
+    store_directory: Path,
+    socket_path: Path,
+    side: Side,
+    embedded: bool,  # noqa: FBT001 - as `run`
+    pin_list: Path | None,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None,
+) -> None:
     # An action's instant in the audit is the wall clock's, as every instant here.
     keeper = StoreKeeper(store_directory, side, time.time)  # noqa: TID251 - see the line above
     operators = read_pin_list(pin_list) if pin_list else PinList()

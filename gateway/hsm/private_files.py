@@ -7,12 +7,15 @@ directory. A file is replaced by a rename, so that a crash leaves the old one or
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.terms.errors import LocalError, SpecificationError
 
+SUCCESSOR_SECONDS_MAX = 5.0  # a module whose parent died ends within milliseconds
+_LOOK_SECONDS = 0.05
 FILE_BYTES_MAX = 16 << 20  # a year of daily key changes is some 100 KiB of audit
 _NEW_SUFFIX = ".new"
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -67,6 +70,39 @@ def locked(directory: Path, *, for_writing: bool) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def held_alone(
+    file: Path, remedy: str, seconds_max: float = SUCCESSOR_SECONDS_MAX
+) -> Iterator[None]:
+    """Be the only process that holds a file, made for this alone; a predecessor may be ending.
+
+    Raises `SpecificationError` with the remedy where another process still holds it after
+    `seconds_max`. The kernel lets go of it when the process ends, however that happens.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SpecificationError(str(file), "", f"cannot be made: {error.strerror}") from None
+    try:
+        _check_owner(os.fstat(descriptor), file, "600")
+        ends = time.monotonic() + seconds_max
+        while not _is_locked(descriptor):
+            if time.monotonic() >= ends:
+                raise SpecificationError(str(file), "", remedy)
+            time.sleep(_LOOK_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read(file: Path, bytes_max: int, *, is_credential: bool) -> str:

@@ -101,12 +101,12 @@ def running(store, side, *, embedded=True, socket=None):
 
 
 @pytest.fixture
-def start(stores):
-    """Start a module of its own for a test."""
+def start(new_store):
+    """Start a module of its own for a test, on a store of its own unless one is given."""
 
     @contextmanager
     def start_one(side=Side.SOCIAL, store=None, **options):
-        with running(store or stores[side], side, **options) as module:
+        with running(store or new_store(side), side, **options) as module:
             yield module
 
     return start_one

@@ -102,9 +102,10 @@ def dumps_core(process, number):
 def cores_allowed(tmp_path, monkeypatch):
     """Let the children of this process leave core files of any size, in an empty directory."""
     before = resource.getrlimit(resource.RLIMIT_CORE)
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cores").mkdir()
+    monkeypatch.chdir(tmp_path / "cores")
     resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
-    yield tmp_path
+    yield tmp_path / "cores"
     resource.setrlimit(resource.RLIMIT_CORE, before)
 
 

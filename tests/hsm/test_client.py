@@ -76,18 +76,19 @@ def test_link_gets_the_mac_key_of_its_zone_only(social, stores):
     assert key.key == open_store(stores[Side.SOCIAL], Side.SOCIAL).mac_key("bureau").key
 
 
-def test_client_finds_the_module_again_after_its_restart(start, tmp_path):
+def test_client_finds_the_module_again_after_its_restart(start, new_store, tmp_path):
     """While the module is down calls fail as unavailable; afterwards they go on, keys unlost."""
+    store = new_store(Side.SOCIAL)
 
     async def scenario():
         client = SecurityModule(tmp_path / "s")
-        with start(socket=tmp_path / "s") as first:
+        with start(store=store, socket=tmp_path / "s") as first:
             before = await client.public_keys()
             first.process.kill()
             first.process.wait()
             with pytest.raises(Unavailable):
                 await until_lost(client)
-        with start(socket=tmp_path / "s"):
+        with start(store=store, socket=tmp_path / "s"):
             after = await client.public_keys()
             client.close()
         return before, after

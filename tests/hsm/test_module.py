@@ -4,12 +4,14 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.hsm import module, pin_protocol, protocol
 from gateway.hsm.frames import Frame, FrameReader, write_frame
+from gateway.hsm.private_files import held_alone
 from gateway.hsm.protocol import MISUSE, Command
 from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
@@ -184,6 +186,17 @@ def test_abandoned_socket_is_taken_over(tmp_path):
 
     with module._listening_socket(path) as listening:
         assert listening.getsockname() == str(path)
+
+
+def test_store_of_a_living_module_is_left_alone(social, tmp_path, monkeypatch):
+    """A second module on the same store refuses to start: each would count attempts by itself."""
+    monkeypatch.setattr(module, "_seal_process", lambda: None)  # of the tests' own process
+    monkeypatch.setattr(module, "held_alone", partial(held_alone, seconds_max=0))
+
+    with pytest.raises(SpecificationError, match=r"module\.lock: is held by another"):
+        module.run(social.store, tmp_path / "s", Side.SOCIAL, embedded=True)
+
+    assert not (tmp_path / "s").exists()
 
 
 def test_socket_of_a_living_module_is_left_alone(social):

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from threading import Timer
 
 import pytest
 
 from gateway.hsm.private_files import (
     append_private,
+    held_alone,
     locked,
     read_private,
     replace_private,
@@ -149,3 +151,36 @@ def test_writer_keeps_everybody_else_out(tmp_path):
     after = subprocess.run(command, check=False, capture_output=True).returncode
 
     assert (during, after) == (1, 0)
+
+
+def test_file_is_held_by_one_process_and_let_go_of_with_it(tmp_path):
+    """Whoever comes second waits for the end of the first, or is told the remedy."""
+    file = tmp_path / "lock"
+    code = (
+        "import fcntl, os, sys; d = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600);"
+        "fcntl.flock(d, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(file)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.readline()
+
+    with pytest.raises(SpecificationError, match="lock: wait for the other"):
+        held_alone(file, "wait for the other", seconds_max=0).__enter__()
+    ending = Timer(0.1, holder.communicate)
+    ending.start()
+    with held_alone(file, "wait for the other"):
+        held = holder.poll()
+    ending.join()
+
+    assert held == 0
+
+
+def test_file_that_others_may_read_is_held_by_nobody(tmp_path):
+    """A lock that another user could hold would keep the module away for good."""
+    file = tmp_path / "lock"
+    file.touch(0o644)
+
+    with pytest.raises(SpecificationError, match="chmod 600"):
+        held_alone(file, "").__enter__()
+    with pytest.raises(SpecificationError, match="cannot be made"):
+        held_alone(tmp_path / "nowhere" / "lock", "").__enter__()
