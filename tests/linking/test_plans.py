@@ -6,13 +6,16 @@ import pytest
 
 from gateway.financial.account import AccountState, OwnerKept
 from gateway.financial.answers import AccountFinding
+from gateway.linking.kinds import PLANS
 from gateway.linking.link import LinkState
 from gateway.linking.plans import may_be_taken_back
 from gateway.operations import life
 from gateway.operations.exchange import ExchangeState, Form
-from gateway.operations.facts import OperationKind, OperationState
+from gateway.operations.facts import OperationKind, OperationState, ResolutionProposed
+from gateway.operations.resolution import check_proposal
 from gateway.social.answers import CardFinding
 from gateway.social.card import CardState, HolderKept, PinState
+from gateway.terms.errors import LocalError
 from gateway.terms.numbers import CitizenId, CustomerNumber, Mobile, PersonName
 from gateway.terms.refusals import Refusal
 from gateway.terms.response_codes import ResponseCode
@@ -398,6 +401,33 @@ def test_an_unlinking_that_cannot_be_taken_back_needs_a_person(script):
     play.take(life.Withdrawn()).horizon(FIRST)
 
     assert ended(play) == (O.MANUAL, None, [LinkState.REMOVED])
+
+
+@pytest.mark.parametrize(
+    ("codes", "allowed"),
+    [
+        (("00", "00"), {O.FAILED}),
+        (("00", None), {O.FAILED}),
+        (("25", None), {O.SUCCEEDED, O.FAILED}),
+    ],
+)
+def test_persons_say_of_an_unlinking_taken_back_that_it_failed(script, codes, allowed):
+    """`succeeded` only where one side had no record, so that the removal may stand at both."""
+    play, legs = begun(script, K.UNLINK), zip((FIRST, SECOND), codes, strict=True)
+    for leg, code in legs:
+        play.answer(leg, code) if code else play.silence(leg)
+    play.take(life.Withdrawn()).horizon(FIRST).horizon(SECOND)
+    assert play.state is O.MANUAL
+
+    def may_be_said(outcome):
+        proposal = ResolutionProposed(outcome, "A", "letter 2026-114", play.at)
+        try:
+            check_proposal(play.operation, proposal, life.outcome_by(PLANS[K.UNLINK]))
+        except LocalError:
+            return False
+        return True
+
+    assert {outcome for outcome in (O.SUCCEEDED, O.FAILED) if may_be_said(outcome)} == allowed
 
 
 # ---------------------------------------------------------------- crashes
