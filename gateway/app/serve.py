@@ -268,6 +268,7 @@ class Gateway:
             answer_seconds_max=table.limits(settings.side).answer_timeout.total_seconds(),
             in_flight_max=settings.in_flight_max,
             change_key=changes.take,
+            echo_seconds=settings.echo_s,
         )
         kind = ExchangeLink if settings.kind == "one-exchange" else OutboundLink
         try:
@@ -306,6 +307,7 @@ class Gateway:
             connections_per_peer_max=settings.connections_per_peer_max,
             tls=certificates(settings.tls) if settings.tls else None,
             change_key=changes.take,
+            echo_seconds=settings.echo_s,
         )
         link = InboundLink(plan, self._reactor)
         if macs.previous is not None:

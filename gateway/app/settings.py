@@ -43,6 +43,7 @@ def _host_and_port(value: str) -> str:
 
 
 _PORT_MAX = 65_535
+_TLS_FILES = ("certificate", "private_key", "trust")
 Address = Annotated[str, AfterValidator(_host_and_port)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Seconds = Annotated[float, Field(gt=0)]
@@ -190,6 +191,7 @@ Place = Annotated[str, AfterValidator(_place)]
 # Of a certificate's subject, by its short name (RFC 4514, section 3).
 Attribute = Annotated[str, Field(pattern=r"^(CN|O|OU|L|ST|C)$")]
 Weight = Annotated[int, Field(ge=1, le=100)]
+EchoSeconds = Annotated[float, Field(ge=1, le=600)]
 
 
 def _listed(value: object) -> object:
@@ -207,6 +209,7 @@ class LinkSettings(_Strict):
     message_set: Name
     zone: Name
     in_flight_max: Annotated[int, Field(ge=1, le=4096)] = 512
+    echo_s: EchoSeconds = 60.0
 
     @model_validator(mode="after")
     def _one_weight_each(self) -> Self:
@@ -253,6 +256,7 @@ class ListenerSettings(_Strict):
     zone: Name
     connections_max: Annotated[int, Field(ge=1, le=1024)] = 64
     connections_per_peer_max: Annotated[int, Field(ge=1, le=1024)] = 4
+    echo_s: EchoSeconds = 60.0
     tls: TlsSettings | None = None
     institution: Institution | None = None
     answer_wait_s: Annotated[float, Field(gt=0, le=60)] = 25.0
@@ -494,6 +498,3 @@ def _resolved(settings: Settings, base: Path) -> Settings:
             "calendar": settings.calendar and base / settings.calendar,
         }
     )
-
-
-_TLS_FILES = ("certificate", "private_key", "trust")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gateway.terms.errors import LocalError
 
-# domain.md 4.9: echo each 60 s idle, dead after 3 misses.
+# domain.md 4.9: echo each 60 s idle, dead after 3 misses. Institutions agree on other intervals.
 ECHO_INTERVAL_SECONDS = 60.0
 ECHO_ANSWER_SECONDS = 10.0  # a far side that needs longer for an echo answers no customer in time
 ECHO_MISSES_MAX = 3
@@ -205,10 +205,10 @@ class Session:
                 return self.echo_misses
 
 
-def echo_is_due(last_heard_seconds: float, now_seconds: float) -> bool:
-    """Tell whether a connection has been silent long enough to send an 0800 echo."""
-    # A timer for this very sum must find it due, however the difference would be rounded.
-    return now_seconds >= last_heard_seconds + ECHO_INTERVAL_SECONDS
+def is_overdue(since_seconds: float, now_seconds: float, seconds: float) -> bool:
+    """Tell whether a span of silence is long enough to send an 0800 echo."""
+    # A timer for this very sum must find it over, however the difference would be rounded.
+    return now_seconds >= since_seconds + seconds
 
 
 def session_markdown() -> str:

@@ -16,7 +16,7 @@ from gateway.iso8583.key_change import KEY_CHANGE, PREVIOUS_MAC_KEY_SECONDS
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageSet
-from gateway.iso8583.session import Event, State
+from gateway.iso8583.session import ECHO_INTERVAL_SECONDS, Event, State
 from gateway.terms.response_codes import ResponseCode
 from gateway.wire.addresses import server_endpoint
 from gateway.wire.connection import MessageConnection
@@ -39,6 +39,7 @@ class InboundPlan:
     Far sides are the gateway of the message set, and we are its peer. `handler` answers requests
     that are in the set and no 08xx, at once or later; `peers` are the networks that may connect.
     With `tls` each far side must show a certificate; with `change_key` its new keys are taken in.
+    `echo_seconds` of silence end in an echo.
     """
 
     name: str
@@ -53,6 +54,7 @@ class InboundPlan:
     connections_per_peer_max: int
     tls: Certificates | None = None
     change_key: ChangeKey | None = None
+    echo_seconds: float = ECHO_INTERVAL_SECONDS
 
 
 class InboundLink:
@@ -66,7 +68,13 @@ class InboundLink:
         self._reactor = reactor
         self._mac = LinkMac(plan.mac, reactor.seconds)
         self._speech = Speech(
-            plan.name, plan.codec, plan.message_set, self._mac, plan.network_message, dials=False
+            plan.name,
+            plan.codec,
+            plan.message_set,
+            self._mac,
+            plan.network_message,
+            dials=False,
+            echo_seconds=plan.echo_seconds,
         )
         self._mac_change = MacChange(self._mac, lambda: self._lines, reactor)
         self.business_day: str | None = None  # MMDD, as the latest cut-over has it
@@ -140,6 +148,9 @@ class InboundLink:
         refusal = self._refusal(peer)
         if refusal:
             self._turn_away(refusal, peer=peer)
+            # A host that was switched off keeps itself out: its places are not its own any more.
+            for line in tuple(self._lines):
+                line.prove()
             return None
         line = Line(self._speech, self, self.tally, self._reactor)
         self._lines[line] = peer

@@ -21,7 +21,7 @@ from gateway.iso8583.session import (
     Event,
     Session,
     State,
-    echo_is_due,
+    is_overdue,
 )
 from gateway.terms.errors import LocalError, PeerError, Unavailable
 from gateway.terms.response_codes import ResponseCode
@@ -49,6 +49,7 @@ class Speech:
 
     `network_message` makes an 08xx request of the message set by its name, or raises
     `Unavailable`. The end that dials signs on and off, and is the gateway of the message set.
+    After `echo_seconds` of silence a sign of life is asked for.
     """
 
     name: str
@@ -57,6 +58,12 @@ class Speech:
     mac: LinkMac
     network_message: Callable[[str], Message]
     dials: bool
+    echo_seconds: float = ECHO_INTERVAL_SECONDS
+
+    @property
+    def answer_seconds(self) -> float:
+        """How long an echo may take, and a request before it counts as one that was missed."""
+        return min(ECHO_ANSWER_SECONDS, self.echo_seconds)
 
 
 class Owner(Protocol):
@@ -112,6 +119,7 @@ class Line:
         self._unmade = count()
         self._connection: MessageConnection | None = None
         self._heard_at = 0.0
+        self._asked_at: float | None = None  # the first request since then, whatever it waits for
         self._watch: IDelayedCall | None = None
         self._draining: IDelayedCall | None = None
 
@@ -135,6 +143,19 @@ class Line:
         except LocalError as error:
             # No traceback: its frames hold the message.
             log.error("message-unencodable", link=self._speech.name, reason=str(error))  # noqa: TRY400
+
+    def send(self, request: Message) -> None:
+        """Send a request: where nothing at all is heard after it, the far side may be gone."""
+        if self._asked_at is None:
+            self._asked_at = self._seconds()
+        self.write(request)
+
+    def prove(self) -> None:
+        """Ask a far side for a sign of life that was silent for a while, and not asked yet."""
+        now = self._seconds()
+        is_silent = is_overdue(self._heard_at, now, self._speech.answer_seconds)
+        if is_silent and not self._is_echoing:
+            self.apply_if_allowed(Event.ECHO_DUE)
 
     def apply(self, event: Event, reason: str = "") -> None:
         """Have something happen to the session, and do what follows."""
@@ -173,18 +194,18 @@ class Line:
         """Hear that the connection is made: sign on, or wait for the far side to."""
         self._connection = connection
         self._tally.reconnects += 1
-        self._heard_at = self._reactor.seconds()
+        self._heard_at, self._asked_at = self._reactor.seconds(), None
         self.apply(Event.CONNECTED if self._speech.dials else Event.ACCEPTED)
 
     def alive(self) -> None:
         """Hear a sign of life that is no message."""
-        self._heard_at = self._seconds()
+        self._heard_at, self._asked_at = self._seconds(), None
         if self._session.echo_misses:
             self.apply(Event.ECHO_ANSWERED)
 
     def heard(self, message: Message) -> None:
         """Hear a message: an answer of ours, or a request of the peer."""
-        self._heard_at = self._seconds()
+        self._heard_at, self._asked_at = self._seconds(), None
         if self._session.echo_misses:
             self.apply(Event.ECHO_ANSWERED)
         mti = message.mti
@@ -277,7 +298,7 @@ class Line:
                 SIGN_ON_ANSWER_SECONDS, self.apply, Event.SIGN_ON_REFUSED, "no sign-on came"
             )
         if self.takes_requests:
-            self._watch = self._reactor.callLater(ECHO_INTERVAL_SECONDS, self._look)
+            self._watch = self._reactor.callLater(_LOOK_SECONDS, self._look)
         log.info("link", link=self._speech.name, state=self.state.value, why=reason)
         self._owner.changed(self, reason)
 
@@ -286,7 +307,7 @@ class Line:
             case Command.SEND_SIGN_ON:
                 self._ask("sign-on", SIGN_ON_ANSWER_SECONDS, Event.SIGN_ON_REFUSED)
             case Command.SEND_ECHO:
-                self._ask("echo", ECHO_ANSWER_SECONDS, Event.ECHO_MISSED)
+                self._ask("echo", self._speech.answer_seconds, Event.ECHO_MISSED)
             case Command.SEND_SIGN_OFF:
                 self._ask("sign-off", ECHO_ANSWER_SECONDS, Event.SIGN_OFF_ANSWERED)
             case Command.DISCONNECT:
@@ -355,13 +376,22 @@ class Line:
                 asked.heard("")
 
     def _look(self) -> None:
-        """Look for silence while signed on: an echo is the only real proof of life."""
-        now = self._reactor.seconds()
-        quiet_until = self._heard_at + ECHO_INTERVAL_SECONDS
-        if echo_is_due(self._heard_at, now):
-            quiet_until = now + ECHO_INTERVAL_SECONDS
+        """Look for silence while signed on: an echo is the only real proof of life.
+
+        A request is as good a question as an echo: nothing at all in the time of one is a miss.
+        """
+        now, speech = self._reactor.seconds(), self._speech
+        self._watch = self._reactor.callLater(_LOOK_SECONDS, self._look)
+        if self._is_echoing:
+            return
+        if self._asked_at is not None and is_overdue(self._asked_at, now, speech.answer_seconds):
+            self.apply(Event.ECHO_MISSED, "a request was not answered, nor anything else said")
+        elif is_overdue(self._heard_at, now, speech.echo_seconds):
             self.apply(Event.ECHO_DUE)
-        self._watch = self._reactor.callLater(quiet_until - now, self._look)
+
+    @property
+    def _is_echoing(self) -> bool:
+        return any(asked.name == "echo" for asked in self._asked.values())
 
     def _drain(self, until: float) -> None:
         if self._owner.in_flight_over(self) and self._reactor.seconds() < until:
@@ -371,6 +401,7 @@ class Line:
 
 
 _DRAIN_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 1.0  # so much later than it is over a silence is noticed
 
 
 def _cancel(call: IDelayedCall | None) -> None:

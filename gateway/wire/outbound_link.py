@@ -29,7 +29,7 @@ from gateway.iso8583.key_change import (
 from gateway.iso8583.mac import Mac
 from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageSet
-from gateway.iso8583.session import Event, State
+from gateway.iso8583.session import ECHO_INTERVAL_SECONDS, Event, State
 from gateway.terms.errors import Unavailable
 from gateway.terms.response_codes import ResponseCode
 from gateway.wire.addresses import client_endpoint
@@ -65,7 +65,7 @@ class LinkPlan(Generic[Token]):
     `network_message` makes an 08xx request of the message set by its name, or raises
     `Unavailable`; `answered` takes matched and late answers; `became` hears of each change of
     state. `change_key` puts a far side's new key into use and then says what became of it;
-    without it none is taken.
+    without it none is taken. `echo_seconds` of silence end in an echo.
     """
 
     name: str
@@ -79,6 +79,7 @@ class LinkPlan(Generic[Token]):
     answer_seconds_max: float
     in_flight_max: int
     change_key: ChangeKey | None = None
+    echo_seconds: float = ECHO_INTERVAL_SECONDS
 
 
 class OutboundLink(Generic[Token]):
@@ -103,7 +104,13 @@ class OutboundLink(Generic[Token]):
         self.since = reactor.seconds()
         self.reason = "not connected yet"
         speech = Speech(
-            plan.name, plan.codec, plan.message_set, self._mac, plan.network_message, dials=True
+            plan.name,
+            plan.codec,
+            plan.message_set,
+            self._mac,
+            plan.network_message,
+            dials=True,
+            echo_seconds=plan.echo_seconds,
         )
         self._lines: dict[Line, _Dialler] = {
             line: _Dialler(line, address.place, reactor, self.unreachable)
@@ -160,7 +167,7 @@ class OutboundLink(Generic[Token]):
         """
         line = self._turns.next(_takes_requests)
         if line is not None and self._await_answer(message, token, line):
-            line.write(message)
+            line.send(message)
 
     def mac(self, data: bytes) -> bytes:
         """Compute the MAC that the link sends with now, 8 bytes."""

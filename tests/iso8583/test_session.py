@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from gateway.iso8583.session import (
+    ECHO_INTERVAL_SECONDS,
     TRANSITIONS,
     Command,
     Event,
     OutOfOrder,
     Session,
     State,
-    echo_is_due,
+    is_overdue,
     session_markdown,
 )
 
@@ -113,12 +114,12 @@ def test_sign_of_life_forgives_missed_echoes():
 @pytest.mark.parametrize(("now", "due"), [(100.0, False), (159.9, False), (160.0, True)])
 def test_echo_is_due_after_a_minute_of_silence(now, due):
     """Sixty seconds without anything heard call for an echo."""
-    assert echo_is_due(100.0, now) is due
+    assert is_overdue(100.0, now, ECHO_INTERVAL_SECONDS) is due
 
 
 def test_echo_is_due_when_the_timer_for_it_fires():
     """However floats are rounded: 70.1 is due after 10.1, though it is less than a minute later."""
-    assert echo_is_due(10.1, 10.1 + 60.0)
+    assert is_overdue(10.1, 10.1 + 60.0, 60.0)
 
 
 def test_key_changes_while_requests_go_on():

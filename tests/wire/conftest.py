@@ -122,7 +122,7 @@ class Transport(StringTransport):
 class FarSide:
     """What is at the other end of a link under test, and the link itself."""
 
-    def __init__(self, words, in_flight_max=512, addresses=(HERE,), change_key=None):
+    def __init__(self, words, in_flight_max=512, addresses=(HERE,), change_key=None, **more):
         self.words = words
         self.reactor = MemoryReactorClock()
         self.answers, self.states = [], []
@@ -140,6 +140,7 @@ class FarSide:
             answer_seconds_max=20.0,
             in_flight_max=in_flight_max,
             change_key=change_key,
+            **more,
         )
         self.link = OutboundLink(plan, self.reactor)
 

@@ -137,6 +137,28 @@ def test_connections_are_bounded_for_each_peer_and_in_all(host):
     assert host.link.turned_away == 2
 
 
+def test_far_side_that_was_switched_off_does_not_keep_itself_out(host):
+    """Who is turned away has those before it asked for a sign of life, once they were silent."""
+    gone, alive = host.signed_on(), host.signed_on()
+    host.reactor.advance(5)
+    early = host.connect()
+    unasked = gone.heard(), alive.heard()
+    host.reactor.advance(5)
+    late = [host.connect(), host.connect()]
+
+    for _ in range(ECHO_MISSES_MAX):
+        for echo in alive.heard():
+            alive.say(host.words.answer(echo))
+        host.reactor.advance(ECHO_ANSWER_SECONDS)
+    host.reactor.advance(0)
+
+    assert unasked == ([], [])
+    assert [early, *late] == [None] * 3
+    assert [message.text(70) for message in gone.heard()] == ["301"] * ECHO_MISSES_MAX
+    assert (gone.is_connected, alive.is_connected) == (False, True)
+    assert host.connect() is not None
+
+
 def test_nothing_but_08xx_is_answered_before_the_sign_on(host):
     """A request is declined with 91 and its own trace; an echo is answered."""
     guest = host.connect()

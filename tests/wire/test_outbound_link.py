@@ -215,6 +215,53 @@ def test_three_missed_echoes_are_a_dead_far_side(up):
     assert pause_before_next_dial(up) < 2 * JITTER_SECONDS
 
 
+def test_request_that_nobody_answers_is_the_first_miss(up):
+    """Ten seconds with a request out and not a word: an echo, two misses more, and it is dead."""
+    up.step(5)
+    up.link.send(up.words.request(), "token")
+    up.heard()
+
+    up.step(9.5)
+    before = up.heard()
+    up.step(0.5)
+    echoes = up.heard()
+    up.step(19.5)
+    still_up = not up.transport.is_aborted
+    up.step(0.5)
+
+    assert (before, len(echoes), len(up.heard())) == ([], 1, 1)
+    assert still_up
+    assert up.transport.is_aborted
+
+
+def test_any_word_after_a_request_shows_that_the_far_side_lives(up):
+    """A slow answer is no sign of death where something else is heard meanwhile."""
+    up.link.send(up.words.request(), "token")
+    up.heard()
+    up.step(9)
+    up.say_bytes(up.words.framing.keep_alive())
+
+    up.step(59)
+
+    assert up.heard() == []
+
+
+@pytest.mark.parametrize(("echo_s", "dead"), [(20.0, 20.0 + 3 * 10.0), (2.0, 2.0 + 3 * 2.0)])
+def test_silence_is_asked_after_as_soon_as_the_institutions_agreed(new_far_side, echo_s, dead):
+    """An echo has as long as the silence before it, and ten seconds at most."""
+    up = new_far_side(echo_seconds=echo_s).up()
+    up.heard()
+
+    up.step(echo_s)
+    (echo,) = up.heard()
+    up.step(dead - echo_s - 0.5)
+    before = up.transport.is_aborted
+    up.step(0.5)
+
+    assert echo.text(70) == "301"
+    assert (before, up.transport.is_aborted) == (False, True)
+
+
 def test_late_answer_to_an_echo_still_proves_life(up):
     """What comes after its ten seconds is counted as unmatched and as a sign of life."""
     up.step(60)
