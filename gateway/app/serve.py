@@ -63,7 +63,7 @@ from gateway.operations.operation import Operation
 from gateway.store.queries import Linked, Queries
 from gateway.store.sealing import Sealer
 from gateway.terms.errors import SpecificationError
-from gateway.terms.numbers import AgencyCode, LinkId
+from gateway.terms.numbers import AgencyCode, LinkId, OperationId
 from gateway.terms.sides import Side
 from gateway.wire.exchange_link import ExchangeLink
 from gateway.wire.inbound_link import Handler, InboundLink, InboundPlan, not_supported
@@ -358,7 +358,8 @@ class Gateway:
 
         Until it is resumed, the database keeps its links from other operations.
         """
-        resuming = asyncio.create_task(self._resume(conductor))
+        left = await self._storage.left_behind()
+        resuming = asyncio.create_task(self._resume(conductor, left))
         await asyncio.wait({resuming}, timeout=_RESUME_SECONDS)
         if resuming.done():
             resuming.result()
@@ -372,11 +373,11 @@ class Gateway:
         resuming.add_done_callback(ended)
         stack.callback(resuming.cancel)
 
-    async def _resume(self, conductor: Conductor) -> None:
+    async def _resume(self, conductor: Conductor, left: list[OperationId]) -> None:
         conductor.manual_count = await self._storage.read(Queries.manual_count)
-        found = await self._storage.resume_own(partial(_go_on, conductor))
-        if found:
-            log.info("resumed", operations=found)
+        await self._storage.resume_own(left, partial(_go_on, conductor))
+        if left:
+            log.info("resumed", operations=len(left))
 
     def _fail(self, error: Exception) -> None:
         """Stop at once: what is on disk is right, what is in memory may not be."""

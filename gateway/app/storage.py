@@ -1,7 +1,7 @@
 """The store of one gateway process: its database, its node, its journal and its reader."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -106,18 +106,18 @@ class Storage:
         await filled
         return traces
 
-    async def resume_own(self, resume: Resume) -> int:
-        """Go on with what an earlier process of this node left; gives how much it was.
+    async def left_behind(self) -> list[OperationId]:
+        """Name what an earlier process of this node left unfinished, the oldest first.
 
-        Part by part, so that whoever asks meanwhile is answered.
+        Asked before anything is begun here: from then on some of it would be this process's own.
         """
-        found, after = 0, None
-        while True:
-            part, linked = await self.read(partial(_unfinished, node=self.node.name, after=after))
-            if not part:
-                return found
-            resume(part, linked)
-            found, after = found + len(part), part[-1].id
+        return await self.read(partial(_unfinished, node=self.node.name))
+
+    async def resume_own(self, left: list[OperationId], resume: Resume) -> None:
+        """Go on with what was left behind, part by part: whoever asks meanwhile is answered."""
+        for start in range(0, len(left), _RESUMED_AT_ONCE):
+            part = left[start : start + _RESUMED_AT_ONCE]
+            resume(*await self.read(partial(_with_operations, part)))
 
     async def take_over(self, resume: Resume, room: Callable[[], int]) -> None:
         """Find dead nodes and go on with what they left, as much as there is room for, for ever."""
@@ -147,9 +147,7 @@ class Storage:
         """Read what is ours already; the database may go away meanwhile, and comes back."""
         while True:
             try:
-                return await self.read(
-                    lambda queries: _with_links(queries, queries.operations(operations))
-                )
+                return await self.read(partial(_with_operations, operations))
             except Unavailable:
                 await asyncio.sleep(_AGAIN_S)
 
@@ -186,6 +184,7 @@ def _tell_refusal(why: str) -> None:
 
 _AGAIN_S = 1.0
 _RESUMED_AT_ONCE = 200  # operations; some 50 ms of reading and of deciding
+_NAMED_AT_ONCE = 10_000  # operations; some 10 ms of reading
 _PURGE_EVERY_S = 60.0
 # Between steps of some milliseconds: the journal has a tenth of its time for the purge at most,
 # which deletes a thousand operations a second, faster than they come.
@@ -225,15 +224,15 @@ def _joined(database: "SharedDatabase", settings: NodeSettings, terminal: str) -
     return node
 
 
-def _unfinished(
-    queries: Queries, node: str, after: OperationId | None
-) -> tuple[list[Operation], dict[LinkId, Linked]]:
-    identifiers = queries.unfinished_after(after, _RESUMED_AT_ONCE, node)
-    return _with_links(queries, queries.operations(identifiers))
+def _unfinished(queries: Queries, node: str) -> list[OperationId]:
+    found: list[OperationId] = []
+    while part := queries.unfinished_after(found[-1] if found else None, _NAMED_AT_ONCE, node):
+        found += part
+    return found
 
 
-def _with_links(
-    queries: Queries, operations: Iterable[Operation]
+def _with_operations(
+    operations: list[OperationId], queries: Queries
 ) -> tuple[list[Operation], dict[LinkId, Linked]]:
-    found = list(operations)
+    found = queries.operations(operations)
     return found, queries.all_linked(operation.link for operation in found)

@@ -153,10 +153,27 @@ def test_what_was_left_is_resumed_part_by_part(embedded, monkeypatch):
     async def main(open_):
         storage = open_(embedded)
         await keep(storage, Unit(tuple(Progress(operation(n), 0) for n in range(1, 6))))
-        return await storage.resume_own(lambda operations, _: parts.append(operations))
+        left = await storage.left_behind()
+        await storage.resume_own(left, lambda operations, _: parts.append(operations))
 
-    assert in_loop(main) == 5
+    in_loop(main)
     assert parts == [[operation(1), operation(2)], [operation(3), operation(4)], [operation(5)]]
+
+
+def test_what_is_begun_while_the_rest_is_resumed_is_not_resumed_itself(embedded, monkeypatch):
+    """What this process began runs here already: resumed as well, it would be reversed."""
+    monkeypatch.setattr(module, "_RESUMED_AT_ONCE", 1)
+    resumed = []
+
+    async def main(open_):
+        storage = open_(embedded)
+        await keep(storage, Unit(tuple(Progress(operation(n), 0) for n in (1, 2))))
+        left = await storage.left_behind()
+        await keep(storage, Unit((Progress(operation(3), 0),)))
+        await storage.resume_own(left, lambda operations, _: resumed.extend(operations))
+
+    in_loop(main)
+    assert resumed == [operation(1), operation(2)]
 
 
 def test_a_node_without_room_takes_nothing_over(shared):

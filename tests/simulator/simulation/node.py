@@ -160,7 +160,7 @@ class Node:
             link = SimulatedLink(self, far_side, dialogue, self._answered)
             dialogue.link = self.links[name] = link
             self.after(self.chance.choice((0.05, 0.05, 3.0)), link.rise)
-        await self.storage.resume_own(self._go_on)
+        await self.storage.resume_own(await self.storage.left_behind(), self._go_on)
         self.service = self._service()
         self.loop.create_background_task(courier.run())
         self.loop.create_background_task(
