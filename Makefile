@@ -30,11 +30,19 @@ lint: .venv/ready
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-# Fuzzes codec and framing for so many seconds; var/fuzz keeps what breaks a promise.
+# Fuzzes codec and framing, then the HTTP API, for so many seconds each; var/fuzz keeps what breaks a
+# promise. The fuzzers stand aside: one of them is a plugin of pytest.
 SECONDS ?= 60
-fuzz: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
-	$(BIN)/python tests/fuzz/fuzz_iso8583.py $(SECONDS)
+FUZZERS := var/fuzzers
+fuzz: $(FUZZERS)/ready
+	PYTHONPATH=$(FUZZERS) $(BIN)/python tests/fuzz/fuzz_iso8583.py $(SECONDS)
+	PYTHONPATH=$(FUZZERS) $(BIN)/python tests/fuzz/fuzz_http.py $(SECONDS)
+
+$(FUZZERS)/ready: .venv/ready requirements-fuzz.lock
+	rm -rf $(FUZZERS)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --target $(FUZZERS) \
+	    -r requirements-fuzz.lock
+	touch $@
 
 # Tells histories of the whole gateway in a simulated world; SEED=n tells one again, with its trace.
 HISTORIES ?= 2000
@@ -85,8 +93,8 @@ lock:
 	    --no-emit-index-url --upgrade pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	echo atheris | uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	    --no-emit-index-url --upgrade - -o requirements-fuzz.lock
+	printf 'atheris\nschemathesis\n' | uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --no-emit-index-url --upgrade -c requirements-dev.lock - -o requirements-fuzz.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache var

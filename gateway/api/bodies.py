@@ -119,8 +119,16 @@ PinBlockText = Annotated[
 ]
 
 
+def _only(name: str) -> dict[str, Any]:
+    return {"required": [name], "properties": {name: {"type": "string"}}}
+
+
 class PinBody(Body):
     """A PIN: what the customer's browser encrypted, or the PIN block of a bank's PIN pad."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [_only("encrypted_pin"), _only("pin_block")]}
+    )
 
     pin_session: PinSessionIdText
     encrypted_pin: EncryptedPinText | None = Field(default=None, repr=False)
@@ -177,6 +185,7 @@ class ActivateBody(PinBody):
             max_length=len(AddedService),
             default_factory=list,
             description="Services the customer chose, of the customer's own free will.",
+            json_schema_extra={"uniqueItems": True},
         ),
         AfterValidator(without_repeats),
     ]

@@ -167,6 +167,7 @@ class ServicesBody(BusinessBody):
             min_length=1,
             max_length=len(AddedService),
             description="Services the customer chose, of the customer's own free will.",
+            json_schema_extra={"uniqueItems": True},
         ),
         AfterValidator(without_repeats),
     ]

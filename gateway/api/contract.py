@@ -151,7 +151,7 @@ def _business(resource: Resource) -> Endpoint:
     """Draw an endpoint up from the tables of resources and procedures."""
     procedure = resource.procedure
     sides = {exchange.side for exchange in procedure.exchanges}
-    refusals = {Refusal.NOT_FOUND, Refusal.ALREADY_SO, Refusal.NOT_ACTIVATED}
+    refusals = {Refusal.NOT_FOUND, Refusal.ALREADY_SO, Refusal.NOT_ACTIVATED, *_GRANT_REFUSALS}
     refusals.update(_BUREAU_REFUSALS if Side.SOCIAL in sides else ())
     refusals.update(_CORE_REFUSALS if Side.FINANCIAL in sides else ())
     refusals.update(_PIN_REFUSALS if procedure.pins else (Refusal.EARLIER_PIN_OPEN,))

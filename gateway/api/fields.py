@@ -61,9 +61,11 @@ class _Text:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
+        # Half a character is refused with the JSON already, and many readers of patterns know none.
+        pattern = self.term.pattern.pattern.replace(r"\ud800-\udfff", "")
         return {
             "type": "string",
-            "pattern": f"^{self.term.pattern.pattern}$",
+            "pattern": f"^{pattern}$",
             "description": f"{self.description}: {self.term.rule}.",
             "examples": [self.example],
         }

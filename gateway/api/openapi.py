@@ -49,6 +49,17 @@ class _Plain(GenerateJsonSchema):
             return self.generate_inner(schema["schema"])
         return super().nullable_schema(schema)
 
+    def field_is_required(
+        self,
+        field: core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField,
+        total: bool,  # noqa: FBT001 - overrides
+    ) -> bool:
+        """Say no of what an answer leaves out where there is none."""
+        inner = field["schema"]
+        if self.mode == "serialization" and inner["type"] == "nullable":
+            return False
+        return super().field_is_required(field, total)
+
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """Leave out a default of null, which only says that the member may be absent."""
         described = super().default_schema(schema)

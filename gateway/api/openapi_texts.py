@@ -128,6 +128,9 @@ def _parameter(place: str, name: str, description: str, schema: JsonObject) -> J
     }
 
 
+_PROOFS = [each for each in Proof if each not in PIN_PROOFS]
+_ATTESTABLE = f"[ \\t]*({'|'.join(each.value for each in _PROOFS)})[ \\t]*"
+
 PARAMETERS: JsonObject = {
     "Customer-Number": _parameter(
         "header",
@@ -148,15 +151,19 @@ PARAMETERS: JsonObject = {
         "header",
         "Proofs",
         "What the channel attests, separated by commas: "
-        + ", ".join(f"`{each.value}` ({each.en})" for each in Proof if each not in PIN_PROOFS)
+        + ", ".join(f"`{each.value}` ({each.en})" for each in _PROOFS)
         + ".",
-        {"examples": ["citizen-id, card-present"]},
+        {
+            "pattern": f"^{_ATTESTABLE}(,{_ATTESTABLE})*$",
+            "examples": ["citizen-id, card-present"],
+        },
     ),
     "Request-Id": _parameter(
         "header",
         "Request-Id",
-        "The caller's own reference; one is made if it is absent or of another form.",
-        {"pattern": "^[0-9A-Za-z_-]{1,64}$"},
+        "The caller's own reference, 1 to 64 letters, digits, `_` and `-`; one is made if it is "
+        "absent or of another form.",
+        {},
     ),
     "link": _parameter("path", "link", "The link.", {"pattern": f"^{LinkId.pattern.pattern}$"}),
     "operation": _parameter(

@@ -176,6 +176,62 @@ def test_optional_address_is_described_with_its_pattern():
     assert "contact_address" not in DOCUMENT["components"]["schemas"]["LinkBody"]["required"]
 
 
+@pytest.mark.parametrize(
+    ("schema", "member"),
+    [
+        ("LossRulesView", "temporary_lasts_days"),
+        ("OperationView", "refusal"),
+    ],
+)
+def test_what_an_answer_may_leave_out_is_not_required(schema, member):
+    """A client that checks answers is not told that a member comes which may be absent."""
+    described = DOCUMENT["components"]["schemas"][schema]
+
+    assert member in described["properties"]
+    assert member not in described["required"]
+
+
+@pytest.mark.parametrize("schema", ["SetPinBody", "ActivateBody", "CurrentPin"])
+def test_a_pin_is_described_as_one_of_two_forms(schema):
+    """Neither both nor none of envelope and PIN block is right, and the document says so."""
+    forms = DOCUMENT["components"]["schemas"][schema]["oneOf"]
+
+    assert [form["required"] for form in forms] == [["encrypted_pin"], ["pin_block"]]
+
+
+def test_services_are_described_as_a_set():
+    """A service is named once, and the document says so."""
+    services = DOCUMENT["components"]["schemas"]["ActivateBody"]["properties"]["added_services"]
+
+    assert services["uniqueItems"] is True
+
+
+@pytest.mark.parametrize(
+    ("proofs", "is_right"),
+    [
+        ("citizen-id", True),
+        ("citizen-id, card-present", True),
+        ("citizen-id,", False),
+        ("", False),
+        ("ss-pin", False),
+        ("passport", False),
+    ],
+)
+def test_proofs_are_described_as_they_are_read(proofs, is_right):
+    """The pattern takes what the reader takes; a PIN is no proof that a channel attests."""
+    pattern = DOCUMENT["components"]["parameters"]["Proofs"]["schema"]["pattern"]
+
+    assert bool(re.search(pattern, proofs)) is is_right
+
+
+def test_a_question_may_be_refused_by_the_region():
+    """What a region does not offer on a channel is refused for questions as for changes."""
+    refused = OPERATIONS["card_progress"][2]["responses"]["403"]["content"]
+
+    codes = refused["application/problem+json"]["schema"]["properties"]["code"]["enum"]
+    assert "NOT_GRANTED" in codes
+
+
 def test_masked_members_promise_no_pattern():
     """A masked number does not have the form of the number."""
     shown = DOCUMENT["components"]["schemas"]["LinkView"]["properties"]
