@@ -21,7 +21,7 @@ from gateway.app.bench.postgresql import PrivateServer, programs
 from gateway.app.clock import utc_now
 
 THE_TOWN = "bad_requests card_life command_line configuration far_side_faults foreign_bytes"
-THE_TOWN += " main_job memory once pins"
+THE_TOWN += " main_job memory object_authorisation once pins"
 THE_BRIEF_TOWN = "canaries crash pin_sessions security_modules"
 THE_COUNTERS = "core_channel core_reversals"
 TOGETHER = {
