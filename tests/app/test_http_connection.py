@@ -4,23 +4,27 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from threading import Semaphore
 
 import pytest
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.app import http_connection
 from gateway.app.http_server import HttpServer, listen
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n"
+YES = PlainTextResponse("yes")
+ASKED, GO_ON = Semaphore(0), Semaphore(0)
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Callable[[], Awaitable[Streams]]]:
-    """Serve an application that says yes; gives what connects to it."""
+async def serving(application: ASGIApp = YES) -> AsyncIterator[Callable[[], Awaitable[Streams]]]:
+    """Serve an application; gives what connects to it."""
     listening = listen("127.0.0.1:0")
     port = listening.getsockname()[1]
-    server = HttpServer(PlainTextResponse("yes"))
+    server = HttpServer(application)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     writers = []
 
@@ -36,6 +40,13 @@ async def serving() -> AsyncIterator[Callable[[], Awaitable[Streams]]]:
             writer.close()
         server.should_exit = True
         await running
+
+
+async def slowly(scope: Scope, receive: Receive, send: Send) -> None:
+    """Say yes when the test goes on."""
+    ASKED.release()
+    await asyncio.to_thread(GO_ON.acquire, timeout=10)
+    await YES(scope, receive, send)
 
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[int, dict[str, object]]:
@@ -88,23 +99,117 @@ def test_header_that_is_too_long_is_answered_413():
     assert (status, problem["code"]) == (413, "BODY_TOO_LARGE")
 
 
-def test_connection_beyond_the_limit_is_answered_503(monkeypatch):
-    """A connection beyond the limit is answered 503 at once; those before it are served on."""
-    monkeypatch.setattr(http_connection, "CONNECTIONS_MAX", 1)
+def test_connection_beyond_the_limit_takes_the_place_of_the_slowest(monkeypatch):
+    """Who never asked anything makes room first, the oldest of them; then who asks nothing more."""
+    monkeypatch.setattr(http_connection, "CONNECTIONS_MAX", 3)
 
     async def act():
         async with serving() as connect:
+            idle, writer = await connect()
+            writer.write(REQUEST)
+            await idle.readuntil(b"yes")
+            slow, writer = await connect()
+            writer.write(REQUEST[:-2])
+            silent, _ = await connect()
+            ends = []
+            for waiting in (slow, silent, idle):
+                newcomer, writer = await connect()
+                ends.append(await waiting.read())
+                writer.write(REQUEST)
+                assert await newcomer.readuntil(b"yes")
+            return ends
+
+    of_slow, of_silent, of_idle = asyncio.run(act())
+    assert of_slow.startswith(b"HTTP/1.1 503")
+    assert (of_silent, of_idle) == (b"", b"")
+
+
+def test_connection_is_answered_503_where_all_have_requests_under_way(monkeypatch):
+    """A newcomer is told to try again; what is under way is answered."""
+    monkeypatch.setattr(http_connection, "CONNECTIONS_MAX", 1)
+
+    async def act():
+        async with serving(slowly) as connect:
             first, writer = await connect()
             writer.write(REQUEST)
-            await first.readuntil(b"yes")
+            await asyncio.to_thread(ASKED.acquire, timeout=10)
             second, _ = await connect()
             turned_away = await answer_of(second)
-            writer.write(REQUEST)
+            GO_ON.release()
             return turned_away, await first.readuntil(b"yes")
 
     (status, problem), served = asyncio.run(act())
     assert (status, problem["code"], problem["retryable"]) == (503, "OVERLOADED", True)
     assert served.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("behind", [REQUEST, b"\x00garbage", b"\r\nGET"])
+def test_what_comes_behind_a_request_under_way_is_not_answered_before_it(behind):
+    """The request is answered as if it were alone; then the connection ends."""
+
+    async def act():
+        async with serving(slowly) as connect:
+            reader, writer = await connect()
+            writer.write(REQUEST + behind)
+            await asyncio.to_thread(ASKED.acquire, timeout=10)
+            GO_ON.release()
+            return await reader.read()
+
+    said = asyncio.run(act())
+    assert said.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in said
+    assert said.endswith(b"yes")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+def test_what_is_no_http_is_answered_400():
+    """Garbage gets problem details as everything else does."""
+
+    async def act():
+        async with serving() as connect:
+            reader, writer = await connect()
+            writer.write(b"\x16\x03\x01\x02\x00")  # as TLS begins
+            return await answer_of(reader)
+
+    status, problem = asyncio.run(act())
+    assert (status, problem["code"]) == (400, "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("noise", [b"\r\n", b"PUT / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"])
+def test_what_goes_on_after_an_answer_does_not_hold_the_connection(monkeypatch, noise):
+    """Neither empty lines nor a body that nobody reads any more put off the end."""
+    monkeypatch.setattr(http_connection, "HEADER_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(http_connection, "_REST_SECONDS_MAX", 0.1)
+
+    async def act():
+        async with serving() as connect:
+            reader, writer = await connect()
+            writer.write(REQUEST)
+            await reader.readuntil(b"yes")
+            writer.write(noise)
+            ended = asyncio.create_task(reader.read())
+            while not ended.done():
+                writer.write(noise[-1:] if noise[-1:] == b"1" else noise)
+                await asyncio.wait([ended], timeout=0.03)
+            return await asyncio.gather(ended, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(act(), 5))
+
+
+def test_answers_that_are_not_read_end_the_connection(monkeypatch):
+    """Who asks on and never reads is cut off, when it would hold our memory."""
+    monkeypatch.setattr(http_connection, "UNREAD_SECONDS_MAX", 0.05)
+    page = PlainTextResponse("x" * (1 << 20))
+
+    async def act():
+        async with serving(page) as connect:
+            _, writer = await connect()
+            writer.transport.pause_reading()
+            while not writer.transport.is_closing():
+                writer.write(REQUEST)
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(act(), 10))
 
 
 @pytest.mark.parametrize("cut", range(1, len(REQUEST)))

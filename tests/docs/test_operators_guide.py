@@ -16,7 +16,12 @@ from gateway.app.bench import drill
 from gateway.app.command_line import app
 from gateway.app.commands.bench import BenchName
 from gateway.app.conductor import RUNNING_MAX
-from gateway.app.http_connection import CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADER_SECONDS_MAX
+from gateway.app.http_connection import (
+    CONNECTIONS_MAX,
+    HEADER_BYTES_MAX,
+    HEADER_SECONDS_MAX,
+    UNREAD_SECONDS_MAX,
+)
 from gateway.store.engine import Database
 
 GUIDE = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -74,9 +79,10 @@ def test_event_that_is_looked_for_is_logged(event):
 
 def test_limits_are_the_codes():
     """What floods and slow senders come to is what the code has."""
-    assert f"an HTTP connection beyond {CONNECTIONS_MAX} is answered 503" in TEXT
-    header = f"a header has {HEADER_SECONDS_MAX:g} s and {HEADER_BYTES_MAX >> 10} KiB"
+    assert f"an HTTP connection beyond {CONNECTIONS_MAX} takes the place" in TEXT
+    header = f"A header has {HEADER_SECONDS_MAX:g} s and {HEADER_BYTES_MAX >> 10} KiB"
     assert f"{header}, a body {BODY_SECONDS_MAX} s and {BODY_BYTES_MAX >> 10} KiB" in TEXT
+    assert f"when answers are not read for {UNREAD_SECONDS_MAX:g} s" in TEXT
     assert f"operations under way ({RUNNING_MAX:,} at most" in TEXT
 
 
