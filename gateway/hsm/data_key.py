@@ -5,9 +5,9 @@ It is therefore in a file of its own, apart from the keys that only the module m
 master key is not needed to load it.
 """
 
-import hmac
 import secrets
 import tomllib
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ DATA_KEY_FILE = "data.key"
 DATA_KEY_BYTES = 32
 _NONCE_BYTES = 12  # 96 bits at random: up to 2**32 values under one key (SP 800-38D, 8.3)
 _VERSION = b"\x01"  # of the sealed form, so that a successor of the key can be told apart
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))  # ipad and opad of RFC 2104
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class DataKey:
@@ -32,13 +34,17 @@ class DataKey:
     Each purpose has a key of its own, derived by HKDF (RFC 5869) from the 32 bytes given.
     """
 
-    __slots__ = ("_fingerprint_key", "_sealing")
+    __slots__ = ("_inner", "_outer", "_sealing")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != DATA_KEY_BYTES:
             raise ValueError("data key must have 32 bytes")
         self._sealing = AESGCM(_derived(key, b"seal"))
-        self._fingerprint_key = _derived(key, b"fingerprint")
+        # HMAC (RFC 2104, 2) with both pads taken in once: a third of the time of `hmac.digest`,
+        # which also lets go of the interpreter, for microseconds of work on the event loop.
+        block = _derived(key, b"fingerprint").ljust(sha256().block_size, b"\0")
+        self._inner = sha256(block.translate(_INNER_PAD))
+        self._outer = sha256(block.translate(_OUTER_PAD))
 
     def seal(self, plaintext: bytes, context: bytes) -> bytes:
         """Encipher a value, bound to its context (table and column, say): 29 bytes longer."""
@@ -55,7 +61,10 @@ class DataKey:
 
     def fingerprint(self, value: bytes) -> bytes:
         """Give the 32 bytes by which an equal value is found again under this key only."""
-        return hmac.digest(self._fingerprint_key, value, "sha256")
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 def load_data_key(file: Path, side: Side) -> DataKey:

@@ -1,6 +1,10 @@
 """Sealed values open in their context only, and fingerprints find equal values only."""
 
+import hmac
+
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +54,15 @@ def test_short_value_does_not_open(sealed):
     """What is too short to be sealed is refused like any other."""
     with pytest.raises(LocalError, match="does not open"):
         KEY.open(sealed, b"context")
+
+
+@given(st.binary(max_size=200))
+def test_fingerprint_is_an_hmac_under_a_key_of_its_own(value):
+    """It is HMAC-SHA-256 (RFC 2104) under a key derived for this alone: database columns keep it."""
+    info = b"sscard-gateway data fingerprint"
+    key = HKDF(SHA256(), 32, salt=None, info=info).derive(bytes(range(32)))
+
+    assert KEY.fingerprint(value) == hmac.digest(key, value, "sha256")
 
 
 def test_fingerprint_finds_equal_values_under_one_key_only():
