@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Coroutine, Generator
-from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from types import coroutine
@@ -20,6 +19,7 @@ from gateway.regions.vocabulary import PIN_PROOFS, Channel, Proof
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import CustomerNumber, LinkId, OperationId
 from gateway.terms.refusals import Refusal
+from gateway.terms.values import value
 
 BODY_BYTES_MAX = 64 * 1024  # twenty times the largest body that can be right
 BODY_SECONDS_MAX = 10  # a backend on the bank's own network needs milliseconds
@@ -39,7 +39,7 @@ class Disconnected(Exception):
     """The caller went away before its request had arrived."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Call:
     """One request, read and checked: the caller, its body and key where the endpoint has them."""
 
@@ -69,9 +69,9 @@ class Call:
 
 def presented_request_id(scope: Scope) -> str | None:
     """Give the caller's Request-Id if it has the form of one, else nothing."""
-    for name, value in scope["headers"]:
-        if name == b"request-id" and _REQUEST_ID.fullmatch(value):
-            return str(value, "ascii")
+    for name, sent in scope["headers"]:
+        if name == b"request-id" and _REQUEST_ID.fullmatch(sent):
+            return str(sent, "ascii")
     return None
 
 

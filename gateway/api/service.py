@@ -6,7 +6,7 @@ All instants are aware `datetime` values and are rendered in RFC 3339.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Protocol
@@ -45,9 +45,10 @@ from gateway.terms.numbers import (
 )
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
+from gateway.terms.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Caller:
     """Who asks: the channel, the customer it asks for (where one is named), the request's id.
 
@@ -61,7 +62,7 @@ class Caller:
     proofs: frozenset[Proof] = frozenset({Proof.SESSION})
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class IdempotencyKey:
     """A caller's Idempotency-Key and what it was used for.
 
@@ -82,7 +83,7 @@ class AddedService(StrEnum):
     WEALTH_ACCOUNT = "wealth-account"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LinkCommand:
     """Link a social-security card to an account of the caller's customer."""
 
@@ -93,7 +94,7 @@ class LinkCommand:
     contact_address: Address | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SetPinCommand:
     """A PIN: its session, and the compact JWE made in the browser or a PIN pad's block.
 
@@ -105,7 +106,7 @@ class SetPinCommand:
     pin_block: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ActivateCommand:
     """Activate the linked account under a new financial PIN."""
 
@@ -114,7 +115,7 @@ class ActivateCommand:
     added_services: tuple[AddedService, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ApplyCommand:
     """Apply for a first card, for the owner of an account of the caller's customer."""
 
@@ -126,7 +127,7 @@ class ApplyCommand:
     contact_address: Address | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class BusinessCommand:
     """A business in the life of a card, with what its procedure needs beside the link.
 
@@ -138,7 +139,7 @@ class BusinessCommand:
     private: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TimelineEntry:
     """One step of an operation, masked."""
 
@@ -156,7 +157,7 @@ class TimelineEntry:
     response_code: Annotated[str | None, Field(description="Data element 39.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SsAccountView:
     """How far the SS account has followed a financial activation: `succeeded` when it has."""
 
@@ -164,7 +165,7 @@ class SsAccountView:
     due_at: Annotated[datetime, Field(description="When it follows, by the region's rule.")]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OneTimeCodeView:
     """A code of the e-card, good for one scan until it expires."""
 
@@ -172,7 +173,7 @@ class OneTimeCodeView:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OperationView:
     """A durable operation: what it is, how far it is, how it got there."""
 
@@ -224,7 +225,7 @@ class OperationView:
     timeline: tuple[TimelineEntry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Reply:
     """An operation's present state, and whether an earlier request had begun it."""
 
@@ -232,7 +233,7 @@ class Reply:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PinSessionView:
     """A one-time PIN session; opening another one for the same link and purpose ends it."""
 
@@ -245,7 +246,7 @@ class PinSessionView:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SessionReply:
     """A PIN session, and whether an earlier request had opened it."""
 
@@ -253,7 +254,7 @@ class SessionReply:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LinkView:
     """A link of a card and an account; both numbers are masked when it is rendered."""
 
@@ -266,7 +267,7 @@ class LinkView:
     ecard_number: EcardNumberMasked | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ReadinessCheck:
     """One thing the gateway needs: whether it is there, and a word about it (no secrets).
 
@@ -278,7 +279,7 @@ class ReadinessCheck:
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PublicKey:
     """A public key of a security module, as JWK (RFC 7517) with two members of ours.
 

@@ -1,7 +1,7 @@
 """What an operation's messages are written from, and the errand that one of them is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Self
 
 from gateway.financial import account as financial
@@ -12,6 +12,7 @@ from gateway.operations.operation import Operation
 from gateway.social import card as social
 from gateway.social.card import CardRecord, SocialCard
 from gateway.store.queries import Linked
+from gateway.terms.values import value
 
 CHANNEL = "channel"
 """Detail of an operation that another channel than the link's own asked for."""
@@ -27,7 +28,7 @@ def same_asker(operation: Operation) -> dict[str, str]:
     return {name: value for name, value in operation.details.items() if name == CHANNEL}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Cargo:
     """What an operation's messages are written from; held in memory while it runs.
 
@@ -46,7 +47,7 @@ class Cargo:
         return cls(linked.card, linked.account, words or {}, channel or linked.link.channel)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Errand:
     """One message to send for an exchange."""
 

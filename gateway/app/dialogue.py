@@ -1,7 +1,6 @@
 """Drafts to messages and answers to events: the conductor's side of every link."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Protocol
@@ -30,13 +29,14 @@ from gateway.terms.errors import LocalError, PeerError
 from gateway.terms.numbers import AgencyCode, OperationId, transmission_date_time
 from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
+from gateway.terms.values import value
 
 log = structlog.get_logger()
 
 _SECONDS_KEPT = 8  # thousands of messages in a second are sent at the same one
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Station:
     """Who we are on the wire: data elements 32, 33 and 41."""
 
@@ -45,7 +45,7 @@ class Station:
     terminal: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Pending:
     """What is remembered of a request for its answer: for whom it is, and what must be echoed.
 

@@ -1,7 +1,7 @@
 """PINs between the service and the security modules: each side's module, each side's facts."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, time
 from types import MappingProxyType
 from typing import Self
@@ -22,6 +22,7 @@ from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused, Unavailable
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import PinPurpose, Side
+from gateway.terms.values import value
 
 PIN_BUSINESSES: Mapping[PinPurpose, tuple[Business, ...]] = {
     PinPurpose.SS_PIN: (Business.SS_PIN_SET, Business.SS_PIN_CHANGE, Business.SS_PIN_RESET),
@@ -49,7 +50,7 @@ FINANCIAL_PIN_POLICY = PinPolicy()
 """The bank's own rule for its accounts: every rule there is (no region speaks of this PIN)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AcceptedPin:
     """A PIN for the far side, and what is to be said of it to the customer, once.
 
@@ -69,7 +70,7 @@ class AcceptedPin:
 PinOutcome = AcceptedPin | Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PinOrder:
     """Everything that a security module needs to open, judge and encipher one PIN.
 

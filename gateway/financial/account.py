@@ -1,7 +1,7 @@
 """The financial account on a card, as the core tells of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
@@ -16,6 +16,7 @@ from gateway.terms.numbers import (
     Pan,
     PersonName,
 )
+from gateway.terms.values import value
 
 
 class AccountState(StrEnum):
@@ -42,7 +43,7 @@ def services_code(services: Iterable[AddedService]) -> str:
     return "".join(service.value for service in AddedService if service in chosen) or "-"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AccountOwner:
     """Whose account it is, as the core says."""
 
@@ -52,7 +53,7 @@ class AccountOwner:
     mobile: Mobile | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FinancialAccount:
     """The financial half of a link; `owner` is known once the core has told it.
 
@@ -67,7 +68,7 @@ class FinancialAccount:
     loss: Loss | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OwnerKept:
     """Record: the core's word on the owner is kept with the account, enciphered."""
 
@@ -75,7 +76,7 @@ class OwnerKept:
     owner: AccountOwner
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AccountLossKept:
     """Record: the financial account is reported lost."""
 
@@ -83,7 +84,7 @@ class AccountLossKept:
     loss: Loss
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AccountLossLifted:
     """Record: the loss of this reference is no more; a newer one stands.
 
@@ -95,7 +96,7 @@ class AccountLossLifted:
     was_refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AccountLossConfirmed:
     """Record: the core has the loss of this reference."""
 

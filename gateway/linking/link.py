@@ -1,6 +1,5 @@
 """A link between an SS card and an account: its states, and whether two persons are one."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -16,6 +15,7 @@ from gateway.terms.numbers import (
     PinSessionId,
 )
 from gateway.terms.sides import PinPurpose
+from gateway.terms.values import value
 
 
 class LinkState(StrEnum):
@@ -32,7 +32,7 @@ class LinkState(StrEnum):
         return self in {LinkState.PENDING, LinkState.ACTIVE}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Link:
     """What linking itself knows: references and states, and neither side's numbers."""
 
@@ -44,7 +44,7 @@ class Link:
     activated_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LinkChanged:
     """Record: the link has a new state."""
 
@@ -53,7 +53,7 @@ class LinkChanged:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PinSession:
     """A one-time right to set one PIN through one link."""
 
@@ -71,14 +71,14 @@ class PinSession:
         return bound and not self.is_used and now < self.expires_at
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SessionUsed:
     """Record: the session is spent, whatever came of it."""
 
     session: PinSessionId
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LinkRequest:
     """What the caller said of itself when it asked for a link; compared, never believed.
 
@@ -90,7 +90,7 @@ class LinkRequest:
     mobile_equals_core: bool = True
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@value(frozen=True, slots=True, repr=False)
 class Applicant:
     """Who applies for a first card, as the channel has seen on the id; compared with the core."""
 

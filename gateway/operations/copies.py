@@ -1,7 +1,7 @@
-"""Copies of values with some members changed: `dataclasses.replace` in a fraction of the time.
+"""Copies of values with some members changed: `dataclasses.replace` in less than half the time.
 
 An operation is copied for every fact, which made `replace` the most expensive function of the
-gateway. Its members were checked when the value was made, so that they are taken over as they are.
+gateway.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,21 +13,18 @@ T = TypeVar("T")
 
 
 def copier(kind: type[T]) -> Callable[[T, Mapping[str, Any]], T]:
-    """Make the function that copies a dataclass of this kind, which has slots and no derived field.
+    """Make the function that copies a dataclass of this kind, each field of which is given.
 
     It raises `KeyError` for a field that there is not.
     """
     names = tuple(field.name for field in fields(kind))  # type: ignore[arg-type]  # a dataclass
     values_of = attrgetter(*names)
-    setters = {name: vars(kind)[name].__set__ for name in names}  # a frozen one refuses `setattr`
-    in_order = tuple(setters.values())
+    places = {name: place for place, name in enumerate(names)}
 
     def copy(value: T, changes: Mapping[str, Any]) -> T:
-        made = kind.__new__(kind)
-        for put, member in zip(in_order, values_of(value), strict=True):
-            put(made, member)
+        members = list(values_of(value))
         for name, changed in changes.items():
-            setters[name](made, changed)
-        return made
+            members[places[name]] = changed
+        return kind(*members)
 
     return copy

@@ -1,12 +1,13 @@
 """What is to be said to a far side, in the words of its message set and without trace numbers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.operations.exchange import Trace
+from gateway.terms.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Original:
     """The earlier message that a reversal or an inquiry speaks of, for data element 90."""
 
@@ -14,7 +15,7 @@ class Original:
     trace: Trace
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class EncipheredPin:
     """A PIN block under a zone's PIN key, and data element 53 that describes it."""
 
@@ -22,7 +23,7 @@ class EncipheredPin:
     security_control: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Draft:
     """One message to send: its name in the message set, data elements and DE 48 subfields.
 

@@ -4,7 +4,6 @@ States are what we know, events are what we learnt or decided. Anything that is 
 `TRANSITIONS` is refused by name. ``docs/machines/exchange.md`` is drawn from the table.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -14,6 +13,7 @@ from gateway.terms.errors import LocalError
 from gateway.terms.numbers import Rrn, Stan
 from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
+from gateway.terms.values import value
 
 
 class ExchangeState(StrEnum):
@@ -117,7 +117,7 @@ class Form(StrEnum):
     REVERSAL = "reversal"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Trace:
     """How a request is known on the wire: data elements 11, 37 and 7 (the full UTC instant).
 
@@ -130,7 +130,7 @@ class Trace:
     terminal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Exchange:
     """One exchange as folded from its facts.
 
@@ -175,7 +175,7 @@ class Exchange:
         return self.trace is not None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Move:
     """What is learnt of an exchange at one instant."""
 

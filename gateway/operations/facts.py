@@ -5,7 +5,6 @@ citizen or mobile number, so that the journal needs no encipherment and no purge
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
@@ -15,6 +14,7 @@ from gateway.terms.errors import LocalError
 from gateway.terms.numbers import LinkId, OperationId, Rrn, Stan
 from gateway.terms.refusals import Refusal
 from gateway.terms.response_codes import ResponseCode
+from gateway.terms.values import value
 
 
 class OperationKind(StrEnum):
@@ -82,7 +82,7 @@ class OperationState(StrEnum):
         return self.is_final or self is OperationState.MANUAL
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Opened:
     """The operation exists; `details` are open words of its kind, such as added services."""
 
@@ -94,7 +94,7 @@ class Opened:
     details: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Moved:
     """One exchange of the operation moved."""
 
@@ -107,7 +107,7 @@ class Moved:
         return self.move.at
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AnswerSetAside:
     """An answer came that decides nothing: late, repeated, or leaving the outcome open."""
 
@@ -116,7 +116,7 @@ class AnswerSetAside:
     response_code: ResponseCode
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Settled:
     """The operation reached a state that a caller is told.
 
@@ -131,7 +131,7 @@ class Settled:
     told: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ResolutionProposed:
     """Somebody of the bank's staff says what became of an operation that is manual, and why."""
 
@@ -141,7 +141,7 @@ class ResolutionProposed:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ResolutionApproved:
     """Somebody else agrees with what was proposed."""
 
@@ -149,7 +149,7 @@ class ResolutionApproved:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Withdrawn:
     """Whoever asked for the operation has it taken back, whatever became of it."""
 

@@ -6,7 +6,7 @@ the same before and after a crash.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -36,16 +36,17 @@ from gateway.terms.numbers import OperationId
 from gateway.terms.refusals import Refusal
 from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
+from gateway.terms.values import value
 
 # ------------------------------------------------------------------ events
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Begun:
     """The operation was just opened."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Answered:
     """A far side answered the message of `form`.
 
@@ -60,31 +61,31 @@ class Answered:
     told: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Overdue:
     """No answer came in time to the message last sent."""
 
     exchange: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Resumed:
     """A new process took the operation over; nothing is in its memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Woken:
     """The time that the operation waited for has come."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Resolved:
     """Somebody approved what another had proposed of an operation that was manual."""
 
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Withdrawn:
     """Whoever asked for the operation has it taken back."""
 
@@ -94,7 +95,7 @@ Event = Begun | Answered | Overdue | Resumed | Woken | Resolved | Withdrawn
 # ------------------------------------------------------------------ what a plan may ask for
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Begin:
     """Send the originals of these exchanges, all of them or none."""
 
@@ -102,14 +103,14 @@ class Begin:
     records: tuple[object, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Undo:
     """Reverse an approved exchange."""
 
     exchange: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Settle:
     """Tell the caller this; `records` are rows of a side or of the link that change with it.
 
@@ -124,7 +125,7 @@ class Settle:
     told: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Wait:
     """Nothing to do until the next event."""
 
@@ -135,7 +136,7 @@ Plan = Callable[[Operation, datetime], Step]
 # ------------------------------------------------------------------ what follows
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Transmit:
     """Send the message of the exchange's present form; `is_repeat` sets the repeat MTI (x1x1)."""
 
@@ -143,7 +144,7 @@ class Transmit:
     is_repeat: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Watch:
     """Raise `Overdue` for the exchange at this instant unless it was answered."""
 
@@ -151,21 +152,21 @@ class Watch:
     due: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WakeAt:
     """Raise `Woken` at this instant."""
 
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Forget:
     """Wipe the PIN block held for the exchange."""
 
     exchange: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OpenFollowUp:
     """Open another operation in the same transaction."""
 
@@ -173,7 +174,7 @@ class OpenFollowUp:
     kind: OperationKind
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Alarm:
     """Let the bank's staff know that the exchange stays unconfirmed; it goes on."""
 
@@ -183,7 +184,7 @@ class Alarm:
 Effect = Transmit | Watch | WakeAt | Forget | OpenFollowUp | Alarm
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Decision:
     """Facts and records to make durable, then effects to carry out, and the state thereafter."""
 
@@ -193,7 +194,7 @@ class Decision:
     effects: tuple[Effect, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Surroundings:
     """What a decision may draw on besides state and event.
 

@@ -1,7 +1,7 @@
 """An operation as folded from its facts."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -23,9 +23,10 @@ from gateway.terms.errors import LocalError
 from gateway.terms.numbers import LinkId, OperationId
 from gateway.terms.refusals import Refusal
 from gateway.terms.response_codes import ResponseCode
+from gateway.terms.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Operation:
     """One durable operation.
 

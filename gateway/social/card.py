@@ -1,6 +1,6 @@
 """The social-security card as the bank knows it, and the states a bureau tells of."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
@@ -17,6 +17,7 @@ from gateway.terms.numbers import (
     PersonName,
     SsCardNumber,
 )
+from gateway.terms.values import value
 
 
 class CardState(StrEnum):
@@ -40,7 +41,7 @@ class PinState(StrEnum):
     LOCKED = "L"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CardHolder:
     """Whose card it is, as the bureau says."""
 
@@ -49,7 +50,7 @@ class CardHolder:
     mobile: Mobile | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FormerNumber:
     """The number of a card that the link led to, and until when."""
 
@@ -57,7 +58,7 @@ class FormerNumber:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SocialCard:
     """The social half of a link; `holder` is known once the bureau has told it.
 
@@ -93,7 +94,7 @@ def application_reference(link: LinkId) -> SsCardNumber:
     return SsCardNumber(link.value[-12:].upper())
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class HolderKept:
     """Record: the bureau's word on the holder is kept with the card, enciphered."""
 
@@ -101,7 +102,7 @@ class HolderKept:
     holder: CardHolder
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SsLossKept:
     """Record: the SS account is reported lost; nothing but what the region allows works now."""
 
@@ -109,7 +110,7 @@ class SsLossKept:
     loss: Loss
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SsLossLifted:
     """Record: the loss of this reference is no more; a newer one stands.
 
@@ -121,7 +122,7 @@ class SsLossLifted:
     was_refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SsLossConfirmed:
     """Record: the bureau has the loss of this reference."""
 
@@ -130,7 +131,7 @@ class SsLossConfirmed:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MobileBound:
     """Record: the bureau has another mobile number for the card."""
 
@@ -138,14 +139,14 @@ class MobileBound:
     mobile: Mobile
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ReplacementBegun:
     """Record: another card was ordered in place of this one."""
 
     link: LinkId
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CardReplaced:
     """Record: the link leads to the new card from now on; the old card's loss went with it."""
 
@@ -154,7 +155,7 @@ class CardReplaced:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class NewCard:
     """What a bureau tells of a card handed over in place of the old one."""
 
@@ -162,7 +163,7 @@ class NewCard:
     keeps_link: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class EcardKept:
     """Record: the e-card of the card has this number, or there is none any more."""
 
@@ -170,7 +171,7 @@ class EcardKept:
     number: EcardNumber | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OneTimeCode:
     """A code of the e-card, told once and never kept."""
 

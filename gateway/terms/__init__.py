@@ -14,5 +14,6 @@ module             holds
 ``sides``          social or financial, and whose PIN is whose
 ``errors``         the error tree: whose fault it is
 ``specification``  reads a specification file or names file, key and rule
+``values``         what an operation is made of, frozen to the type checker
 =================  ==============================================================
 """

@@ -58,7 +58,7 @@ def test_short_value_does_not_open(sealed):
 
 @given(st.binary(max_size=200))
 def test_fingerprint_is_an_hmac_under_a_key_of_its_own(value):
-    """It is HMAC-SHA-256 (RFC 2104) under a key derived for this alone: database columns keep it."""
+    """It is HMAC-SHA-256 (RFC 2104) under a key derived for this alone: columns keep it."""
     info = b"sscard-gateway data fingerprint"
     key = HKDF(SHA256(), 32, salt=None, info=info).derive(bytes(range(32)))
 
