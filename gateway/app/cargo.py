@@ -49,13 +49,14 @@ class Cargo:
 
 @value(frozen=True, slots=True)
 class Errand:
-    """One message to send for an exchange."""
+    """One message to send for an exchange; after `until`, monotonic, its PIN is too old."""
 
     operation: Operation
     exchange: Exchange
     cargo: Cargo
     is_repeat: bool
     pin: EncipheredPin | None = field(default=None, repr=False)
+    until: float | None = None
 
 
 def with_records(cargo: Cargo, records: tuple[object, ...]) -> Cargo:

@@ -1,6 +1,7 @@
 """The wall clock, and timers, which use the event loop's monotonic one."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -62,6 +63,10 @@ class LoopTimers:
         self._loop = loop
         self.now = clock.now
         self.stride_s = _MOVED_NOTICED_S if clock.movable else _SET_NOTICED_S
+
+    def seconds(self) -> float:
+        """Give the monotonic clock, now: the loop's own time is that of its latest turn."""
+        return time.monotonic()
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> "Cancel":
         """Call once after a delay; gives the means to cancel it."""

@@ -47,6 +47,7 @@ class _Running:
     recorded: int = 0
     is_attended: bool = False  # somebody waits and is told by word of mouth
     is_settling: bool = False
+    begun_at: float = 0.0  # on the monotonic clock
     pins: dict[str, EncipheredPin] = field(default_factory=dict, repr=False)
     queue: deque[Event] = field(default_factory=deque)
     is_recording: bool = False
@@ -121,7 +122,7 @@ class Conductor:
         fresh = open_operation(operation, opened, EXCHANGES[opened.kind])
         if findings:
             fresh = replace(fresh, findings=findings)
-        running = _Running(fresh, cargo, is_attended=True)
+        running = _Running(fresh, cargo, is_attended=True, begun_at=self._timers.seconds())
         running.pins.update(pins or {})
         decision = self._decide(running, life.Begun())
         self._admit(running)
@@ -381,10 +382,7 @@ class Conductor:
         operation = running.operation
         match effect:
             case life.Transmit(exchange=name, is_repeat=is_repeat):
-                exchange = operation.exchanges[name]
-                pin = running.pins.get(name) if exchange.form is Form.ORIGINAL else None
-                errand = Errand(operation, exchange, running.cargo, is_repeat, pin)
-                self._dialogues.transmit(errand)
+                self._transmit(running, name, is_repeat=is_repeat)
             case life.Watch(exchange=name, due=due):
                 # From now on, when the message leaves, and on the monotonic clock alone.
                 pause_s = (due - operation.updated_at).total_seconds()
@@ -402,6 +400,20 @@ class Conductor:
                 log.error("unconfirmed", operation=str(operation.id), side=exchange.side, **what)
             case _:
                 assert_never(effect)
+
+    def _transmit(self, running: _Running, name: str, *, is_repeat: bool) -> None:
+        exchange, until = running.operation.exchanges[name], None
+        pin = running.pins.get(name) if exchange.form is Form.ORIGINAL else None
+        if pin is not None:
+            secret_life = self._dialogues.limits(exchange.side).secret_life
+            until = running.begun_at + secret_life.total_seconds()
+            if self._timers.seconds() > until:
+                # The journal took long, or the process was held: it is too late to send this PIN.
+                running.pins.clear()
+                running.queue.appendleft(life.Overdue(name, is_spent=True))
+                return
+        errand = Errand(running.operation, exchange, running.cargo, is_repeat, pin, until)
+        self._dialogues.transmit(errand)
 
     # ------------------------------------------------------------------ parts
 

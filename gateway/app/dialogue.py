@@ -66,8 +66,8 @@ class Link(Protocol):
     def is_ready(self) -> bool:
         """Tell whether a message could leave now."""
 
-    def send(self, message: Message, pending: Pending) -> None:
-        """Write a message, if the link is up, and await its answer."""
+    def send(self, message: Message, pending: Pending, until: float | None = None) -> None:
+        """Write a message, if the link is up and its time not over, and await its answer."""
 
 
 class Dialogue:
@@ -99,7 +99,7 @@ class Dialogue:
             message = message.as_repeat()
         echoed = _echoed(kind, message)
         pending = Pending(errand.operation.id, exchange.name, exchange.form, kind, echoed)
-        self.link.send(message, pending)
+        self.link.send(message, pending, errand.until)
 
     def read(self, side: Side, pending: Pending, answer: Message) -> Answered:
         """Read an answer; raises `PeerError` when the message set does not allow it."""

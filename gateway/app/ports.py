@@ -48,6 +48,9 @@ class Timers(Protocol):
     def now(self) -> datetime:
         """Give the present instant in UTC."""
 
+    def seconds(self) -> float:
+        """Give the monotonic clock, which goes on while the process is held."""
+
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Cancel:
         """Call once after a delay on the monotonic clock; gives the means to cancel it."""
 

@@ -63,9 +63,13 @@ class Answered:
 
 @value(frozen=True, slots=True)
 class Overdue:
-    """No answer came in time to the message last sent."""
+    """No answer came in time to the message last sent; `is_spent` says that it cannot be repeated.
+
+    Its PIN is older than a PIN may be sent.
+    """
 
     exchange: str
+    is_spent: bool = False
 
 
 @value(frozen=True, slots=True)
@@ -261,8 +265,9 @@ class _Deciding:
                 pass
             case Answered():
                 self._take_answer(event)
-            case Overdue(exchange=name):
-                self._after_silence([self.operation.exchanges[name]], resumed=False)
+            case Overdue(exchange=name, is_spent=is_spent):
+                # As in a process that has no PIN any more.
+                self._after_silence([self.operation.exchanges[name]], resumed=is_spent)
             case Resolved() | Withdrawn():
                 self._take_word(event)
             case Resumed():

@@ -112,12 +112,17 @@ class MessageConnection(protocol.Protocol):
             self._hanging_up.cancel()
         self._listener.lost(why_lost(reason))
 
-    def send(self, message: Message, envelope: bytes = b"") -> None:
+    def send(self, message: Message, envelope: bytes = b"", until: float | None = None) -> None:
         """Write a message with its MAC; raises `UnencodableMessage`, our own mistake.
 
         It goes under the dialect's own TPDU and header, unless an answer's `envelope` is given.
+        Nothing is written after `until` on the clock: a PIN must not be set long after it was asked
+        for, though the process was held between decision and act, or a connection long to make.
         """
         payload = self._codec.encode(message, self._mac.current)
+        if until is not None and self._clock.seconds() > until:
+            log.warning("message-too-old", link=self._name, trace=message.trace)
+            return
         self._tally.sent += 1
         self._unwritten.append(self._writer.frame(payload, envelope))
         if not self._is_reading:

@@ -86,15 +86,16 @@ class ExchangeLink(Generic[Token]):
         """Take requests from now on."""
         self._become("started")
 
-    def send(self, message: Message, token: Token) -> None:
+    def send(self, message: Message, token: Token, until: float | None = None) -> None:
         """Dial, write a request or a repeat and await its answer under `token`.
 
-        While no address may be dialled nothing is written: whoever watches the answer repeats it.
+        While no address may be dialled nothing is written, nor after `until` on the reactor's
+        clock: whoever watches the answer repeats it.
         """
         place = self._turns.next(_may_be_dialled) if self.is_ready else None
         if place is None:
             return
-        exchange = _Exchange(self, message)
+        exchange = _Exchange(self, message, until)
         if not self._answers.await_answer(message, token, exchange):
             return
         self._open.add(exchange)
@@ -212,9 +213,12 @@ def _may_be_dialled(place: _Place) -> bool:
 class _Exchange(Generic[Token]):
     """One request and the connection that is made for it."""
 
-    def __init__(self, link: ExchangeLink[Token], request: Message) -> None:
+    def __init__(
+        self, link: ExchangeLink[Token], request: Message, until: float | None = None
+    ) -> None:
         self._link = link
         self._request = request
+        self._until = until
         self._connection: MessageConnection | None = None
         self._dialling: Deferred[Any] | None = None
         self.timer: IDelayedCall | None = None
@@ -244,7 +248,7 @@ class _Exchange(Generic[Token]):
         """Write the request."""
         self._connection = connection
         try:
-            connection.send(self._request)
+            connection.send(self._request, until=self._until)
         except LocalError as error:
             # No traceback: its frames hold the message.
             log.error("message-unencodable", link=self._link.name, reason=str(error))  # noqa: TRY400

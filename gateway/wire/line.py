@@ -135,20 +135,20 @@ class Line:
             speech.name, speech.codec, speech.mac, self, self._tally, self._reactor
         )
 
-    def write(self, message: Message, envelope: bytes = b"") -> None:
+    def write(self, message: Message, envelope: bytes = b"", until: float | None = None) -> None:
         """Send a message; one that does not fit the dialect is logged, our own mistake."""
         assert self._connection is not None  # heard from one, or not CLOSED
         try:
-            self._connection.send(message, envelope)
+            self._connection.send(message, envelope, until)
         except LocalError as error:
             # No traceback: its frames hold the message.
             log.error("message-unencodable", link=self._speech.name, reason=str(error))  # noqa: TRY400
 
-    def send(self, request: Message) -> None:
+    def send(self, request: Message, until: float | None = None) -> None:
         """Send a request: where nothing at all is heard after it, the far side may be gone."""
         if self._asked_at is None:
             self._asked_at = self._seconds()
-        self.write(request)
+        self.write(request, until=until)
 
     def prove(self) -> None:
         """Ask a far side for a sign of life that was silent for a while, and not asked yet."""

@@ -160,14 +160,15 @@ class OutboundLink(Generic[Token]):
         for dialler in self._lines.values():
             dialler.start()
 
-    def send(self, message: Message, token: Token) -> None:
+    def send(self, message: Message, token: Token, until: float | None = None) -> None:
         """Write a request or a repeat and await its answer under `token`.
 
-        While the link is down nothing is written: whoever watches the answer repeats it.
+        While the link is down nothing is written, nor after `until` on the reactor's clock: whoever
+        watches the answer repeats it.
         """
         line = self._turns.next(_takes_requests)
         if line is not None and self._await_answer(message, token, line):
-            line.send(message)
+            line.send(message, until)
 
     def mac(self, data: bytes) -> bytes:
         """Compute the MAC that the link sends with now, 8 bytes."""

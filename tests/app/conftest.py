@@ -92,6 +92,9 @@ class Timers:
     def now(self):
         return self.wall
 
+    def seconds(self):
+        return self._elapsed
+
     def call_later(self, delay_s, call):
         entry = [self._elapsed + delay_s, next(self._order), call]
         heapq.heappush(self._calls, entry)
@@ -115,6 +118,10 @@ class Timers:
     def waiting(self):
         """Give after how many seconds the timers that wait are due."""
         return sorted(due - self._elapsed for due, _, call in self._calls if call is not None)
+
+    def hold(self, seconds):
+        """Let both clocks run while the process is held: no timer fires."""
+        self._pass(seconds)
 
     def _pass(self, seconds):
         self._elapsed += seconds

@@ -54,6 +54,36 @@ def test_pin_block_is_forgotten(stage, kind, exchange, code, after_s):
     assert forms == ([Form.INQUIRY] if kind is K.ACTIVATE else [])
 
 
+@pytest.mark.parametrize("kind", [K.SET_SS_PIN, K.ACTIVATE])
+@pytest.mark.parametrize("sent_before", [0, 1])
+def test_pin_block_that_has_become_old_is_not_sent(stage, kind, sent_before):
+    """A journal that stalls, or a process that is held, sends no PIN a minute after it came."""
+    stage.journal.is_held = not sent_before
+    identity = stage.open(kind)
+    stage.journal.is_held = True
+    stage.timers.step(20 * sent_before)
+
+    stage.timers.hold(61)
+    stage.journal.release()
+    kept = stage.conductor._running[identity].pins
+    stage.journal.is_held = False
+    stage.journal.release()
+
+    assert [pin for _, pin in pins_sent(stage) if pin] == [stage.pin] * sent_before
+    assert kept == {}
+    assert stage.operation(identity).state is (S.UNKNOWN if kind is K.SET_SS_PIN else S.PENDING)
+    inquiries = [form for form, pin in pins_sent(stage) if pin is None]
+    assert inquiries == ([Form.INQUIRY] if kind is K.ACTIVATE else [])
+
+
+def test_messages_carry_until_when_their_pin_may_be_sent(stage):
+    """The wire looks once more: its repeats have the instant of the first, and an inquiry none."""
+    stage.open(K.ACTIVATE)
+    stage.timers.step(40)
+
+    assert [errand.until for errand in stage.dialogues.errands] == [60.0, 60.0, None]
+
+
 def test_errand_prints_without_its_pin_block(stage):
     """A log line of an errand holds neither block nor numbers."""
     stage.open()

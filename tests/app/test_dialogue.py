@@ -50,7 +50,7 @@ class Link:
         self.sent = []
         self.is_ready = True
 
-    def send(self, message, pending):
+    def send(self, message, pending, _until=None):
         self.sent.append((message, pending))
 
 

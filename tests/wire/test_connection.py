@@ -198,6 +198,18 @@ def test_message_leaves_with_mac_and_frame(connection, words, transport, tally):
     assert tally.sent == 1
 
 
+def test_message_whose_time_is_over_is_not_written(connection, words, transport, tally, clock):
+    """What was decided in time and is written too late is dropped at the last moment."""
+    in_time, late = words.request(), words.request()
+
+    connection.send(in_time, until=clock.seconds())
+    clock.advance(1)
+    connection.send(late, until=clock.seconds() - 0.5)
+
+    assert [message.text(11) for message in words.read(transport.value())] == [in_time.text(11)]
+    assert tally.sent == 1
+
+
 def test_what_one_read_brings_about_leaves_in_one_write(
     connection, listener, words, transport, monkeypatch
 ):

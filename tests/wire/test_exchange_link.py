@@ -83,6 +83,18 @@ def test_each_request_has_a_connection_of_its_own(far):
     assert far.link.tally.reconnects == 1
 
 
+def test_request_whose_time_is_over_while_its_connection_is_made_is_not_written(far):
+    """A PIN does not wait for a far side that is slow to take the connection."""
+    until = far.reactor.seconds() + 5
+    far.link.send(far.words.request(), "late", until)
+    far.reactor.advance(6)
+
+    transport = far._new_transport(far.reactor)
+    transport.attach(far.reactor.tcpClients[-1][2].buildProtocol(None))
+
+    assert transport.value() == b""
+
+
 def test_connections_take_turns_over_the_addresses(far_of):
     """Two hosts share the exchanges."""
     far = far_of(addresses=2)

@@ -59,8 +59,10 @@ class SimulatedLink:
     def is_ready(self):
         return self.is_up and self.answers.in_flight < IN_FLIGHT_MAX
 
-    def send(self, message, pending):
+    def send(self, message, pending, until=None):
         self._node.pulse("before-send")
+        if until is not None and self._world.scheduler.elapsed > until:
+            return
         if self.is_up and self.answers.await_answer(message, pending, self.connection):
             data = self.speech.codec.encode(message, self.speech.mac)
             self._world.watch.leaves(self._node, self.speech, message, data, pending)

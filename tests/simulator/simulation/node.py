@@ -110,6 +110,9 @@ class Node:
             return
         self.loop.enter(call, *args)
 
+    def seconds(self):
+        return self.world.scheduler.elapsed
+
     def call_later(self, delay_s, call):
         self.pulse("before-timer")
 
@@ -281,7 +284,6 @@ class Machine:
         self._epoch = epoch
         self.offset = timedelta()
         self.paused_until = 0.0
-        self.held_s = 0.0  # for how long, all pauses together
         self._now = (0.0, self.offset, epoch)  # asked many times an event
 
     def now(self):
@@ -291,6 +293,4 @@ class Machine:
         return self._now[2]
 
     def pause(self, seconds):
-        now = self._scheduler.elapsed
-        self.held_s += now + seconds - max(now, self.paused_until)
-        self.paused_until = now + seconds
+        self.paused_until = self._scheduler.elapsed + seconds

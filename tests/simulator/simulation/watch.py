@@ -16,7 +16,6 @@ from simulation.judgement import Judgement
 from simulation.watch_durable import ENVELOPE, RECOVERY, SECRET, Durable
 
 S = OperationState
-SLOW_DISK_S = 15.0  # makes anything later
 # How each kind of secret begins, so that it is found wherever it should not be.
 BLOCK_HEADS = {
     PinPurpose.SS_PIN: b"\xd1\x5e\xa5\xed",
@@ -46,7 +45,7 @@ class Watch(Judgement, Durable):
         self.genuine = defaultdict(set)  # by operation, exchange, form: DE 39 really answered
         self.last_sent = {}  # by operation and exchange: when a message left last
         self.begun_by = {}  # by operation and exchange: the process that sent the original first
-        self.blocks_left = {}  # by PIN block: when it left first, how long its node was held
+        self.blocks_left = {}  # by PIN block: when it left first
         self.answers_out = {}  # by bytes of a genuine answer: the key of its request
         self.heard = set()  # by node, link and key: answers that came in
         self.beliefs = 0
@@ -115,11 +114,8 @@ class Watch(Judgement, Durable):
         self.check(14, zone == speech.name, f"a PIN block of zone {zone} left on {speech.name}")
         self.check(14, purpose.side is speech.side, "a PIN block left for the other side")
         now = self._world.scheduler.elapsed
-        held_s = node.machine.held_s
-        first, held_before_s = self.blocks_left.setdefault(bytes(block), (now, held_s))
-        # Between the decision to repeat and the repeat the process may have been held.
-        kept_s = now - first - (held_s - held_before_s)
-        life_s = self._world.limits.secret_life.total_seconds() + SLOW_DISK_S
+        kept_s = now - self.blocks_left.setdefault(bytes(block), now)
+        life_s = self._world.limits.secret_life.total_seconds()
         self.check(13, kept_s <= life_s, f"a PIN block was kept for {kept_s:.0f} s")
         self.check(13, maker == node.name, f"{node.name} sent a PIN block that {maker} received")
 

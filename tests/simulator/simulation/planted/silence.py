@@ -8,6 +8,7 @@ from gateway.operations.facts import OperationKind
 from simulation.planted.mistake import mistake
 
 E, S, K = ExchangeEvent, ExchangeState, OperationKind
+_HELD = {"paused": 0.5, "disk-slow": 0.9, "drop-request": 0.7}
 
 
 def _overdue(wrong):
@@ -30,7 +31,8 @@ def _pin_from_disk():
         right_open(self, operation, *more, pins=pins, **rest)
 
     def resume(self, operation, cargo):
-        running = conductor._Running(operation, cargo, recorded=len(operation.facts))
+        recorded, now = len(operation.facts), self._timers.seconds()
+        running = conductor._Running(operation, cargo, recorded, begun_at=now)
         running.pins.update(kept.get(operation.id, {}))
         self._admit(running)
         self._take(running, life.Resumed())
@@ -40,6 +42,17 @@ def _pin_from_disk():
         return E.REPEAT if resumed and secret else None
 
     return [(Conductor, "open", open_), (Conductor, "resume", resume), *_overdue(repeat)]
+
+
+@mistake("send a PIN however old it has become", weather=_HELD, habit="pins")
+def _old_pin():
+    right = Conductor._transmit
+
+    def transmit(self, running, name, *, is_repeat):
+        running.begun_at = self._timers.seconds()
+        right(self, running, name, is_repeat=is_repeat)
+
+    return [(Conductor, "_transmit", transmit)]
 
 
 @mistake("repeat after a crash as if nothing had happened")
