@@ -13,6 +13,7 @@ module            holds
 ``cargo``         what an operation's messages are written from
 ``futures``       what calls back settles a future, unless nobody waits
 ``conductor``     decide, record, act: the one place that carries decisions out
+``running``       an operation in memory, as the conductor carries it on
 ``outcomes``      opens operations and waits for them as long as is decent
 ``intake``        what every request passes: whose link, what is granted, once per key
 ``service``       what the HTTP room asks of the gateway

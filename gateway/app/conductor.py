@@ -5,21 +5,20 @@ calls back. Events of one operation are taken one at a time; while a decision is
 durable, later events of the operation stand in its queue.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import assert_never
 
 import structlog
 
-from gateway.app.cargo import Cargo, Errand, same_asker, with_records
-from gateway.app.ports import Cancel, Dialogues, Notices, Recorder, Timers
+from gateway.app.cargo import Cargo, same_asker, with_records
+from gateway.app.ports import Dialogues, Notices, Recorder, Timers
+from gateway.app.running import Running
 from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES, PLANS
 from gateway.operations import life
 from gateway.operations.draft import EncipheredPin
-from gateway.operations.exchange import Form
 from gateway.operations.facts import Opened, OperationKind, OperationState, Settled
 from gateway.operations.life import Decision, Event, Surroundings
 from gateway.operations.notice import Notice, notice_of
@@ -40,22 +39,6 @@ SS_FOLLOWS_AFTER_S = "ss_follows_after_s"
 """Detail of an activation: after how many seconds the SS account follows."""
 
 
-@dataclass(slots=True)
-class _Running:
-    operation: Operation
-    cargo: Cargo
-    recorded: int = 0
-    is_attended: bool = False  # somebody waits and is told by word of mouth
-    is_settling: bool = False
-    begun_at: float = 0.0  # on the monotonic clock
-    pins: dict[str, EncipheredPin] = field(default_factory=dict, repr=False)
-    queue: deque[Event] = field(default_factory=deque)
-    is_recording: bool = False
-    is_let_go: bool = False
-    timers: dict[str, Cancel] = field(default_factory=dict)
-    watchers: list[Callable[[Operation], None]] = field(default_factory=list)
-
-
 class Conductor:
     """Carries decisions out for every operation that is not at rest."""
 
@@ -74,7 +57,7 @@ class Conductor:
         self._identify = identify
         self._fail = fail
         self._notices = notices
-        self._running: dict[OperationId, _Running] = {}
+        self._running: dict[OperationId, Running] = {}
         self._busy: dict[LinkId, OperationId] = {}
         self.settled_total: dict[tuple[OperationKind, OperationState], int] = {}
         self.manual_count = 0  # operations that wait for a person, as the journal has them
@@ -122,7 +105,7 @@ class Conductor:
         fresh = open_operation(operation, opened, EXCHANGES[opened.kind])
         if findings:
             fresh = replace(fresh, findings=findings)
-        running = _Running(fresh, cargo, is_attended=True, begun_at=self._timers.seconds())
+        running = Running(fresh, cargo, is_attended=True, begun_at=self._timers.seconds())
         running.pins.update(pins or {})
         decision = self._decide(running, life.Begun())
         self._admit(running)
@@ -163,7 +146,7 @@ class Conductor:
 
     def resume(self, operation: Operation, cargo: Cargo) -> None:
         """Take over an operation that another process left unfinished."""
-        running = _Running(operation, cargo, recorded=len(operation.facts))
+        running = Running(operation, cargo, recorded=len(operation.facts))
         self._admit(running)
         if operation.state is OperationState.UNKNOWN:
             self._hold(running)
@@ -182,7 +165,7 @@ class Conductor:
 
         `done` is called as by `open`. Raises `Unavailable` as it does.
         """
-        running = _Running(operation, cargo, recorded=len(operation.facts))
+        running = Running(operation, cargo, recorded=len(operation.facts))
         decision = self._decide(running, event)
         self._admit(running)
         try:
@@ -242,12 +225,12 @@ class Conductor:
 
     # ------------------------------------------------------------------ decide, record, act
 
-    def _take(self, running: _Running, event: Event) -> None:
+    def _take(self, running: Running, event: Event) -> None:
         running.queue.append(event)
         if not running.is_recording:
             self._next(running)
 
-    def _next(self, running: _Running) -> None:
+    def _next(self, running: Running) -> None:
         """Carry out what waits, in order; an event that needs what is not there now goes back."""
         while running.queue and not running.is_recording:
             event = running.queue.popleft()
@@ -263,13 +246,13 @@ class Conductor:
                 self._fail(error)
                 return
 
-    def _carry_out(self, running: _Running, decision: Decision) -> None:
+    def _carry_out(self, running: Running, decision: Decision) -> None:
         if decision.facts or decision.records:
             self._record(running, decision, None)
         else:
             self._act(running, decision)
 
-    def _decide(self, running: _Running, event: Event) -> Decision:
+    def _decide(self, running: Running, event: Event) -> Decision:
         agency = running.cargo.card.agency
         around = Surroundings(
             PLANS[running.operation.kind],
@@ -282,7 +265,7 @@ class Conductor:
 
     def _record(
         self,
-        running: _Running,
+        running: Running,
         decision: Decision,
         opened: Callable[[Operation | Exception], None] | None,
         besides: tuple[object, ...] = (),
@@ -311,7 +294,7 @@ class Conductor:
             running.is_recording = running.is_settling = False
             raise
 
-    def _notices_of(self, running: _Running, decision: Decision) -> tuple[Notice, ...]:
+    def _notices_of(self, running: Running, decision: Decision) -> tuple[Notice, ...]:
         """Write what the channel is told of this decision, unless somebody waits to be told."""
         channel = running.cargo.channel
         if running.is_attended or self._notices is None or not self._notices.wants(channel):
@@ -325,9 +308,9 @@ class Conductor:
 
     def _recorded(
         self,
-        running: _Running,
+        running: Running,
         decision: Decision,
-        followers: list[_Running],
+        followers: list[Running],
         opened: Callable[[Operation | Exception], None] | None,
         error: Exception | None,
     ) -> None:
@@ -351,7 +334,7 @@ class Conductor:
 
     def _not_recorded(
         self,
-        running: _Running,
+        running: Running,
         opened: Callable[[Operation | Exception], None] | None,
         error: Exception,
     ) -> None:
@@ -362,7 +345,7 @@ class Conductor:
             self._dismiss(running)
             opened(error)
 
-    def _act(self, running: _Running, decision: Decision) -> None:
+    def _act(self, running: Running, decision: Decision) -> None:
         before, running.operation = running.operation, decision.operation
         running.cargo = with_records(running.cargo, decision.records)
         for effect in decision.effects:
@@ -378,7 +361,7 @@ class Conductor:
         elif running.operation.state is OperationState.UNKNOWN is not before.state:
             self._hold(running)
 
-    def _perform(self, running: _Running, effect: life.Effect) -> None:
+    def _perform(self, running: Running, effect: life.Effect) -> None:
         operation = running.operation
         match effect:
             case life.Transmit(exchange=name, is_repeat=is_repeat):
@@ -401,25 +384,21 @@ class Conductor:
             case _:
                 assert_never(effect)
 
-    def _transmit(self, running: _Running, name: str, *, is_repeat: bool) -> None:
-        exchange, until = running.operation.exchanges[name], None
-        pin = running.pins.get(name) if exchange.form is Form.ORIGINAL else None
-        if pin is not None:
-            secret_life = self._dialogues.limits(exchange.side).secret_life
-            until = running.begun_at + secret_life.total_seconds()
-            if self._timers.seconds() > until:
-                # The journal took long, or the process was held: it is too late to send this PIN.
-                running.pins.clear()
-                running.queue.appendleft(life.Overdue(name, is_spent=True))
-                return
-        errand = Errand(running.operation, exchange, running.cargo, is_repeat, pin, until)
+    def _transmit(self, running: Running, name: str, *, is_repeat: bool) -> None:
+        secret_life = self._dialogues.limits(running.operation.exchanges[name].side).secret_life
+        errand = running.errand(name, is_repeat=is_repeat, secret_life=secret_life)
+        if errand.until is not None and self._timers.seconds() > errand.until:
+            # The journal took long, or the process was held: it is too late to send this PIN.
+            running.pins.clear()
+            running.queue.appendleft(life.Overdue(name, is_spent=True))
+            return
         self._dialogues.transmit(errand)
 
     # ------------------------------------------------------------------ parts
 
     def _open_follow_up(
-        self, running: _Running, decision: Decision, effect: life.Effect
-    ) -> _Running | None:
+        self, running: Running, decision: Decision, effect: life.Effect
+    ) -> Running | None:
         if not isinstance(effect, life.OpenFollowUp):
             return None
         at = decision.operation.updated_at
@@ -433,9 +412,9 @@ class Conductor:
             details={"activated_at": at.isoformat(), **same_asker(running.operation)},
         )
         operation = open_operation(effect.operation, opened, EXCHANGES[effect.kind])
-        return _Running(operation, running.cargo)
+        return Running(operation, running.cargo)
 
-    def _in(self, running: _Running, name: str, pause_s: float, then: Callable[[], None]) -> None:
+    def _in(self, running: Running, name: str, pause_s: float, then: Callable[[], None]) -> None:
         """Call after a pause that no step of the wall clock changes."""
         self._cancel(running, name)
 
@@ -445,7 +424,7 @@ class Conductor:
 
         running.timers[name] = self._timers.call_later(pause_s, fire)
 
-    def _at(self, running: _Running, name: str, due: datetime, event: Event) -> None:
+    def _at(self, running: Running, name: str, due: datetime, event: Event) -> None:
         """Raise an event at an instant of the wall clock, looking at it at every stride."""
         remaining = (due - self._timers.now()).total_seconds()
         then = partial(self._take, running, event)
@@ -453,7 +432,7 @@ class Conductor:
             then = partial(self._at, running, name, due, event)
         self._in(running, name, max(0.0, min(remaining, self._timers.stride_s)), then)
 
-    def _hold(self, running: _Running) -> None:
+    def _hold(self, running: Running) -> None:
         """Keep an unknown outcome in memory: for late answers, and to hold newer attempts back."""
         limits = self._dialogues.limits(Side.SOCIAL)
 
@@ -476,17 +455,17 @@ class Conductor:
         window = max(LATE_ANSWER_WINDOW_S, hold)
         running.timers["late"] = self._timers.call_later(window, lambda: self._dismiss(running))
 
-    def _cancel(self, running: _Running, name: str) -> None:
+    def _cancel(self, running: Running, name: str) -> None:
         cancel = running.timers.pop(name, None)
         if cancel is not None:
             cancel()
 
-    def _admit(self, running: _Running) -> None:
+    def _admit(self, running: Running) -> None:
         self._running[running.operation.id] = running
         if running.operation.kind not in BESIDE_OTHERS:
             self._busy[running.operation.link] = running.operation.id
 
-    def _dismiss(self, running: _Running) -> None:
+    def _dismiss(self, running: Running) -> None:
         operation = running.operation
         self._running.pop(operation.id, None)
         if self._busy.get(operation.link) == operation.id:

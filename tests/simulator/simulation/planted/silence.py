@@ -1,7 +1,9 @@
 """Mistakes about what it means that no answer came."""
 
-from gateway.app import conductor
+from datetime import timedelta
+
 from gateway.app.conductor import Conductor
+from gateway.app.running import Running
 from gateway.operations import life, recovery
 from gateway.operations.exchange import ExchangeEvent, ExchangeState, Form, Recovery
 from gateway.operations.facts import OperationKind
@@ -32,7 +34,7 @@ def _pin_from_disk():
 
     def resume(self, operation, cargo):
         recorded, now = len(operation.facts), self._timers.seconds()
-        running = conductor._Running(operation, cargo, recorded, begun_at=now)
+        running = Running(operation, cargo, recorded, begun_at=now)
         running.pins.update(kept.get(operation.id, {}))
         self._admit(running)
         self._take(running, life.Resumed())
@@ -122,7 +124,7 @@ def _lose_timer():
 def _wall_timers():
     def in_(self, running, name, pause_s, then):
         self._cancel(running, name)
-        due = self._timers.now() + conductor.timedelta(seconds=pause_s)
+        due = self._timers.now() + timedelta(seconds=pause_s)
 
         def look():
             if self._timers.now() >= due:
@@ -139,6 +141,6 @@ def _wall_timers():
 @mistake("do not take over after a crash")
 def _no_resume():
     def resume(self, operation, cargo):
-        self._admit(conductor._Running(operation, cargo, recorded=len(operation.facts)))
+        self._admit(Running(operation, cargo, recorded=len(operation.facts)))
 
     return [(Conductor, "resume", resume)]
