@@ -16,7 +16,7 @@ from gateway.linking.link import PinSession
 from gateway.operations.copies import copier
 from gateway.operations.draft import EncipheredPin
 from gateway.pinblock.policy import PinAdvice, PinHolder, PinPolicy
-from gateway.regions.vocabulary import Business
+from gateway.regions.vocabulary import PIN_IS_COMPARED, Business, Proof
 from gateway.social.card import SocialCard
 from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused, Unavailable
@@ -26,15 +26,7 @@ from gateway.terms.values import value
 
 PIN_BUSINESSES: Mapping[PinPurpose, tuple[Business, ...]] = {
     PinPurpose.SS_PIN: (Business.SS_PIN_SET, Business.SS_PIN_CHANGE, Business.SS_PIN_RESET),
-    PinPurpose.SS_PIN_PROOF: (
-        Business.SS_PIN_CHANGE,
-        Business.SS_PIN_ENABLE,
-        Business.SS_PIN_OPT_OUT,
-        Business.CHANGE_MOBILE,
-        Business.SS_LOSS_TEMPORARY,
-        Business.SS_LOSS_CANCEL,
-        Business.ECARD_ISSUE,
-    ),
+    PinPurpose.SS_PIN_PROOF: PIN_IS_COMPARED[Proof.SS_PIN],
     PinPurpose.FINANCIAL_PIN: (Business.ACTIVATE, Business.FINANCIAL_PIN_RESET),
     PinPurpose.ECARD_PIN: (
         Business.ECARD_ISSUE,
@@ -42,7 +34,7 @@ PIN_BUSINESSES: Mapping[PinPurpose, tuple[Business, ...]] = {
         Business.ECARD_PIN_CHANGE,
         Business.ECARD_PIN_RESET,
     ),
-    PinPurpose.ECARD_PIN_PROOF: (Business.ECARD_PIN_CHANGE, Business.ECARD_CODE),
+    PinPurpose.ECARD_PIN_PROOF: PIN_IS_COMPARED[Proof.ECARD_PIN],
 }
 """What each PIN is asked for: a session is opened where one of these is allowed."""
 

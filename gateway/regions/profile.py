@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import product
 from typing import Final, Protocol, TypeVar
 
 from gateway.pinblock.policy import DATE_DIGITS, PinPolicy, PinRule
@@ -26,6 +27,8 @@ from gateway.regions.rules import (
 )
 from gateway.regions.vocabulary import (
     NEVER_GRANTED,
+    PIN_IS_COMPARED,
+    PIN_PROOFS,
     ActivationOrder,
     Area,
     Business,
@@ -251,6 +254,12 @@ def _check_grants(parsed: ProfileFile, file: str) -> None:
         if not NEVER_GRANTED.isdisjoint(grant.business):
             rule = "the two accounts are separate, and nothing moves money between them"
             raise SpecificationError(file, f"{key}.business", rule)
+        for business, proof in product(grant.business, sorted(grant.proofs & PIN_PROOFS)):
+            if business not in PIN_IS_COMPARED[proof]:
+                rule = (
+                    f"{proof.value} is compared by nobody in {business.value}: name another proof"
+                )
+                raise SpecificationError(file, f"{key}.proofs", rule)
         if parsed.ecard is None and any(each.area is Area.ECARD for each in grant.business):
             rule = "the e-card is granted, so the table `ecard` must say its rules"
             raise SpecificationError(file, f"{key}.business", rule)

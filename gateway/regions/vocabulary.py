@@ -4,6 +4,7 @@ What is done (`Business`), where (`Channel`), on which proof (`Proof`), in which
 its PIN are, and where a terminal asks for the PIN (`Scene`). Names: ``reference/domain.md`` 1, 3.8.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, Self
 
@@ -153,6 +154,20 @@ class Proof(Word):
 
 # A PIN is proved by its enciphered form in the request that needs it; nobody can attest it.
 PIN_PROOFS: Final = frozenset({Proof.SS_PIN, Proof.FINANCIAL_PIN, Proof.ECARD_PIN})
+# The businesses on whose way a far side compares a PIN in force: on no other could it be shown.
+PIN_IS_COMPARED: Final[Mapping[Proof, tuple[Business, ...]]] = {
+    Proof.SS_PIN: (
+        Business.SS_PIN_CHANGE,
+        Business.SS_PIN_ENABLE,
+        Business.SS_PIN_OPT_OUT,
+        Business.CHANGE_MOBILE,
+        Business.SS_LOSS_TEMPORARY,
+        Business.SS_LOSS_FORMAL,
+        Business.SS_LOSS_CANCEL,
+    ),
+    Proof.FINANCIAL_PIN: (),
+    Proof.ECARD_PIN: (Business.ECARD_PIN_CHANGE, Business.ECARD_CODE, Business.ECARD_REVOKE),
+}
 
 
 class Scene(Word):

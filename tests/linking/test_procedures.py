@@ -23,6 +23,7 @@ from gateway.linking.procedures import (
 from gateway.operations import life
 from gateway.operations.exchange import Form, Recovery
 from gateway.operations.facts import OperationKind, OperationState
+from gateway.regions.vocabulary import PIN_IS_COMPARED, Proof
 from gateway.social.card import (
     CardReplaced,
     EcardKept,
@@ -356,3 +357,16 @@ def test_a_pin_in_force_that_is_not_shown_is_not_compared(script):
 
     assert [name for name, _, _ in play.sent] == [SET]
     assert play.answer(SET).state is O.SUCCEEDED
+
+
+@pytest.mark.parametrize("proof", [Proof.SS_PIN, Proof.ECARD_PIN, Proof.FINANCIAL_PIN])
+def test_profiles_may_demand_a_pin_where_a_far_side_compares_it(proof):
+    """What the vocabulary of the regions says of PINs in force is what the rows do."""
+    rows = {
+        "ecard-code" if row.kind is K.ECARD_SCAN else row.kind.value
+        for row in PROCEDURES
+        for purpose in row.pins.values()
+        if purpose.value == f"{proof.value}-proof"
+    }
+
+    assert {business.value for business in PIN_IS_COMPARED[proof]} == rows

@@ -184,6 +184,7 @@ TERM = '\n[[terms]]\nbusiness = "card-replace"\nvalue = {days}\nsource = "defaul
         ('proofs = ["session"]', "proofs = []", "grants.0.proofs", "at least 1"),
         ('["link"]', '["transfer"]', "grants.0.business.0", "'link'"),
         ('["link"]', '["account-transfer"]', "grants.0.business", "two accounts are separate"),
+        ('proofs = ["session"]', 'proofs = ["ss-pin"]', "grants.0.proofs", "compared by nobody"),
         ('["link"]', '["ecard-issue"]', "grants.0.business", "`ecard` must say its rules"),
         (
             'business = ["link"]',
