@@ -63,12 +63,16 @@ evidence: .venv/ready
 	PYTHONPATH=tests/simulator $(BIN)/python -m simulation.evidence --histories $(HISTORIES) \
 	    --torture-seconds $(SECONDS)
 
-# Compiles codec, matching and connections, the same source, to C: PYTHONPATH=var/compiled takes it.
+# Compiles codec, matching, connections and the security module's PIN calls, the same source, to C:
+# PYTHONPATH=var/compiled takes it (not with `python -m`, which looks in this directory first).
 # Needs a C compiler. Classes that pydantic reads from files, and links with their plans, stay Python.
 HOT := $(addprefix gateway/iso8583/, bitmap.py codec.py ebcdic.py errors.py field_content.py field_form.py \
          frames.py layouts.py matching.py message.py message_builder.py message_gate.py message_index.py \
          multibyte_text.py packed_digits.py plans.py private_data.py session.py) \
-       $(addprefix gateway/wire/, answers.py connection.py line.py link_mac.py rotation.py tally.py)
+       $(addprefix gateway/wire/, answers.py connection.py line.py link_mac.py rotation.py tally.py) \
+       $(addprefix gateway/pinblock/, encipherer.py formats.py policy.py translator.py) \
+       $(addprefix gateway/hsm/, ciphers.py envelope.py frames.py limits.py mac.py pin_protocol.py \
+         soft_module.py)
 compiled: .venv/ready
 	rm -rf var/compiled
 	mkdir -p var/compiled

@@ -22,7 +22,7 @@ from gateway.hsm.key_purpose import KeyPurpose, Slot
 from gateway.hsm.key_store import open_store
 from gateway.hsm.pin_protocol import SetPin
 from gateway.hsm.provision import create_test_store
-from gateway.pinblock.policy import PinHolder, PinPolicy
+from gateway.pinblock.policy import PinHolder, PinList, PinPolicy
 from gateway.pinblock.zone import parse_zone
 from gateway.terms.sides import PinPurpose, Side
 
@@ -201,3 +201,21 @@ def zone_module(many_zones):
     """Run a social module on the store of many zones."""
     with running(many_zones, Side.SOCIAL) as module:
         yield module
+
+
+@pytest.fixture
+def watching_list():
+    """Give an operator's list of PINs, and what is looked up in it: the buffer, and its contents.
+
+    It sees into a compiled module too, whose own calls nothing can be put between.
+    """
+    looked_up = []
+
+    class Watching(bytes):
+        __slots__ = ()
+
+        def __lt__(self, pin):
+            looked_up.append((pin, bytes(pin)))
+            return super().__lt__(bytes(pin))
+
+    return PinList((Watching(b"000000"),)), looked_up

@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from gateway.hsm import soft_module
 from gateway.hsm.audit import Actor
 from gateway.hsm.key_custody import custody
 from gateway.hsm.key_purpose import KeyPurpose, Slot
@@ -206,19 +205,14 @@ def test_zone_or_account_that_cannot_be_is_misuse(module, request_now, changes, 
 
 
 @pytest.mark.parametrize("pin", ["738291", "123456"])
-def test_pin_is_wiped_whatever_came_of_it(module, request_now, monkeypatch, pin):
+def test_pin_is_wiped_whatever_came_of_it(stores, clock, watching_list, request_now, pin):
     """The buffer in which the PIN was clear holds zeros when the call is over."""
-    buffers, opened = [], soft_module.open_payload
-
-    def watched(*arguments):
-        buffers.append(opened(*arguments))
-        return buffers[-1]
-
-    monkeypatch.setattr(soft_module, "open_payload", watched)
+    operators, looked_up = watching_list
+    module = SoftModule(open_store(stores[Side.SOCIAL], Side.SOCIAL), clock, operators)
 
     set_pin(module, request_now(pin))
 
-    assert buffers == [bytes(6)]
+    assert looked_up == [(bytearray(6), pin.encode())]
 
 
 def test_module_shows_only_public_things(module):
