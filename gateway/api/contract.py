@@ -111,8 +111,9 @@ _CORE_REFUSALS = (
     Refusal.ACCOUNT_NOT_USABLE,
     Refusal.ACCOUNT_LOST,
 )
+_TURN_REFUSALS = (Refusal.EARLIER_PIN_OPEN, Refusal.UNLINKING_OPEN)
 _PIN_REFUSALS = (
-    Refusal.EARLIER_PIN_OPEN,
+    *_TURN_REFUSALS,
     Refusal.SECURITY_MODULE_UNAVAILABLE,
     Refusal.PIN_SESSION_UNUSABLE,
     Refusal.PIN_ENVELOPE,
@@ -154,7 +155,7 @@ def _business(resource: Resource) -> Endpoint:
     refusals = {Refusal.NOT_FOUND, Refusal.ALREADY_SO, Refusal.NOT_ACTIVATED, *_GRANT_REFUSALS}
     refusals.update(_BUREAU_REFUSALS if Side.SOCIAL in sides else ())
     refusals.update(_CORE_REFUSALS if Side.FINANCIAL in sides else ())
-    refusals.update(_PIN_REFUSALS if procedure.pins else (Refusal.EARLIER_PIN_OPEN,))
+    refusals.update(_PIN_REFUSALS if procedure.pins else _TURN_REFUSALS)
     refusals.update(_OWN_REFUSALS.get(resource.kind, ()))
     refusals.update({Refusal.WRONG_PIN} if procedure.has_proof else ())
     is_question = resource.method == "GET"
@@ -249,7 +250,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         changes_state=True,
         own_refusals=(
             Refusal.NOT_FOUND,
-            Refusal.EARLIER_PIN_OPEN,
+            *_TURN_REFUSALS,
             Refusal.LOSS_UNCONFIRMED,
             Refusal.REGISTRATION_UNDONE,
             *_BUREAU_REFUSALS,

@@ -54,7 +54,8 @@ path or customer 422 `IDEMPOTENCY_KEY_REUSED`; no key 400 `IDEMPOTENCY_KEY_MISSI
     open a new PIN session and let the customer set the PIN again. For about a minute, while the
     earlier message may still be delivered, that and any other change through the link is answered
     409 `EARLIER_PIN_OPEN`; `Retry-After` says when to go on.
-  - `manual`: the bank's staff has to find out, and settles it then.
+  - `manual`: the bank's staff has to find out, and settles it then. After an unlinking any other
+    change through the link is answered 409 `UNLINKING_OPEN` until then; a loss is taken down.
   - `succeeded`, `failed`: settled for good; a failed one has its `refusal`.
 - **4xx, 5xx** as `application/problem+json` (RFC 9457): not done, and what was begun is undone,
   but for two: 409 `IN_PROGRESS` (the same request, or another change of the link, is under way)

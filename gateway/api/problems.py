@@ -98,6 +98,7 @@ ANSWERS: Mapping[Refusal, Answer] = {
     Refusal.ACCOUNT_NOT_USABLE: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BANK),
     Refusal.CARD_NOT_USABLE: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BUREAU),
     Refusal.ALREADY_LINKED: Answer(HTTPStatus.CONFLICT, NextAction.NOTHING),
+    Refusal.UNLINKING_OPEN: Answer(HTTPStatus.CONFLICT, NextAction.CONTACT_BANK),
     Refusal.PIN_SESSION_UNUSABLE: Answer(HTTPStatus.CONFLICT, _PIN_AGAIN),
     Refusal.PIN_ENVELOPE: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, _PIN_AGAIN),
     Refusal.PIN_FORMAT: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, _PIN_AGAIN),

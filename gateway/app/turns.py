@@ -80,6 +80,8 @@ class Turns:
             return Refusal.IN_PROGRESS  # asked again, the same request is answered or is refused
         if holder is OperationState.UNKNOWN:
             return Refusal.EARLIER_PIN_OPEN
+        if holder is OperationState.MANUAL:
+            return Refusal.UNLINKING_OPEN
         return Refusal.PIN_SESSION_UNUSABLE
 
     @contextmanager

@@ -30,6 +30,13 @@ PLANS: dict[OperationKind, Plan] = {
     **procedures.PLANS,
 }
 
+BARS_WHILE_MANUAL = frozenset({OperationKind.UNLINK})
+"""Kinds that others on their link wait for until a person has said what became of them.
+
+Whether the link stands is not known: what is done through it, such as another unlinking, might be
+undone or contradicted by what is found out.
+"""
+
 BESIDE_OTHERS = frozenset(
     {OperationKind.SS_ACCOUNT}
     | {each.kind for each in procedures.PROCEDURES if each.is_beside_others}

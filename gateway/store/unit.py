@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from gateway.financial.account import AccountRecord, FinancialAccount
-from gateway.linking.kinds import BESIDE_OTHERS
+from gateway.linking.kinds import BARS_WHILE_MANUAL, BESIDE_OTHERS
 from gateway.linking.link import Link, LinkChanged, LinkState, PinSession, SessionUsed
 from gateway.operations.exchange import AWAITING
-from gateway.operations.facts import to_json
+from gateway.operations.facts import OperationState, to_json
 from gateway.operations.notice import (
     Notice,
     NoticeDelivered,
@@ -133,7 +133,8 @@ class Batch:
             "owner": self._node,
         }
         if progress.recorded:
-            self._updates["operation"][key] = moving
+            lets_go = rests and not still_bars(operation)
+            self._updates["operation"][key] = {**moving, "lets_go": lets_go}
             return
         holds = operation.kind not in BESIDE_OTHERS and not rests
         opening = {
@@ -218,17 +219,22 @@ def is_at_rest(operation: Operation) -> bool:
     return all(exchange.state not in AWAITING for exchange in operation.exchanges.values())
 
 
+def still_bars(operation: Operation) -> bool:
+    """Tell whether others on the link wait for an operation although it is at rest."""
+    return operation.kind in BARS_WHILE_MANUAL and operation.state is OperationState.MANUAL
+
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one a call
 
 # What lets its link go never holds it again: another operation may have begun.
 _UPDATES = {
     "operation": Update(
         tables.operations,
-        ("id", "state", "is_at_rest", "updated_at", "owner"),
+        ("id", "state", "is_at_rest", "updated_at", "owner", "lets_go"),
         # What rests may be woken by any node, such as by a person's word: whoever writes, owns.
         "state = v.column2, updated_at = v.column4, owner = v.column5, "
         "is_at_rest = v.column3, "
-        "holds = CASE WHEN v.column3 THEN NULL ELSE operations_operations.holds END",
+        "holds = CASE WHEN v.column6 THEN NULL ELSE operations_operations.holds END",
     ),
     "let-go": Update(tables.operations, ("id",), "is_at_rest = true, holds = NULL"),
     "link": Update(tables.links, ("id", "state"), "state = v.column2"),

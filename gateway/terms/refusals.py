@@ -123,6 +123,11 @@ class Refusal(Enum):
         "该社保卡已关联银行账户。",
         "The card is linked to an account already.",
     )
+    UNLINKING_OPEN = (
+        "UNLINKING_OPEN",
+        "解除关联的结果正在核实,核实前不能办理此业务。",
+        "Whether the link was removed is being found out; nothing else is done through it before.",
+    )
     # PIN
     PIN_SESSION_UNUSABLE = (
         "PIN_SESSION_UNUSABLE",

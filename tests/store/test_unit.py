@@ -107,6 +107,27 @@ def test_a_link_has_one_operation_at_a_time(store, record, sent):
     assert store.write(Unit((Progress(second, 0),))) == [None]
 
 
+@pytest.mark.parametrize(
+    ("kind", "bars"), [(OperationKind.UNLINK, True), (OperationKind.ACTIVATE, False)]
+)
+def test_a_link_waits_for_an_unlinking_until_a_person_has_resolved_it(store, record, kind, bars):
+    """Whether the link stands is not known; of an account that may be active, the link is."""
+    opened, second = record.operation(1, kind), record.operation(2)
+    manual = evolve(opened, Settled(OperationState.MANUAL, record.now))
+    over = evolve(manual, Settled(OperationState.FAILED, record.now))
+    store.write(Unit((Progress(opened, 0),)))
+    store.write(Unit((Progress(manual, 1),)))
+
+    holder = store.read(lambda queries: queries.holder(second.link))
+    (meanwhile,) = store.write(Unit((Progress(second, 0),)))
+    store.write(Unit((Progress(over, 2),)))
+    afterwards = store.write(Unit((Progress(record.operation(3), 0),)))
+
+    assert holder == (OperationState.MANUAL if bars else None)
+    assert isinstance(meanwhile, Conflict) == bars
+    assert (afterwards == [None]) == bars
+
+
 def test_a_link_waits_for_an_unknown_pin_until_it_is_let_go(store, record, sent):
     """A stale message must not overtake a newer one, whichever process sends it."""
     lost = evolve(sent, Moved(NAME, Move(E.LOSE_TRACK, record.now)))

@@ -131,6 +131,7 @@ FASTER = {
     "with the key": ({"key": True}, Refusal.IN_PROGRESS),
     "on the link": ({"holder": OperationState.PENDING}, Refusal.IN_PROGRESS),
     "with a PIN still open": ({"holder": OperationState.UNKNOWN}, Refusal.EARLIER_PIN_OPEN),
+    "with an unlinking left": ({"holder": OperationState.MANUAL}, Refusal.UNLINKING_OPEN),
     "with the session": ({}, Refusal.PIN_SESSION_UNUSABLE),
 }
 

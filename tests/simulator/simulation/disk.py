@@ -16,7 +16,7 @@ from gateway.social import card as social
 from gateway.social.card import CardRecord, CardReplaced, SocialCard
 from gateway.store.journal import Conflict
 from gateway.store.queries import Linked, StoredKey
-from gateway.store.unit import KeyUsed, LetGo, is_at_rest
+from gateway.store.unit import KeyUsed, LetGo, is_at_rest, still_bars
 
 _NEW_TRACE = frozenset({ExchangeEvent.SEND, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE})
 
@@ -104,7 +104,7 @@ class Disk:
         self.heads[identity] = (operation.state, rests)
         if _must_be_alone(progress):
             self.holds[operation.link] = identity
-        elif rests:
+        elif rests and not still_bars(operation):
             self._let_go(identity)
         if fresh:
             text = json.dumps([to_json(fact) for fact in fresh])
