@@ -103,16 +103,18 @@ def _card_replaced(operation: Operation, now: datetime) -> tuple[object, ...]:
     """Let the link lead to the new card, where the region or else the bureau says that it stays.
 
     A link that ends with the old card is removed here; the account stays registered at the core
-    under a reference that leads nowhere.
+    under a reference that leads nowhere. So it ends where a person found out that the card was
+    handed over: the old number is void, and the new one is not a person's to tell.
     """
     card = operation.findings.get(bureau.COLLECT_CARD.name)
-    if not isinstance(card, NewCard):
-        return ()
     rule = operation.details.get(LINKS_AT_REPLACEMENT)
-    stays = card.keeps_link if rule == CarryOver.ASK_BUREAU else rule == CarryOver.KEPT
-    if stays:
+    if isinstance(card, NewCard) and _stays(card, rule):
         return (CardReplaced(operation.link, card.number, now),)
     return (LinkChanged(operation.link, LinkState.REMOVED, now),)
+
+
+def _stays(card: NewCard, rule: str | None) -> bool:
+    return card.keeps_link if rule == CarryOver.ASK_BUREAU else rule == CarryOver.KEPT
 
 
 def _ecard_kept(operation: Operation, _now: datetime) -> tuple[object, ...]:

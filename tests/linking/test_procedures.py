@@ -22,7 +22,8 @@ from gateway.linking.procedures import (
 )
 from gateway.operations import life
 from gateway.operations.exchange import Form, Recovery
-from gateway.operations.facts import OperationKind, OperationState
+from gateway.operations.facts import OperationKind, OperationState, ResolutionProposed
+from gateway.operations.operation import evolve
 from gateway.regions.vocabulary import PIN_IS_COMPARED, Proof
 from gateway.social.card import (
     CardReplaced,
@@ -264,6 +265,19 @@ def test_the_link_goes_over_to_the_new_card_as_region_or_bureau_say(
         ]
     else:
         assert play.link_states == [LinkState.REMOVED]
+
+
+@pytest.mark.parametrize("rule", ["kept", "dropped", "ask-bureau"])
+def test_a_hand_over_that_a_person_found_done_ends_the_link(rule, script):
+    """The old card is void, and no answer told the new one's number: it is linked anew."""
+    play = script(K.CARD_COLLECT, details={LINKS_AT_REPLACEMENT: rule}).begin()
+    play.silence(COLLECT).horizon(COLLECT)
+    proposal = ResolutionProposed(O.SUCCEEDED, "A", "letter 2026-114", play.at)
+    play.operation = evolve(play.operation, proposal)
+
+    play.take(life.Resolved("B"))
+
+    assert (play.state, play.link_states) == (O.SUCCEEDED, [LinkState.REMOVED])
 
 
 @pytest.mark.parametrize(
