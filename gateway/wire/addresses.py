@@ -15,6 +15,7 @@ from twisted.internet.endpoints import (
 from gateway.wire.endpoint_string import is_endpoint_string
 from gateway.wire.renewal import RenewedEndpoint
 
+_BACKLOG = 1024  # a flood is turned away in time, and keeps nobody waiting; Twisted's are 50
 CONNECT_SECONDS_MAX = 5.0  # domain.md 4.9; within a bank's network a connection takes a millisecond
 
 
@@ -35,7 +36,7 @@ def server_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twiste
         return serverFromString(reactor, address)
     host, port = host_and_port(address)
     kind, host = ("tcp6", host.replace(":", "\\:")) if ":" in host else ("tcp", host)
-    return serverFromString(reactor, f"{kind}:{port}:interface={host}")
+    return serverFromString(reactor, f"{kind}:{port}:interface={host}:backlog={_BACKLOG}")
 
 
 def _files_of(address: str) -> list[Path]:

@@ -102,6 +102,7 @@ def test_header_that_is_too_long_is_answered_413():
 def test_connection_beyond_the_limit_takes_the_place_of_the_slowest(monkeypatch):
     """Who never asked anything makes room first, the oldest of them; then who asks nothing more."""
     monkeypatch.setattr(http_connection, "CONNECTIONS_MAX", 3)
+    monkeypatch.setattr(http_connection, "_ROOM", 1)
 
     async def act():
         async with serving() as connect:
