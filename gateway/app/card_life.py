@@ -238,6 +238,8 @@ class CardLife:
                 self._intake.must_be_ready(exchange.side, linked.link.agency)
 
     def _turn(self, procedure: Procedure, link: LinkId) -> AbstractContextManager[None]:
+        if procedure.loses:
+            return self._intake.turns.losing(link)
         return nullcontext() if procedure.is_beside_others else self._intake.turns.alone(link)
 
     # ------------------------------------------------------------------ opening

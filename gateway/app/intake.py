@@ -22,7 +22,7 @@ from gateway.app.outcomes import Outcomes
 from gateway.app.pins import PinOrder, PinOutcome
 from gateway.app.rendering import ENQUIRIES_EN, ENQUIRIES_ZH, PAPERS
 from gateway.app.turns import Reader, Turns
-from gateway.linking.kinds import EXCHANGES
+from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES
 from gateway.linking.link import LinkState, PinSession
 from gateway.linking.losses import why_blocked
 from gateway.linking.procedures import BY_KIND
@@ -211,6 +211,8 @@ class Intake:
         operation: OperationId | None = None,
     ) -> Reply:
         """Have an operation run, and tell it as it is when it is settled or the wait is over."""
+        if opened.kind not in BESIDE_OTHERS:
+            self.turns.must_be_current()
         run, opened = self.outcomes.run, self._with_papers(opened, cargo.card.agency)
         settled = await run(
             opened, cargo, records, findings=findings, pins=pins, operation=operation

@@ -230,7 +230,10 @@ class OnlineBanking:
             return queries.linked(held) if held else None
 
         linked = await self._intake.read(holder)
-        if linked is None or not self._intake.belongs(linked, caller):
+        if linked is None:
+            # Nobody holds it: the key is in use at another node, or the link has just ended.
+            return RequestRefused(Refusal.IN_PROGRESS)
+        if not self._intake.belongs(linked, caller):
             return RequestRefused(Refusal.NOT_CONFIRMED)
         if linked.link.state is LinkState.PENDING:
             return RequestRefused(Refusal.IN_PROGRESS)

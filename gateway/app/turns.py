@@ -4,6 +4,8 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from gateway.api.service import Caller, IdempotencyKey
@@ -25,6 +27,17 @@ class Reader(Protocol):
         """Give what the query gives."""
 
 
+@dataclass(slots=True, eq=False)
+class _Reading:
+    """What a request that is under way has read of a link, true until a loss is reported."""
+
+    link: LinkId | None
+    is_outdated: bool = False
+
+
+_reading: ContextVar[_Reading | None] = ContextVar("reading", default=None)  # of this request
+
+
 class Turns:
     """What is in use in this process now; what was used before is read from the store."""
 
@@ -34,6 +47,7 @@ class Turns:
         self._keys_in_use: set[tuple[str, str]] = set()
         self._links_in_use: set[LinkId] = set()
         self._read_while_busy: Counter[LinkId] = Counter()
+        self._readings: set[_Reading] = set()
 
     @asynccontextmanager
     async def once(
@@ -57,6 +71,9 @@ class Turns:
         self._keys_in_use.add(name)
         was_busy = link if link is not None and self._is_busy(link) else None
         self._read_while_busy.update({was_busy} if was_busy else ())
+        reading = _Reading(link)
+        self._readings.add(reading)
+        _reading.set(reading)
         try:
             stored, found = await self._read(lambda queries: queries.asked(*name, link, session))
             if stored is not None and not secrets.compare_digest(
@@ -68,6 +85,7 @@ class Turns:
             raise RequestRefused(await self._who_was_faster(name, link)) from None
         finally:
             self._keys_in_use.discard(name)
+            self._readings.discard(reading)
             if was_busy is not None:
                 self._read_while_busy -= Counter({was_busy: 1})
 
@@ -101,6 +119,28 @@ class Turns:
             yield
         finally:
             self._links_in_use.discard(link)
+
+    @contextmanager
+    def losing(self, link: LinkId) -> Iterator[None]:
+        """Report a loss, which waits for nobody: what others have read of the link is not true."""
+        self._outdate(link)
+        try:
+            yield
+        finally:
+            self._outdate(link)
+
+    def must_be_current(self) -> None:
+        """See that no loss was reported since this request read its link; else it is asked again.
+
+        It may have waited meanwhile, such as for a security module.
+        """
+        reading = _reading.get()
+        if reading is not None and reading.is_outdated:
+            raise RequestRefused(Refusal.IN_PROGRESS)
+
+    def _outdate(self, link: LinkId) -> None:
+        for reading in self._readings:
+            reading.is_outdated |= reading.link == link
 
     def _is_busy(self, link: LinkId) -> bool:
         return link in self._links_in_use or self._conductor.is_busy(link)

@@ -113,6 +113,22 @@ def test_pin_that_is_shown_counts_as_proved(counter_in):
     assert xiamen.sent() == ["pin-verify", "loss-report"]
 
 
+@pytest.mark.parametrize("loss", [K.SS_LOSS_TEMPORARY, K.FINANCIAL_LOSS_TEMPORARY])
+def test_loss_taken_down_while_a_pin_is_enciphered_stops_it(qingdao, loss):
+    """What was allowed before the report is looked at anew; the report itself waits for nobody."""
+    command, encipher = qingdao.pin(PinPurpose.SS_PIN), qingdao.hall.pins.encipher
+
+    async def encipher_slowly(order):
+        link, key = qingdao.stage.link, IdempotencyKey("key-2", bytes(32))
+        await qingdao.life.carry_out(qingdao.caller, key, link, loss, BusinessCommand())
+        return await encipher(order)
+
+    qingdao.hall.pins.encipher = encipher_slowly
+
+    assert qingdao.refused(K.SS_PIN_RESET, command) is Refusal.IN_PROGRESS
+    assert qingdao.sent() == ["loss-report"]
+
+
 def test_loss_stands_with_its_opening_whoever_can_be_reached(qingdao):
     """The block is in the unit that opens the report, under the report's own reference."""
     qingdao.stage.dialogues.down = set(Side)

@@ -104,11 +104,11 @@ def test_operation_is_read_by_its_customer_only(bank, refused):
     [
         ("C000000001", Refusal.ALREADY_LINKED),
         ("C000000002", Refusal.NOT_CONFIRMED),
-        (None, Refusal.NOT_CONFIRMED),
+        (None, Refusal.IN_PROGRESS),
     ],
 )
 def test_held_card_is_told_to_its_own_customer_only(bank, owner, refusal, refused):
-    """Whether somebody else linked a card is nothing to be found out."""
+    """Whether somebody else did is nothing to find out; of one nobody holds, the key is in use."""
     bank.stage.journal.failing = {1: Conflict("held")}
     if owner:
         account = replace(bank.stage.cargo.account, customer=CustomerNumber(owner))
