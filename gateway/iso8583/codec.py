@@ -1,6 +1,6 @@
 """Messages to bytes and back: exactly one byte form per message, anything else is refused."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from gateway.iso8583.bitmap import BITMAP_BITS, TERTIARY, BitmapForm
@@ -270,7 +270,7 @@ class Codec:
         Raises `MacMismatch` where it is missing or wrong, `MalformedMessage` for a message in
         which it cannot be found.
         """
-        elements, start = self._read_bitmap(data.decode("latin-1"))
+        elements, start = self._elements(data.decode("latin-1"))
         if not self._seals_the_end:
             self._verify_inside(data, mac, elements)
             return
@@ -278,7 +278,13 @@ class Codec:
             raise MacMismatch("missing")
         self._verify_end(data, mac)
 
-    def _verify_inside(self, data: bytes, mac: Mac, elements: list[int]) -> None:
+    def _elements(self, text: str) -> tuple[Sequence[int], int]:
+        """Give data elements and where the first begins, read anew only from a new bitmap."""
+        start = self._bitmap.end(text, self._bitmap_at)
+        plan = self._decode_plans.get(text[self._bitmap_at : start])
+        return (plan.data_elements, start) if plan is not None else self._read_bitmap(text)
+
+    def _verify_inside(self, data: bytes, mac: Mac, elements: Sequence[int]) -> None:
         if MAC_DATA_ELEMENTS.isdisjoint(elements):
             raise MacMismatch("missing")
         covered, at = self._covered(data)

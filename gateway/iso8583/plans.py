@@ -22,7 +22,7 @@ class DecodePlan:
     """Reads the fields of one bitmap: one expression per run, a step for each field between."""
 
     def __init__(self, forms: Sequence[FieldForm], data_elements: Sequence[int]) -> None:
-        self._data_elements = tuple(data_elements)
+        self.data_elements = tuple(data_elements)
         self._segments: list[tuple[_Match, Step | None]] = []
         self._lifts: list[tuple[int, Convert]] = []
         run: list[str] = []
@@ -52,7 +52,7 @@ class DecodePlan:
             return None
         for index, lift in self._lifts:
             values[index] = lift(values[index])
-        return dict(zip(self._data_elements, values, strict=True))
+        return dict(zip(self.data_elements, values, strict=True))
 
 
 class EncodePlan:

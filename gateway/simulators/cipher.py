@@ -99,8 +99,8 @@ def retail_mac(key: bytes, padding_method: int) -> Callable[[bytes], bytes]:
     All blocks but the last are chained under the key's first half; deciphering with the second
     half and enciphering with the first (output transformation 3) makes the last one a TDES block.
     """
-    chain = Cipher(_tdes(key[:_HALF_BYTES]), CBC(bytes(BLOCK_BYTES))).encryptor()
-    last = tdes_ecb(key).encryptor()
+    chain = Cipher(_tdes(key[:_HALF_BYTES]), CBC(bytes(BLOCK_BYTES))).encryptor().update
+    last = tdes_ecb(key).encryptor().update
     state = bytes(BLOCK_BYTES)
 
     def mac(data: bytes) -> bytes:
@@ -108,12 +108,11 @@ def retail_mac(key: bytes, padding_method: int) -> Callable[[bytes], bytes]:
         # again by XOR, which is the same as to begin at zero.
         nonlocal state
         padded = _padded(data, padding_method)
-        head, tail = padded[:-BLOCK_BYTES], padded[-BLOCK_BYTES:]
-        chaining = bytes(BLOCK_BYTES)
-        if head:
-            begun = xor(head[:BLOCK_BYTES], state) + head[BLOCK_BYTES:]
-            chaining = state = chain.update(begun)[-BLOCK_BYTES:]
-        return last.update(xor(tail, chaining))
+        if len(padded) == BLOCK_BYTES:
+            return last(padded)
+        state = chain(xor(padded[:BLOCK_BYTES], state) + padded[BLOCK_BYTES:-BLOCK_BYTES])
+        state = state[-BLOCK_BYTES:]
+        return last(xor(padded[-BLOCK_BYTES:], state))
 
     return mac
 

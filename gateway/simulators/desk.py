@@ -19,7 +19,7 @@ from gateway.terms.response_codes import ResponseCode
 REMEMBERED_MAX: Final = 100_000
 _REVERSIBLE: Final = frozenset({"link-register", "link-remove", "ecard-issue"})
 _QUESTIONS: Final = frozenset({"account-inquiry", "card-inquiry", "outcome-inquiry"})
-_MAC_FIELDS: Final = frozenset({64, 128})
+_MAC_FIELDS: Final = (64, 128)
 
 
 class Key(NamedTuple):
@@ -168,7 +168,9 @@ def binary(message: Message, data_element: int) -> bytes:
 
 def _fingerprint(request: Message) -> bytes:
     """Hash every field but the MAC: a PIN block is compared without being kept."""
-    fields = sorted((de, v) for de, v in request.fields.items() if de not in _MAC_FIELDS)
+    fields = dict(sorted(request.fields.items()))
+    for mac in _MAC_FIELDS:
+        fields.pop(mac, None)
     return blake2b(repr(fields).encode(), digest_size=16).digest()
 
 

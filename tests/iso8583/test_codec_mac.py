@@ -12,6 +12,7 @@ from gateway.terms.errors import LocalError
 from gateway.terms.response_codes import ResponseCode
 
 DIALECTS = Path(__file__).parents[2] / "specs" / "dialects"
+SHORT = {11: "123456"}
 EVERY = pytest.mark.parametrize("name", sorted(file.stem for file in DIALECTS.glob("*.toml")))
 
 
@@ -103,6 +104,22 @@ def test_message_without_mac_is_refused(codecs, name, samples):
     with pytest.raises((MacMismatch, MalformedMessage), match=r"missing|ends inside"):
         codecs[name].verify_mac(cut, toy_mac)
     assert caught.value.response_code is ResponseCode.MAC_FAILURE
+
+
+@EVERY
+def test_bitmap_seen_before_is_judged_as_a_new_one(codecs, name, samples):
+    """Once messages like it were read, a missing, wrong or cut MAC is refused all the same."""
+    codec = codecs[name]
+    sealed, short = (codec.encode(Message("0100", f), toy_mac) for f in (samples[name], SHORT))
+    bare = codec.encode(Message("0100", samples[name]))
+    for raw in (sealed, short, bare):
+        codec.decode(raw)
+
+    codec.verify_mac(sealed, toy_mac)
+
+    for refused in (bare, sealed[:-1] + bytes((sealed[-1] ^ 1,)), short[:-9]):
+        with pytest.raises((MacMismatch, MalformedMessage)):
+            codec.verify_mac(refused, toy_mac)
 
 
 def test_mac_of_a_wrong_size_is_our_mistake(codecs, samples):
