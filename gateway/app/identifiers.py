@@ -3,13 +3,15 @@
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from gateway.terms.numbers import LinkId, OperationId, PinSessionId
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case
-_RANDOM_BYTES = 10  # as in ULID: 48 bits of milliseconds, 80 of chance
-_DRAWN_AT_ONCE = 256  # numbers of chance a system call
-_CHARACTERS = 26
+# As in ULID: milliseconds in 48 bits, then 80 bits of chance.
+_TIME_SHIFTS = range(45, -1, -5)
+_CHANCE_CHARACTERS = 16
+_DRAWN_AT_ONCE = 256  # references' chance a system call
 
 
 class Identifiers:
@@ -17,9 +19,7 @@ class Identifiers:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._last = 0
-        self._early = -1  # the time in the last reference, and how it is written
-        self._head = ""
+        self._last = ""
         self._chance = _chance()
 
     def link(self) -> LinkId:
@@ -39,34 +39,35 @@ class Identifiers:
         return f"req_{self._next()}"
 
     def _next(self) -> str:
-        milliseconds = int(self._now().timestamp() * 1000)
-        number = milliseconds << 8 * _RANDOM_BYTES | next(self._chance)
-        last = self._last = max(number, self._last + 1)
-        early, late = last >> _LATE_BITS, last & _LATE
-        if early != self._early:
-            self._early, self._head = early, _written(early, _EARLY_SHIFTS)
-        return self._head + _written(late, _LATE_SHIFTS)
+        made = _time(int(self._now().timestamp() * 1000)) + next(self._chance)
+        if made <= self._last:
+            made = _after(self._last)
+        self._last = made
+        return made
 
 
-def _written(number: int, shifts: range) -> str:
-    return "".join([_PAIRS[number >> shift & 1023] for shift in shifts])
+@lru_cache(1)
+def _time(milliseconds: int) -> str:
+    return "".join([_ALPHABET[milliseconds >> shift & 31] for shift in _TIME_SHIFTS])
 
 
-# Two characters at a time: half as many steps, and references are made for every request.
-_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
-# The first ten characters are those of the time, which many references in a row have in common.
-_LATE_BITS = 8 * _RANDOM_BYTES
-_LATE = (1 << _LATE_BITS) - 1
-_LATE_SHIFTS = range(_LATE_BITS - 10, -1, -10)
-_EARLY_SHIFTS = range(5 * _CHARACTERS - _LATE_BITS - 10, -1, -10)
+def _after(text: str) -> str:
+    """Give what follows in order, as one counts in base 32."""
+    kept = text.rstrip(_ALPHABET[-1])
+    raised = _ALPHABET[_ALPHABET.index(kept[-1]) + 1]
+    return kept[:-1] + raised + _ALPHABET[0] * (len(text) - len(kept))
 
 
-def _chance() -> Iterator[int]:
-    """Give random numbers, drawn many at a time.
+def _chance() -> Iterator[str]:
+    """Give random characters, drawn for many references at a time.
 
     A system call lets go of the interpreter, which other threads then hold for milliseconds.
     """
     while True:
-        drawn = secrets.token_bytes(_DRAWN_AT_ONCE * _RANDOM_BYTES)
-        for start in range(0, len(drawn), _RANDOM_BYTES):
-            yield int.from_bytes(drawn[start : start + _RANDOM_BYTES])
+        drawn = secrets.token_bytes(_DRAWN_AT_ONCE * _CHANCE_CHARACTERS)
+        written = drawn.translate(_CHARACTERS).decode("ascii")
+        for start in range(0, len(written), _CHANCE_CHARACTERS):
+            yield written[start : start + _CHANCE_CHARACTERS]
+
+
+_CHARACTERS = _ALPHABET.encode("ascii") * 8  # of each byte, and each as often as any other

@@ -30,6 +30,25 @@ def test_references_of_one_millisecond_strictly_increase():
     assert made == sorted(set(made))
 
 
+@pytest.mark.parametrize(
+    ("last", "following"), [("0" * 26, "0" * 25 + "1"), ("07h" + "z" * 23, "07j" + "0" * 23)]
+)
+def test_what_comes_too_early_follows_the_last(last, following):
+    """Where chance or the clock would have it earlier, it is the next in order."""
+    identifiers = Identifiers(lambda: datetime(1970, 1, 1, tzinfo=UTC))
+    identifiers._last = last
+    identifiers._chance = iter(["0" * 16])
+
+    assert identifiers.request() == f"req_{following}"
+
+
+def test_reference_begins_with_its_time():
+    """The first ten characters are milliseconds since 1970 in Crockford's base 32."""
+    at = datetime.fromtimestamp(1_469_918_176.385, UTC)  # the example of the ULID specification
+
+    assert Identifiers(lambda: at).request().startswith("req_01aryz6s41")
+
+
 def test_references_sort_by_time_across_processes():
     """A reference made a millisecond later by another process sorts behind."""
     earlier = Identifiers(lambda: AT).operation()

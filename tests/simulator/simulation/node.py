@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import partial
 from hashlib import blake2b
+from itertools import count
 
 from gateway.app.callbacks import Callbacks, Courier
 from gateway.app.card_life import CardLife
@@ -237,7 +238,7 @@ class SeededIdentifiers(Identifiers):
 
     def __init__(self, now, chance):
         super().__init__(now)
-        self._chance = iter(lambda: chance.getrandbits(80), None)
+        self._chance = (f"{chance.getrandbits(80) >> 16:016x}" for _ in count())
 
 
 class Module:
