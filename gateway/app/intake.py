@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
-from typing import Protocol
+from typing import Protocol, Unpack
 
 from gateway.api import service as api
 from gateway.api.problems import NotPermitted
@@ -18,7 +18,7 @@ from gateway.app.cargo import Cargo
 from gateway.app.clock import LOCAL_ZONE
 from gateway.app.conductor import Conductor
 from gateway.app.identifiers import Identifiers
-from gateway.app.outcomes import Outcomes
+from gateway.app.outcomes import Brought, Outcomes
 from gateway.app.pins import PinOrder, PinOutcome
 from gateway.app.rendering import ENQUIRIES_EN, ENQUIRIES_ZH, PAPERS
 from gateway.app.turns import Reader, Turns
@@ -26,7 +26,6 @@ from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES
 from gateway.linking.link import LinkState, PinSession
 from gateway.linking.losses import why_blocked
 from gateway.linking.procedures import BY_KIND
-from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationKind
 from gateway.operations.operation import Operation
 from gateway.regions.catalogue import Catalogue
@@ -157,10 +156,7 @@ class Intake:
 
     def must_be_granted(self, caller: Caller, agency: AgencyCode, business: Business) -> None:
         """See that an institution's region grants a business where the caller stands."""
-        profile = self.catalogue.agency(agency).profile
-        decision = profile.decide(caller.kind, business, caller.proofs, self.today())
-        if isinstance(decision, NotGranted):
-            raise NotPermitted(decision)
+        _must_be_granted(caller, self.rules(agency), business)
 
     def must_be_allowed(
         self,
@@ -172,9 +168,9 @@ class Intake:
         """See that it is granted through this link; `shown` are PINs, which nobody attests."""
         if shown:
             caller = replace(caller, proofs=caller.proofs | shown)
-        self.must_be_granted(caller, linked.link.agency, business)
-        rules = self.rules(linked.link.agency).loss
-        blocked = why_blocked(business, linked.card, linked.account, rules, self.now())
+        rules = self.rules(linked.link.agency)
+        _must_be_granted(caller, rules, business)
+        blocked = why_blocked(business, linked.card, linked.account, rules.loss, self.now())
         if blocked is not None:
             raise RequestRefused(blocked)
 
@@ -205,19 +201,13 @@ class Intake:
         opened: Opened,
         cargo: Cargo,
         records: tuple[object, ...],
-        *,
-        findings: dict[str, object] | None = None,
-        pins: Mapping[str, EncipheredPin] | None = None,
-        operation: OperationId | None = None,
+        **brought: Unpack[Brought],
     ) -> Reply:
         """Have an operation run, and tell it as it is when it is settled or the wait is over."""
         if opened.kind not in BESIDE_OTHERS:
             self.turns.must_be_current()
-        run, opened = self.outcomes.run, self._with_papers(opened, cargo.card.agency)
-        settled = await run(
-            opened, cargo, records, findings=findings, pins=pins, operation=operation
-        )
-        return Reply(_view(settled))
+        opened = self._with_papers(opened, cargo.card.agency)
+        return Reply(_view(await self.outcomes.run(opened, cargo, records, **brought)))
 
     def _with_papers(self, opened: Opened, agency: AgencyCode) -> Opened:
         """Note what the region has printed of a business today: a later change is not its."""
@@ -250,6 +240,12 @@ def customer_of(caller: Caller) -> CustomerNumber:
     if caller.customer is None:
         raise RequestRefused(Refusal.INVALID_REQUEST)
     return caller.customer
+
+
+def _must_be_granted(caller: Caller, rules: Rules, business: Business) -> None:
+    decision = rules.matrix.decide(caller.kind, business, caller.proofs)
+    if isinstance(decision, NotGranted):
+        raise NotPermitted(decision)
 
 
 def must_be_active(linked: Linked) -> Linked:

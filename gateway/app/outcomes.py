@@ -1,8 +1,9 @@
 """Opens operations and waits for their outcomes as long as is decent, whoever asked for them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from gateway.app.cargo import Cargo
 from gateway.app.conductor import Conductor
@@ -20,6 +21,18 @@ from gateway.terms.numbers import OperationId
 from gateway.terms.refusals import Refusal
 
 
+class Brought(TypedDict, total=False):
+    """What some operations are begun with.
+
+    `findings` are what the caller said, `pins` are by exchange, `operation` is its reference where
+    that was made before.
+    """
+
+    findings: dict[str, object]
+    pins: Mapping[str, EncipheredPin]
+    operation: OperationId
+
+
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """One operation at a time: begun, waited for, told; `wait_s` is how long a caller waits."""
@@ -34,35 +47,19 @@ class Outcomes:
         opened: Opened,
         cargo: Cargo,
         records: tuple[object, ...],
-        *,
-        findings: dict[str, object] | None = None,
-        pins: Mapping[str, EncipheredPin] | None = None,
-        operation: OperationId | None = None,
+        **brought: Unpack[Brought],
     ) -> Operation:
         """Begin an operation and give it as it is when it is settled, or when the wait is over."""
-        operation = operation or self.identifiers.operation()
+        operation = brought.get("operation") or self.identifiers.operation()
         settled: asyncio.Future[Operation | None] = asyncio.get_running_loop().create_future()
-
-        def progressed(now: Operation) -> None:
-            if now.state is not OperationState.PENDING and not settled.done():
-                settled.set_result(now)
-
-        def done(outcome: Operation | Exception) -> None:
-            if isinstance(outcome, Exception):
-                if not settled.done():
-                    settled.set_exception(outcome)
-                return
-            self.conductor.watch(operation, progressed)
-            progressed(outcome)
-
         self.conductor.open(
             operation,
             opened,
             cargo,
-            pins=pins,
-            findings=findings,
+            pins=brought.get("pins"),
+            findings=brought.get("findings"),
             records=_for_operation(records, operation),
-            done=done,
+            done=self._begun(operation, settled, OperationState.PENDING),
         )
         return await self._wait(operation, settled)
 
@@ -80,12 +77,7 @@ class Outcomes:
     async def follow(self, operation: OperationId) -> Operation:
         """Wait for an operation that was begun before, as long as for one's own."""
         settled: asyncio.Future[Operation | None] = asyncio.get_running_loop().create_future()
-
-        def progressed(now: Operation) -> None:
-            if now.state is not OperationState.PENDING and not settled.done():
-                settled.set_result(now)
-
-        running = self.conductor.watch(operation, progressed)
+        running = self.conductor.watch(operation, _progressed(settled, OperationState.PENDING))
         if running is None or running.state is not OperationState.PENDING:
             settled.set_result(None)
         return await self._wait(operation, settled)
@@ -100,20 +92,8 @@ class Outcomes:
         if not may_be_taken_back(operation):
             raise RequestRefused(Refusal.NOT_OFFERED)
         settled: asyncio.Future[Operation | None] = asyncio.get_running_loop().create_future()
-
-        def progressed(now: Operation) -> None:
-            if now.state is not operation.state and not settled.done():
-                settled.set_result(now)
-
-        def done(outcome: Operation | Exception) -> None:
-            if isinstance(outcome, Exception):
-                if not settled.done():
-                    settled.set_exception(outcome)
-                return
-            self.conductor.watch(operation.id, progressed)
-            progressed(outcome)
-
         records = _for_operation(records, operation.id)
+        done = self._begun(operation.id, settled, operation.state)
         self.conductor.resolve(operation, cargo, life.Withdrawn(), done, records)
         return await self._wait(operation.id, settled)
 
@@ -133,6 +113,24 @@ class Outcomes:
         self.conductor.keep(unit, resolve(written))
         await written
 
+    def _begun(
+        self,
+        operation: OperationId,
+        settled: asyncio.Future[Operation | None],
+        before: OperationState,
+    ) -> Callable[[Operation | Exception], None]:
+        """Make what hears that an operation has begun, and from then on how it goes."""
+        progressed = _progressed(settled, before)
+
+        def done(outcome: Operation | Exception) -> None:
+            if not isinstance(outcome, Exception):
+                self.conductor.watch(operation, progressed)
+                progressed(outcome)
+            elif not settled.done():
+                settled.set_exception(outcome)
+
+        return done
+
     async def _wait(
         self, operation: OperationId, settled: asyncio.Future[Operation | None]
     ) -> Operation:
@@ -151,6 +149,18 @@ class Outcomes:
         if known is None:
             raise RequestRefused(Refusal.OVERLOADED)
         return known
+
+
+def _progressed(
+    settled: asyncio.Future[Operation | None], before: OperationState
+) -> Callable[[Operation], None]:
+    """Make what settles a future once an operation is no more as it was before."""
+
+    def progressed(now: Operation) -> None:
+        if now.state is not before and not settled.done():
+            settled.set_result(now)
+
+    return progressed
 
 
 def _for_operation(records: tuple[object, ...], operation: OperationId) -> tuple[object, ...]:
