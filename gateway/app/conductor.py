@@ -270,10 +270,11 @@ class Conductor:
         opened: Callable[[Operation | Exception], None] | None,
         besides: tuple[object, ...] = (),
     ) -> None:
-        follow_ups = [
-            self._open_follow_up(running, decision, effect) for effect in decision.effects
+        followers = [
+            self._open_follow_up(running, decision, effect)
+            for effect in decision.effects
+            if isinstance(effect, life.OpenFollowUp)
         ]
-        followers = [follower for follower in follow_ups if follower is not None]
         progress = [Progress(decision.operation, running.recorded, running.is_let_go)]
         progress += [Progress(follower.operation, 0) for follower in followers]
         notices = self._notices_of(running, decision)
@@ -397,10 +398,8 @@ class Conductor:
     # ------------------------------------------------------------------ parts
 
     def _open_follow_up(
-        self, running: Running, decision: Decision, effect: life.Effect
-    ) -> Running | None:
-        if not isinstance(effect, life.OpenFollowUp):
-            return None
+        self, running: Running, decision: Decision, effect: life.OpenFollowUp
+    ) -> Running:
         at = decision.operation.updated_at
         delay = timedelta(seconds=int(running.operation.details.get(SS_FOLLOWS_AFTER_S, "0")))
         opened = Opened(

@@ -70,7 +70,8 @@ class Turns:
             raise RequestRefused(Refusal.IN_PROGRESS)
         self._keys_in_use.add(name)
         was_busy = link if link is not None and self._is_busy(link) else None
-        self._read_while_busy.update({was_busy} if was_busy else ())
+        if was_busy is not None:
+            self._read_while_busy[was_busy] += 1
         reading = _Reading(link)
         self._readings.add(reading)
         _reading.set(reading)

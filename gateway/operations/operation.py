@@ -90,6 +90,8 @@ def with_told(
     operation: Operation, exchange: str, finding: object, told: Mapping[str, str]
 ) -> Operation:
     """Keep what an answer told: of persons while the process lives, and open words for good."""
+    if finding is None and not told and exchange not in operation.findings:
+        return operation  # most answers tell nothing
     findings = {**operation.findings, exchange: finding}
     return _copy(operation, {"findings": findings, "told": {**operation.told, **told}})
 

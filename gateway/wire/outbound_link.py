@@ -153,7 +153,8 @@ class OutboundLink(Generic[Token]):
     @property
     def is_ready(self) -> bool:
         """Tell whether a new request may be sent now."""
-        return self.connections_up > 0 and self.in_flight < self._plan.in_flight_max
+        has_connection = any(map(_takes_requests, self._lines))
+        return has_connection and self.in_flight < self._plan.in_flight_max
 
     def start(self) -> None:
         """Begin to dial, and go on until stopped."""
