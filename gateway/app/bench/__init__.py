@@ -8,6 +8,8 @@ module          holds
 ``links``       round trips over one link against a bare loop on pyiso8583, in this process
 ``module``      security module: calls inside it and over its socket, MACs, PIN blocks
 ``operations``  full durable operations against the bare relay, over HTTP
+``nodes``       several nodes on one PostgreSQL against one of them, over HTTP
+``asking``      what a bank's backend asks, and what came of a round of it
 ``load``        the HTTP client that asks as fast as it is answered
 ``relay``       the bare relay and the peer that answers it, as processes
 ``store``       the journal's cost as history grows, and a restart with much unfinished

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import copytree
+from time import monotonic, sleep
 
 from gateway.app.bench.postgresql import PrivateServer
-from gateway.app.ensemble import Child, Ensemble, launch
+from gateway.app.ensemble import READY_SECONDS_MAX, Child, Ensemble, launch
+from gateway.app.online_bank import call
 from gateway.terms.errors import Unavailable
 from gateway.terms.sides import Side
 
 _STANDBY = "standby"
+_LOOK_SECONDS = 0.05
 
 
 class Cluster(Ensemble):
@@ -64,6 +67,15 @@ class Cluster(Ensemble):
         serve = ("-m", "gateway", "serve", "--embedded", "--config", str(self._file(name)))
         log = self.directory / f"{name}.log"
         self.nodes[name] = launch(log, *serve, release=self.release)
+
+    def wait_until_ready(self) -> None:
+        """Wait until every node has all that it needs; raises `Unavailable`."""
+        deadline = monotonic() + READY_SECONDS_MAX
+        for name in self.names:
+            while call(f"{self.url_of(name)}/readyz").body["degraded"]:
+                if monotonic() > deadline:
+                    raise Unavailable(f"{name} is not ready after {READY_SECONDS_MAX:.0f} s")
+                sleep(_LOOK_SECONDS)
 
     def upgrade_store(self) -> str:
         """Run the command that brings the database up to the release; gives what it printed."""

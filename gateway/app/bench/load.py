@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from time import perf_counter
 from typing import NamedTuple, cast
 
@@ -58,10 +59,13 @@ def request(method: str, path: str, headers: dict[str, str], body: bytes) -> byt
     return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
-async def run(url: str, requests: Iterable[bytes], connections: int, seconds: float) -> Bout:
+async def run(
+    url: str | Sequence[str], requests: Iterable[bytes], connections: int, seconds: float
+) -> Bout:
     """Send requests over `connections` until they or `seconds` are over.
 
-    What was sent is waited for. Raises `Unavailable` when a connection ends.
+    Several places have as many connections each. What was sent is waited for. Raises `Unavailable`
+    when a connection ends.
     """
     numbered = enumerate(requests)
     async with _opened(url, connections) as callers:
@@ -140,10 +144,11 @@ class _Callers:
 
 
 @asynccontextmanager
-async def _opened(url: str, connections: int) -> AsyncIterator[_Callers]:
-    host, _, port = url.removeprefix("http://").rpartition(":")
+async def _opened(url: str | Sequence[str], connections: int) -> AsyncIterator[_Callers]:
+    places = cycle([url] if isinstance(url, str) else url)
     loop, callers = asyncio.get_running_loop(), _Callers()
     for _ in range(connections):
+        host, _, port = next(places).removeprefix("http://").rpartition(":")
         _, caller = await loop.create_connection(lambda: _Caller(callers), host, int(port))
         callers.open.append(caller)
     try:

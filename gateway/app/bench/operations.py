@@ -7,27 +7,24 @@ peer that approves whatever it reads, so that the ratio flatters the relay, neve
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import count, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import uvloop
 
 from gateway.app.bench import load
+from gateway.app.bench.asking import PIN, Backend, Hand, Round, all_answered
 from gateway.app.bench.figures import Figure
-from gateway.app.bench.processes import processes_of, processor_seconds, since
+from gateway.app.bench.processes import processes_of
 from gateway.app.ensemble import Child, Ensemble, launch
-from gateway.app.online_bank import OnlineBank, seal_pin
+from gateway.app.online_bank import seal_pin
 from gateway.simulators.population import NAMED, Person, person
-from gateway.terms.errors import Unavailable
 
-INSTITUTION = "99350201"
-PIN = "738291"  # of synthetic people; not a pattern
 _RELAY = "gateway.app.bench.relay"
 _CALLERS_MAX = 256  # connections of an open loop; what finds none free waits, and that counts
 _HANDS_MAX = 1_500  # PINs sealed at a time; less than an envelope's life of five minutes
@@ -41,33 +38,6 @@ class Plan:
     seconds: float = 5.0
     connections: int = 64
     offered_per_second: float = 500.0
-
-
-class Hand(NamedTuple):
-    """A link that a PIN can be set through: its reference and its customer."""
-
-    link: str
-    customer: str
-
-
-@dataclass(slots=True)
-class Round:
-    """The bouts of one round, by what was asked."""
-
-    bouts: dict[str, load.Bout] = field(default_factory=dict)
-    processors: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    def rate(self, name: str) -> float:
-        """Operations a second."""
-        return self.bouts[name].per_second
-
-    def latency(self, name: str, percent: int) -> float:
-        """Milliseconds that this share of the operations took at most."""
-        return load.percentile(self.bouts[name].answers, percent)
-
-    def processor(self, name: str, process: str) -> float:
-        """Microseconds of a processor for each operation."""
-        return 1e6 * self.processors[name][process] / len(self.bouts[name].answers)
 
 
 def measure(plan: Plan | None = None) -> list[Figure]:
@@ -109,39 +79,24 @@ class _Bench:
         self._connections, self._offered = plan.connections, plan.offered_per_second
         self._hands: list[Hand] = []
         self._people = map(person, count(NAMED + 1))
-        self._keys = count()
-        bank = OnlineBank(ensemble.url, ensemble.token, "")
-        keys = bank.get("/v1/jwks.json").body["keys"]
-        self._jwk = next(key for key in keys if key["purpose"] == "ss-pin")
+        self._backend = Backend(ensemble.url, ensemble.token)
 
     async def round(self, seconds: float) -> Round:
         """Relay, link, session and set PIN, one after another."""
         measured = Round()
-        envelope = seal_pin(self._jwk, {"kid": self._jwk["kid"], "nonce": "0" * 22}, PIN)
-        bare = self._put_pin(Hand("lnk_" + "0" * 26, "C000000001"), "pse_" + "0" * 26, envelope)
+        jwk = self._backend.jwk
+        envelope = seal_pin(jwk, {"kid": jwk["kid"], "nonce": "0" * 22}, PIN)
+        bare = self._backend.put_pin(
+            Hand("lnk_" + "0" * 26, "C000000001"), "pse_" + "0" * 26, envelope
+        )
         ask = partial(self._run, self._relay, repeat(bare), seconds, 200)
-        await self._measured(measured, "relay", ask)
-        await self._measured(measured, "link", partial(self._link, seconds))
+        await measured.measure("relay", self._processes, ask)
+        await measured.measure("link", self._processes, partial(self._link, seconds))
         await self._set_pins(measured, seconds)
         takes = measured.rate("set PIN")
         for name, rate in (("offered", self._offered), ("offered half", takes / 2)):
             await self._offer_pins(measured, name, rate, seconds)
         return measured
-
-    async def _measured(
-        self, measured: Round, name: str, ask: Callable[[], Awaitable[load.Bout]]
-    ) -> load.Bout:
-        """Add a bout, and what it cost each process, to those of its name in the round."""
-        before = processor_seconds(self._processes)
-        bout = await ask()
-        taken = since(before, processor_seconds(self._processes))
-        sum_ = measured.bouts.setdefault(name, load.Bout())
-        sum_.answers += bout.answers
-        sum_.seconds += bout.seconds
-        spent = measured.processors.setdefault(name, dict.fromkeys(taken, 0.0))
-        for process, seconds in taken.items():
-            spent[process] += seconds
-        return bout
 
     async def _link(self, seconds: float) -> load.Bout:
         asked: list[Person] = []
@@ -149,7 +104,7 @@ class _Bench:
         def requests() -> Iterator[bytes]:
             for who in self._people:
                 asked.append(who)
-                yield self._post_link(who)
+                yield self._backend.post_link(who)
 
         bout = await self._run(self._ensemble.url, requests(), seconds, 201)
         self._hands += [
@@ -161,26 +116,28 @@ class _Bench:
     async def _set_pins(self, measured: Round, seconds: float) -> None:
         """Open sessions, seal PINs aside, and set them, until setting alone took `seconds`."""
         url = self._ensemble.url
-        while "set PIN" not in measured.bouts or measured.bouts["set PIN"].seconds < seconds:
+        while measured.seconds("set PIN") < seconds:
             puts = await self._sealed(measured, _HANDS_MAX, seconds)
-            left = seconds - measured.bouts.get("set PIN", load.Bout()).seconds
+            left = seconds - measured.seconds("set PIN")
             ask = partial(self._run, url, puts, left, 200)
-            await self._measured(measured, "set PIN", ask)
+            await measured.measure("set PIN", self._processes, ask)
 
     async def _offer_pins(self, measured: Round, name: str, rate: float, seconds: float) -> None:
         """Set PINs at a rate of our own, as many as there are links for and at most `seconds`."""
         puts = await self._sealed(measured, min(_HANDS_MAX, max(1, int(rate * seconds))), seconds)
         offer = load.offer(self._ensemble.url, puts, _CALLERS_MAX, rate)
-        measured.bouts[name] = _all_answered(await offer, 200)
+        measured.bouts[name] = all_answered(await offer, 200)
 
     async def _sealed(self, measured: Round, number: int, seconds: float) -> list[bytes]:
         """Open sessions on so many links at most, and give the requests that set their PINs."""
         hands = self._hands[:number]
         self._hands = self._hands[number:] + hands
-        posts = [self._post_session(hand) for hand in hands]
+        posts = [self._backend.post_session(hand) for hand in hands]
         ask = partial(self._run, self._ensemble.url, posts, seconds, 201)
-        opened = await self._measured(measured, "open session", ask)
-        return [self._put_sealed(hands[answer.request], answer) for answer in opened.answers]
+        opened = await measured.measure("open session", self._processes, ask)
+        return [
+            self._backend.put_sealed(hands[answer.request], answer) for answer in opened.answers
+        ]
 
     async def _run(
         self,
@@ -189,49 +146,7 @@ class _Bench:
         seconds: float,
         expected: int,
     ) -> load.Bout:
-        return _all_answered(await load.run(url, requests, self._connections, seconds), expected)
-
-    # ------------------------------------------------------------ requests
-
-    def _post_link(self, who: Person) -> bytes:
-        body = {
-            "institution": INSTITUTION,
-            "ss_card_number": who.card,
-            "account": who.pan,
-            "mobile": who.at_bank.mobile,
-        }
-        return self._request("POST", "/v1/links", who.customer, body)
-
-    def _post_session(self, hand: Hand) -> bytes:
-        path = f"/v1/links/{hand.link}/pin-sessions"
-        return self._request("POST", path, hand.customer, {"purpose": "ss-pin"})
-
-    def _put_sealed(self, hand: Hand, answer: load.Answer) -> bytes:
-        session = json.loads(answer.body)
-        return self._put_pin(hand, session["pin_session"], seal_pin(self._jwk, session, PIN))
-
-    def _put_pin(self, hand: Hand, session: str, envelope: str) -> bytes:
-        body = {"pin_session": session, "encrypted_pin": envelope}
-        return self._request("PUT", f"/v1/links/{hand.link}/ss-pin", hand.customer, body)
-
-    def _request(self, method: str, path: str, customer: str, body: object) -> bytes:
-        headers = {
-            "Authorization": f"Bearer {self._ensemble.token}",
-            "Customer-Number": customer,
-            "Idempotency-Key": f"bench-{next(self._keys)}",
-        }
-        return load.request(method, path, headers, json.dumps(body).encode())
-
-
-def _all_answered(bout: load.Bout, expected: int) -> load.Bout:
-    others = [answer for answer in bout.answers if answer.status != expected]
-    if others:
-        words = others[0].body.decode("utf-8", "replace")
-        raise Unavailable(
-            f"{len(others)} of {len(bout.answers)} requests were not answered {expected}, "
-            f"the first with {others[0].status}: {words}"
-        )
-    return bout
+        return all_answered(await load.run(url, requests, self._connections, seconds), expected)
 
 
 _FULL = ("set PIN", "open session", "link")

@@ -56,6 +56,13 @@ class PrivateServer:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The number of its first process, whose children the others are."""
+        if self._process is None:
+            raise Unavailable("the database is not running")
+        return self._process.pid
+
     def create(self) -> None:
         """Make the server's data, and start it."""
         self.run("initdb", "-D", self.data, "-U", "gateway", "-A", "trust", "-N", "-E", "UTF8")

@@ -16,14 +16,20 @@ def processes_of(ensemble: Ensemble) -> dict[str, list[int]]:
     assert ensemble.gateway is not None
     assert ensemble.bureau is not None
     assert ensemble.core is not None
-    gateway = ensemble.gateway.process.pid
+    own, modules = of_gateway(ensemble.gateway.process.pid)
     return {
-        "gateway": [gateway],
-        "security modules": _children(gateway),
+        "gateway": own,
+        "security modules": modules,
         "simulated bureau": [ensemble.bureau.process.pid],
         "simulated core": [ensemble.core.process.pid],
         "load client": [os.getpid()],
     }
+
+
+def of_gateway(pid: int) -> tuple[list[int], list[int]]:
+    """List a gateway's own processes, and those of the security modules that it has started."""
+    modules = [child for child in children(pid) if b"security-module" in _command(child)]
+    return [pid, *(child for child in children(pid) if child not in modules)], modules
 
 
 def processor_seconds(processes: Mapping[str, Iterable[int]]) -> dict[str, float]:
@@ -45,5 +51,10 @@ def _seconds(pid: int) -> float:
     return time.clock_gettime(clock.value)
 
 
-def _children(pid: int) -> list[int]:
+def _command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def children(pid: int) -> list[int]:
+    """List the processes that one has begun itself."""
     return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()))

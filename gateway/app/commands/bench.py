@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.app.bench import codec, links, module, operations, store
+from gateway.app.bench import codec, links, module, nodes, operations, store
 from gateway.app.bench.figures import Figure, to_json, to_markdown
 from gateway.app.commands.refusals import in_one_line
 
@@ -18,6 +18,7 @@ class BenchName(StrEnum):
     CODEC = "codec"
     LINKS = "links"
     MODULE = "module"
+    NODES = "nodes"
     OPERATIONS = "operations"
     STORE = "store"
 
@@ -35,6 +36,7 @@ def bench(
         BenchName.CODEC: codec.measure,
         BenchName.LINKS: links.measure,
         BenchName.MODULE: module.measure,
+        BenchName.NODES: nodes.measure,
         BenchName.OPERATIONS: operations.measure,
         BenchName.STORE: store.measure,
     }
