@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -18,8 +18,14 @@ from gateway.app.core_desk import CoreDesk, Order
 from gateway.app.core_record import Barred, Outcome
 from gateway.app.core_reversals import AnotherRequest, CoreReversals, Named, OriginalRefused
 from gateway.iso8583 import private_data
-from gateway.iso8583.duplicates import DuplicateKey, body_hash, duplicate_key, original_key
-from gateway.iso8583.errors import MalformedMessage
+from gateway.iso8583.duplicates import (
+    DuplicateKey,
+    body_hash,
+    duplicate_key,
+    is_near,
+    original_key,
+)
+from gateway.iso8583.errors import MalformedMessage, RefusedMessage
 from gateway.iso8583.message import Message, MessageClass
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.original_data import OriginalData
@@ -43,6 +49,7 @@ from gateway.terms.response_codes import ResponseCode
 _C = ResponseCode
 log = structlog.get_logger()
 
+REACH_MAX = timedelta(days=45)  # of a core's DE 7; far beyond any store-and-forward, below a year
 IN_FLIGHT_MAX = 512  # messages of a listener that wait for an answer: a second of full load
 
 KINDS: Mapping[str, OperationKind] = {
@@ -67,6 +74,7 @@ PROOFS: Mapping[str, Proof] = {
 }
 """Letters of subfield PF: what the clerk has seen of the customer."""
 
+_SENT_IN_DE_90 = slice(10, 20)  # DE 7 of the original
 _OWN = frozenset({"LK", "PF", "AT"})  # subfields that are read here
 _PERSONAL = frozenset({"MB"})  # subfields that must not be recorded
 _ORDERED = {OperationKind.CARD_REPLACE: "R", OperationKind.CARD_TEMPORARY: "T"}  # subfield OT
@@ -76,18 +84,21 @@ _ORDERED = {OperationKind.CARD_REPLACE: "R", OperationKind.CARD_TEMPORARY: "T"} 
 class CorePlace:
     """One listener of a core: its name, and the institution in DE 32 and 33 of every request.
 
-    `answer_wait_s` is how long the core waits for an answer.
+    `answer_wait_s` is how long the core waits for an answer; `reach` is how far from now its DE 7
+    may be: half of the time for which keys are kept, so that none comes again as new.
     """
 
     name: str
     institution: str
     answer_wait_s: float
+    reach: timedelta = REACH_MAX
 
 
 class CoreChannel:
     """Answers the requests of one core, each in its own time; counts its own `failures`.
 
-    `fingerprint` is a keyed hash: what a request held cannot be searched for in the database.
+    `fingerprint` is a keyed hash: what a request held cannot be searched for in the database; `now`
+    gives the instant as the core's clock has it.
     """
 
     def __init__(
@@ -97,12 +108,14 @@ class CoreChannel:
         desk: CoreDesk,
         reversals: CoreReversals,
         fingerprint: Callable[[bytes], bytes],
+        now: Callable[[], datetime],
     ) -> None:
         self._place = place
         self._message_set = message_set
         self._desk = desk
         self._reversals = reversals
         self._fingerprint = fingerprint
+        self._now = now
         self._running: dict[DuplicateKey, tuple[bytes, asyncio.Task[Told]]] = {}
         self.failures = 0  # requests that met a mistake of ours
         self._waiting = 0  # messages that are not answered yet, repeats among them
@@ -185,6 +198,7 @@ class CoreChannel:
             self._place.institution.lstrip("0")
         }:
             return Told(_C.NOT_PERMITTED_TO_TERMINAL, {"RC": "INSTITUTION"})
+        self._must_be_remembered("DE 7", request.text(7))
         if name == "transfer":
             return refused(Refusal.MONEY_NEVER_MOVES)
         with _reading():
@@ -222,6 +236,7 @@ class CoreChannel:
     async def _follow_up(
         self, name: str, request: Message, caller: Caller, key: IdempotencyKey
     ) -> Told:
+        self._must_be_remembered("DE 90", request.text(90)[_SENT_IN_DE_90])
         original = _named(request, len(key.fingerprint))
         if name == "reversal":
             return await self._reverse(caller, key, original)
@@ -244,6 +259,14 @@ class CoreChannel:
                 return Told(_C.ORIGINAL_NOT_FOUND)
             raise
         return Told(_C.APPROVED) if is_undone else OPEN
+
+    def _must_be_remembered(self, place: str, sent: str) -> None:
+        """See that what was sent then would be known here: its key is not deleted yet.
+
+        What comes again after that could be a recorded request, and would be carried out twice.
+        """
+        if not is_near(sent, self._now(), self._place.reach):
+            raise RefusedMessage(place, f"was sent within {self._place.reach.days} days of now")
 
     def _caller(self, private: Mapping[str, str]) -> Caller:
         proofs = frozenset(PROOFS[letter] for letter in private.get("PF", ""))

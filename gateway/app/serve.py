@@ -27,7 +27,7 @@ from gateway.app.certificates import certificates
 from gateway.app.clock import LOCAL_ZONE, GatewayClock, LoopTimers
 from gateway.app.conductor import RUNNING_MAX, Conductor
 from gateway.app.control import Control, clock_desk, control_path, cut_over_desk, key_desk
-from gateway.app.core_channel import CoreChannel, CorePlace
+from gateway.app.core_channel import REACH_MAX, CoreChannel, CorePlace
 from gateway.app.core_desk import CoreDesk
 from gateway.app.core_reversals import CoreReversals
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
@@ -390,8 +390,10 @@ class Gateway:
     ) -> Handler:
         if settings.institution is None:
             return not_supported(message_set)
-        place = CorePlace(name, settings.institution, settings.answer_wait_s)
-        channel = CoreChannel(place, message_set, *self._for_cores, self._fingerprint)
+        reach = min(REACH_MAX, timedelta(days=self._settings.retention.keys_days) / 2)
+        place = CorePlace(name, settings.institution, settings.answer_wait_s, reach)
+        parts = (*self._for_cores, self._fingerprint, lambda: self._clock.outside(self._now()))
+        channel = CoreChannel(place, message_set, *parts)
         self._cores[name] = channel
         stack.push_async_callback(channel.close)
         return channel.handle

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from gateway.iso8583.mac import MAC_DATA_ELEMENTS
 from gateway.iso8583.matching import KeyReader
@@ -47,6 +48,22 @@ def body_hash(request: Message) -> bytes:
         # With its length in front, no value can run over into the next.
         digest.update(len(part).to_bytes(4, "big") + part)
     return digest.digest()
+
+
+def is_near(sent: str, now: datetime, reach: timedelta) -> bool:
+    """Tell whether a request was sent (DE 7) within `reach` of now, UTC, before it or after.
+
+    DE 7 has no year: the nearest is meant, so that a reach is less than half a year. A request is
+    known again for as long as its key is kept; one sent long before that may have been carried out.
+    """
+    for year in (now.year - 1, now.year, now.year + 1):
+        try:
+            at = datetime.strptime(f"{year}{sent}", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        except ValueError:  # such as 29 February in most years
+            continue
+        if abs(now - at) <= reach:
+            return True
+    return False
 
 
 def _parts(request: Message) -> Iterator[bytes]:

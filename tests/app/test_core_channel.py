@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +19,7 @@ INSTITUTION = "99000002"
 ACCOUNT = "6200000000000000018"
 LINK = "lnk_" + "0" * 26
 SECONDS_MAX = 5
+NOW = datetime(2026, 11, 22, 0, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module", name="messages")
@@ -42,7 +44,8 @@ class SlowDesk:
 def channel_of(messages, desk=None, answer_wait_s=60.0):
     """Give the channel of one core."""
     place = CorePlace("core-in", INSTITUTION, answer_wait_s)
-    return CoreChannel(place, messages, desk, None, lambda data: hashlib.sha256(data).digest())
+    hashed = lambda data: hashlib.sha256(data).digest()  # noqa: E731 - as the gateway's, without a key
+    return CoreChannel(place, messages, desk, None, hashed, lambda: NOW)
 
 
 def word(messages, name, **more):
@@ -84,6 +87,36 @@ def test_what_cannot_be_read_is_the_cores_mistake(messages, private):
             return await answered
 
     assert asyncio.run(answer()).text(39) == "30"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("query-link", {7: "1008002959"}),
+        ("query-link", {7: "0106003100"}),
+        ("reversal", {90: OriginalData("0100", "000002", "1008002959", "1", "1").build()}),
+        ("outcome-inquiry", {90: OriginalData("0100", "000002", "1008002959", "1", "1").build()}),
+    ],
+    ids=["old", "of the future", "undoes what is old", "asks after what is old"],
+)
+def test_what_was_sent_so_long_ago_that_it_is_forgotten_is_refused(messages, name, fields):
+    """A recorded request is not carried out again; of one that was, nobody says that it never came.
+
+    The year of DE 7 is the nearest.
+    """
+    reversal = word(messages, name, fields=fields)
+    near = word(messages, "query-link", fields={7: "0106003000"})
+    desk = SlowDesk(RequestRefused(Refusal.NOT_FOUND))
+    desk.may_answer.set()
+
+    async def answer(request):
+        answered = asyncio.get_running_loop().create_future()
+        channel_of(messages, desk).handle(request, answered.set_result)
+        async with asyncio.timeout(SECONDS_MAX):
+            return await answered
+
+    assert asyncio.run(answer(reversal)).text(39) == "30"
+    assert asyncio.run(answer(near)).text(39) == "14"
 
 
 def test_repeats_are_messages_that_wait_like_any_other(messages):

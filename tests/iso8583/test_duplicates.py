@@ -1,8 +1,10 @@
 """How a request that comes twice is known."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from gateway.iso8583.duplicates import body_hash, duplicate_key, original_key
+from gateway.iso8583.duplicates import body_hash, duplicate_key, is_near, original_key
 from gateway.iso8583.message import Message
 from gateway.iso8583.original_data import OriginalData
 
@@ -61,3 +63,20 @@ def test_reversal_finds_its_original(is_repeat):
 
     assert original_key(reversal, named) == duplicate_key(arrived)
     assert original_key(reversal.with_fields({41: "COUNTER2"}), named) != duplicate_key(arrived)
+
+
+@pytest.mark.parametrize(
+    ("sent", "now", "is_so"),
+    [
+        ("1231235959", datetime(2027, 1, 1, tzinfo=UTC), True),
+        ("0101000000", datetime(2026, 12, 31, 23, tzinfo=UTC), True),
+        ("0228120000", datetime(2026, 3, 1, 12, tzinfo=UTC), True),
+        ("0227115959", datetime(2026, 3, 1, 12, tzinfo=UTC), False),
+        ("0229120000", datetime(2028, 3, 1, 12, tzinfo=UTC), True),
+        ("0229120000", datetime(2027, 3, 1, 12, tzinfo=UTC), False),
+        ("0301120000", datetime(2027, 3, 1, 12, tzinfo=UTC), True),
+    ],
+)
+def test_a_request_is_near_in_the_nearest_year(sent, now, is_so):
+    """DE 7 has none: over the end of a year, and with 29 February in leap years only."""
+    assert is_near(sent, now, timedelta(days=2) - timedelta(hours=12)) == is_so

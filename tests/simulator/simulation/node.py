@@ -218,6 +218,7 @@ class Node:
             CoreDesk(intake, card_life),
             CoreReversals(intake, card_life),
             lambda body: blake2b(body, digest_size=32).digest(),
+            self.now,
         )
         return OnlineBanking(intake, card_life, SESSION_LIFE, Readiness(dict, bytes))
 
