@@ -45,7 +45,7 @@ _PLACES: Final = {
     ),
     "bench": _Place(
         "gateway.app.commands.bench",
-        "Measure on this machine, in about two minutes, and print a Markdown table.",
+        "Measure on this machine, in some minutes, and print a Markdown table.",
     ),
     "message": _Place(
         "gateway.app.message_tools.commands",

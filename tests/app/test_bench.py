@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 from typer.testing import CliRunner
 
-from gateway.app.bench import asking, codec, links, load, module, nodes, operations
+from gateway.app.bench import asking, codec, links, load, module, operations
 from gateway.app.bench.figures import Figure, to_json, to_markdown
 from gateway.app.bench.processes import processor_seconds, since
 from gateway.app.clock import utc_now
@@ -213,20 +213,6 @@ def test_operations_are_measured_against_the_bare_relay():
         assert 0 < p50 <= p99
     taken = [f for f in figures.values() if "set PIN, processor time" in f.name]
     assert len(taken) == 5
-
-
-def test_nodes_are_measured_against_one_of_them(postgresql):
-    """Two nodes start over one database, every PIN is set, every process is accounted for."""
-    assert postgresql.data.is_dir()
-    plan = nodes.Plan(rounds=1, seconds=0.2, connections=2, nodes=2, links=8)
-
-    figures = {figure.name: figure for figure in nodes.measure(plan)}
-
-    one = figures["nodes: set PIN, one node"]
-    assert figures["nodes: set PIN, 2 nodes"].baseline == one.value
-    taken = [figure for name, figure in figures.items() if "2 nodes, processor time" in name]
-    assert len(taken) == 5
-    assert all(figure.value > 0 for figure in figures.values())
 
 
 def test_operation_that_fails_is_no_figure():

@@ -8,6 +8,7 @@ from time import monotonic, sleep
 import pytest
 
 import gateway
+from gateway.app.bench import nodes
 from gateway.app.bench.cluster import Cluster
 from gateway.app.bench.drill import LIMITS, Drill, restart_database, upgrade_to
 from gateway.app.online_bank import call
@@ -78,6 +79,19 @@ def test_nothing_acknowledged_is_lost_and_nothing_applied_twice(cluster):
     assert verdict.broken == []
     assert verdict.operations >= 16
     assert verdict.faults[-1] == "n2 ended with 74"
+
+
+def test_all_nodes_are_measured_against_one_of_them(cluster):
+    """Every PIN is set, at one node and at both, and every process is accounted for."""
+    plan = nodes.Plan(rounds=1, seconds=0.2, connections=2, links=8)
+
+    figures = {figure.name: figure for figure in nodes.compare(cluster, plan)}
+
+    one = figures["nodes: set PIN, one node"]
+    assert figures["nodes: set PIN, 2 nodes"].baseline == one.value
+    taken = [figure for name, figure in figures.items() if "2 nodes, processor time" in name]
+    assert len(taken) == 5
+    assert all(figure.value > 0 for figure in figures.values())
 
 
 NEXT = """\

@@ -29,9 +29,9 @@ _LINKING_SECONDS_MAX = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to measure, and how many; the first round only warms up and does not count.
+    """How long to measure; the first round only warms up and does not count.
 
-    PINs are set through as many `links` in turn.
+    There are so many `nodes`, and PINs are set through so many `links` in turn.
     """
 
     rounds: int = 3
@@ -50,9 +50,14 @@ def measure(plan: Plan | None = None) -> list[Figure]:
     with (
         TemporaryDirectory(prefix="sscard-bench-") as directory,
         Cluster(Path(directory), nodes=plan.nodes, lease_s=_LEASE_S) as cluster,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         cluster.wait_until_ready()
+        return compare(cluster, plan)
+
+
+def compare(cluster: Cluster, plan: Plan) -> list[Figure]:
+    """Measure at one node of a cluster that is ready, and at all of them."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         bench = _Bench(cluster, plan)
         runner.run(bench.link())
         runner.run(bench.round(min(1.0, plan.seconds), first=bench.all))
@@ -73,7 +78,7 @@ class _Bench:
         self._processes = _processes_of(cluster)
         self._backend = Backend(self._urls[0], cluster.token)
         self._hands: list[Hand] = []
-        self.all = f"{plan.nodes} nodes"
+        self.all = f"{len(self._urls)} nodes"
 
     async def link(self) -> None:
         """Make the links, at all nodes."""
