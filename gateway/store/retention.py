@@ -27,7 +27,8 @@ class Horizon:
 def purge(connection: Connection, horizon: Horizon) -> int:
     """Delete what is oldest beyond the horizon; gives how many rows, 0 when there is nothing left.
 
-    An ended link goes with the last of its operations, and with it what both sides kept of it.
+    An ended link goes with the last of its operations, and with it what both sides kept of it, a
+    loss of its card too. That of an account stays: another link may lead to the account.
     """
     keys = {"before": horizon.keys.isoformat(), "most": STEP_MAX}
     operations = {"before": horizon.operations.isoformat(), "most": STEP_MAX}
@@ -83,12 +84,24 @@ _ENDED = _of_many(
     "EXISTS (SELECT 1 FROM operations_operations WHERE link = linking_links.id)",
     "links",
 )
-_OF_LINK = tuple(
-    _of_many(f"DELETE FROM {table} WHERE {column} IN :links", "links")  # noqa: S608 - our own names
-    for table, column in (
-        ("social_cards", "link"),
-        ("financial_accounts", "link"),
-        ("linking_pin_sessions", "link"),
-        ("linking_links", "id"),
-    )
+# A loss is over, or its far side has it, once no operation of its link is left; a later link of the
+# card is not its concern (`Loss.concerns`). Another one that leads to the card keeps it.
+_CARD_LOSSES = _of_many(
+    "DELETE FROM social_losses WHERE card_fingerprint IN "
+    "(SELECT card_fingerprint FROM social_cards WHERE link IN :links) AND NOT EXISTS "
+    "(SELECT 1 FROM social_cards AS other WHERE "
+    "other.card_fingerprint = social_losses.card_fingerprint AND other.link NOT IN :links)",
+    "links",
+)
+_OF_LINK = (
+    _CARD_LOSSES,
+    *(
+        _of_many(f"DELETE FROM {table} WHERE {column} IN :links", "links")  # noqa: S608 - our names
+        for table, column in (
+            ("social_cards", "link"),
+            ("financial_accounts", "link"),
+            ("linking_pin_sessions", "link"),
+            ("linking_links", "id"),
+        )
+    ),
 )

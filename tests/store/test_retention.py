@@ -11,9 +11,12 @@ from gateway.linking.link import LinkChanged, LinkState
 from gateway.operations.facts import OperationKind, OperationState, Settled
 from gateway.operations.notice import Notice, NoticeGivenUp
 from gateway.operations.operation import evolve
+from gateway.social.card import SsLossKept
 from gateway.store import tables
 from gateway.store.retention import STEP_MAX, Horizon, purge
 from gateway.store.unit import KeyUsed, LetGo, Progress, Unit
+from gateway.terms.losses import Loss, LossKind
+from gateway.terms.numbers import OperationId
 
 OLD = timedelta(days=2)
 
@@ -100,6 +103,25 @@ def test_an_ended_link_goes_with_its_last_operation(store, record, horizon, stat
 
     left = [count(store, table) for table in (tables.links, tables.cards, tables.accounts)]
     assert left == [int(stays)] * 3
+
+
+@pytest.mark.parametrize("leads_there_too", [False, True])
+def test_a_loss_of_a_card_goes_with_the_last_link_that_leads_there(
+    store, record, horizon, leads_there_too
+):
+    """It concerns no later link; a card that another link leads to keeps its own, so do others."""
+    loss = Loss(LossKind.TEMPORARY, OperationId("op_" + "1" * 26), record.now)
+    over = LinkChanged(record.link_id(1), LinkState.REMOVED, record.now)
+    store.write(record.linked(1), record.linked(2, "T00000027"))
+    store.keep(SsLossKept(record.link_id(1), loss), SsLossKept(record.link_id(2), loss))
+    store.write(Unit((Progress(settled(record, 1), 0),), (over,)))
+    if leads_there_too:
+        store.write(record.linked(3))
+
+    purge_all(store, horizon)
+
+    assert count(store, tables.links) == 1 + leads_there_too
+    assert count(store, tables.card_losses) == 1 + leads_there_too
 
 
 def test_an_ended_link_stays_while_one_of_its_operations_does(store, record, horizon):
