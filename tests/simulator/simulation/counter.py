@@ -140,13 +140,13 @@ class Counters:
         copies = 2 if storm.fires("duplicate-request") else 1
         for _ in range(copies):
             late = self._chance.uniform(0.0, 5.0) if storm.fires("delay-request") else 0.05
-            self._world.scheduler.after(delay + late, lambda: self._arrive(data))
+            self._world.scheduler.after(delay + late, self._arrive, data)
 
     def _arrive(self, data):
         serving = [node for node in self._world.nodes.values() if node.is_open]
         if serving:
             node = self._chance.choice(serving)
-            node.call(lambda: self._take(node, data))
+            node.call(self._take, node, data)
 
     def _take(self, node, data):
         try:
@@ -158,7 +158,7 @@ class Counters:
     def _answer(self, request, answer):
         data = self._speech.codec.encode(answer, self._speech.mac)
         if not self._world.storm.fires("drop-answer"):
-            self._world.scheduler.after(0.05, lambda: self._hear(request, data))
+            self._world.scheduler.after(0.05, self._hear, request, data)
 
     def _hear(self, request, data):
         speech = self._speech

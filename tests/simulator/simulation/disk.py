@@ -18,6 +18,7 @@ from gateway.store.journal import Conflict
 from gateway.store.queries import Linked, StoredKey
 from gateway.store.unit import KeyUsed, LetGo, is_at_rest, still_bars
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _NEW_TRACE = frozenset({ExchangeEvent.SEND, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE})
 
 
@@ -36,6 +37,7 @@ class Disk:
         self.opened = {}  # by operation: as it was opened
         self.order = {}  # by operation: its place among all that were opened
         self.keys, self.sessions, self.counters = {}, {}, {}
+        self._sessions_now = {}  # by link and purpose: the newest, which alone may be of use
         self.links, self.cards, self.accounts, self.holding = {}, {}, {}, {}
         self.sendings = Counter()  # by operation, exchange and STAN: durable decisions to send
         self._stan_now = {}
@@ -60,21 +62,24 @@ class Disk:
         self.counters.update(dict.fromkeys(names, first))
 
     def _commit_one(self, unit):
-        if self._conflicts(unit):
+        written = [(progress, _rests(progress)) for progress in unit.progress]
+        if self._conflicts(unit, written):
             return Conflict("the unit breaks a uniqueness rule of the store")
         for record in unit.records:
             if isinstance(record, Notice):
                 self._watch.noticed(record)
-        for progress in unit.progress:
-            self._progress(progress)
+        for progress, rests in written:
+            self._progress(progress, rests)
         for record in unit.records:
             self._record(record)
         return None
 
-    def _conflicts(self, unit):
-        return any(map(self._cannot_be_kept, unit.records)) or any(
-            _must_be_alone(progress) and progress.operation.link in self.holds
-            for progress in unit.progress
+    def _conflicts(self, unit, written):
+        if any(map(self._cannot_be_kept, unit.records)):
+            return True
+        return any(
+            progress.operation.link in self.holds and _must_be_alone(progress, rests)
+            for progress, rests in written
         )
 
     def _cannot_be_kept(self, record):
@@ -93,21 +98,21 @@ class Disk:
             case _:
                 return False
 
-    def _progress(self, progress):
+    def _progress(self, progress, rests):
         operation = progress.operation
         identity = operation.id
         fresh = operation.facts[progress.recorded :]
-        rests = progress.is_let_go or is_at_rest(operation)
-        self.order.setdefault(identity, len(self.order))
-        self.opened.setdefault(identity, operation)
+        if identity not in self.order:
+            self.order[identity] = len(self.order)
+            self.opened[identity] = operation
         self.owners[identity] = self.node  # what rests may be woken by any node
         self.heads[identity] = (operation.state, rests)
-        if _must_be_alone(progress):
+        if _must_be_alone(progress, rests):
             self.holds[operation.link] = identity
         elif rests and not still_bars(operation):
             self._let_go(identity)
         if fresh:
-            text = json.dumps([to_json(fact) for fact in fresh])
+            text = _encode([to_json(fact) for fact in fresh])
             self.facts.setdefault(identity, []).append(text)
             self._watch.recorded(self.writer, operation, fresh, text)
         for fact in fresh:
@@ -145,9 +150,10 @@ class Disk:
                 self._change(record)
 
     def _end_sessions(self, newer):
-        for session in self.sessions.values():
-            if (session.link, session.purpose) == (newer.link, newer.purpose):
-                self.sessions[session.id] = replace(session, is_used=True)
+        now = self._sessions_now.get((newer.link, newer.purpose))
+        if now is not None:
+            self.sessions[now] = replace(self.sessions[now], is_used=True)
+        self._sessions_now[newer.link, newer.purpose] = newer.id
 
     def _change(self, record):
         match record:
@@ -222,11 +228,9 @@ class Disk:
             return None
         along = self.session(session) if session else None
         found, card, account = self.links[link], self.cards[link], self.accounts[link]
-        of_card = self.card_losses.get(card.number.value, card.loss)
+        card = _with_loss(card, self.card_losses.get(card.number.value, card.loss), found)
         of_account = self.account_losses.get(account.pan.value, account.loss)
-        card = replace(card, loss=_concerning(of_card, found))
-        account = replace(account, loss=_concerning(of_account, found))
-        return Linked(found, card, account, along)
+        return Linked(found, card, _with_loss(account, of_account, found), along)
 
     def asked(self, channel, key, link=None, session=None):
         return self.key(channel, key), self.linked(link, session)
@@ -324,12 +328,19 @@ def _keep_loss(losses, number, loss):
         losses[number] = loss
 
 
-def _concerning(loss, link):
-    return loss if loss is not None and loss.concerns(link.id, link.created_at) else None
+def _with_loss(half, loss, link):
+    """Give what a side keeps with the loss that stands, where it concerns the link."""
+    if loss is not None and not loss.concerns(link.id, link.created_at):
+        loss = None
+    return half if loss is half.loss else replace(half, loss=loss)
 
 
-def _must_be_alone(progress):
+def _rests(progress):
+    """Tell whether a restart would leave an operation be."""
+    return progress.is_let_go or is_at_rest(progress.operation)
+
+
+def _must_be_alone(progress, rests):
     """Tell whether an operation opens that no other may run beside on its link."""
-    operation = progress.operation
-    opens = not progress.recorded and operation.kind not in BESIDE_OTHERS
-    return opens and not is_at_rest(operation)
+    opens = not progress.recorded and progress.operation.kind not in BESIDE_OTHERS
+    return opens and not rests

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from structlog.testing import capture_logs
 
+from gateway.operations.facts import OperationState
 from gateway.operations.recovery import Limits
 from gateway.simulators.population import person
 from gateway.terms.numbers import AgencyCode
@@ -151,8 +152,8 @@ class World:
         self.watch.judge()
 
     def _judge_proof(self, customer, view):
-        served = view is not None and view.state.value == "succeeded"
-        self.watch.check(21, served, f"customer {customer.who.index} is not served: {view}")
+        if view is None or view.state is not OperationState.SUCCEEDED:
+            self.watch.fail(21, f"customer {customer.who.index} is not served: {view}")
 
     def _begin(self, story):
         self._living += 1
@@ -213,13 +214,13 @@ class World:
         self.deaths[point] += 1
         self.note("crash", node.name, point)
         for hear in node.waiting:
-            self.scheduler.after(self.chance.uniform(0.0, 2.0), lambda h=hear: h(None, Gone()))
+            self.scheduler.after(self.chance.uniform(0.0, 2.0), hear, None, Gone())
         away = self.chance.choice((0.2, 5.0, 65.0))
         if self.storm.fires("outage"):
             away = self.chance.choice((1_200.0, 300.0 if self.is_shared else 30 * 3_600.0))
         machine = node.machine if self.is_shared else self.chance.choice(self.machines)
         self.clock_may_step(machine)
-        self.scheduler.after(away, lambda: self._boot(machine))
+        self.scheduler.after(away, self._boot, machine)
 
     def clock_may_step(self, machine):
         """Set a machine's wall clock, as an operator or a time server might."""
@@ -266,16 +267,16 @@ class World:
 
     def send(self, make, hear):
         """Send a request to whichever node serves; `hear` gets its answer, or an error."""
-        self.scheduler.after(self.chance.uniform(0.001, 0.2), lambda: self._serve(make, hear))
+        self.scheduler.after(self.chance.uniform(0.001, 0.2), self._serve, make, hear)
 
     def _serve(self, make, hear):
         serving = [node for node in self.nodes.values() if node.is_open]
         if not serving or self.storm.fires("http-request-lost"):
-            self.scheduler.after(3.0, lambda: hear(None, Gone()))
+            self.scheduler.after(3.0, hear, None, Gone())
             return
         node = self.chance.choice(serving)
         node.waiting.append(hear)
-        node.call(lambda: self._take(node, make, hear))
+        node.call(self._take, node, make, hear)
 
     def _take(self, node, make, hear):
         task = node.loop.create_task(make(node))
@@ -287,7 +288,7 @@ class World:
                 reply = done.result()
             if self.storm.fires("http-answer-lost"):
                 reply, error = None, Gone()
-            self.scheduler.after(self.chance.uniform(0.001, 0.2), lambda: hear(reply, error))
+            self.scheduler.after(self.chance.uniform(0.001, 0.2), hear, reply, error)
 
         task.add_done_callback(finished)
 

@@ -5,8 +5,6 @@ that is up, down, or up and deaf. Requests are delivered within `DELIVERED_WITHI
 which is what `message_life` of the limits assumes of a far side; answers may come hours late.
 """
 
-from functools import partial
-
 from gateway.app.dialogue import hear
 from gateway.iso8583.errors import MacMismatch, MalformedMessage
 from gateway.wire.answers import Answers
@@ -100,7 +98,7 @@ class SimulatedLink:
             data = self._spoil(data)
         copies = 2 if storm.fires("duplicate-request") else 1
         for _ in range(copies):
-            self._world.scheduler.after(self._delay("delay-request"), partial(self._arrive, data))
+            self._world.scheduler.after(self._delay("delay-request"), self._arrive, data)
         if storm.fires("link-down"):
             self._node.call(self.fall)
         if storm.fires("half-open"):

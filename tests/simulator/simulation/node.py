@@ -1,7 +1,6 @@
 """One gateway process, wired as `gateway.app.serve` wires it, on a simulated machine."""
 
 from datetime import timedelta
-from functools import partial
 from hashlib import blake2b
 from itertools import count
 
@@ -51,6 +50,7 @@ class Node:
         self.name = f"{machine.name}.{world.starts}"
         self.chance = world.chance_of(f"node {world.starts}")
         self.loop = Loop(world.scheduler)
+        self._schedule, self._enter = world.scheduler.after, self.loop.enter
         self.links = {}
         self.waiting = []  # what is to be told to clients should the process die
         self.service = None
@@ -98,18 +98,19 @@ class Node:
 
     def after(self, delay, call, *args):
         """Let something of the outside happen to the process later, if it lives then."""
-        self.world.scheduler.after(delay, partial(self.call, call, *args))
+        self._schedule(delay, self.call, call, *args)
 
     def after_in_background(self, delay, call):
         """Let something happen to the process later for which nobody waits."""
-        self.world.scheduler.after(delay, partial(self.call, call), in_background=True)
+        scheduler = self.world.scheduler
+        scheduler.in_background(scheduler.elapsed + delay, self.call, call)
 
     def call(self, call, *args):
         """Let something happen to the process now; a process that is paused feels it later."""
         if self.machine.paused_until > self.world.scheduler.elapsed:
-            self.world.scheduler.at(self.machine.paused_until, partial(self.call, call, *args))
+            self.world.scheduler.at(self.machine.paused_until, self.call, call, *args)
             return
-        self.loop.enter(call, *args)
+        self._enter(call, *args)
 
     def seconds(self):
         return self.world.scheduler.elapsed
@@ -129,7 +130,7 @@ class Node:
                 call()
 
         cancelled = []
-        self.world.scheduler.after(delay_s, fire)
+        self._schedule(delay_s, fire)
         return lambda: cancelled.append(True)
 
     def may_be_held(self):
@@ -230,8 +231,11 @@ class Node:
     async def read(self, query):
         self.pulse("before-read")
         found = self.loop.create_future()
-        self.after(0.001, lambda: settle(found, self.world.disk.run(query)))
+        self.after(0.001, self._find, found, query)
         return await found
+
+    def _find(self, found, query):
+        settle(found, self.world.disk.run(query))
 
 
 class SeededIdentifiers(Identifiers):

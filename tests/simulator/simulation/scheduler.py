@@ -1,9 +1,11 @@
 """One clock and one queue for a simulated world, and the event loops that run on them."""
 
 import asyncio
-import heapq
+from asyncio import _set_running_loop
+from asyncio.tasks import _current_tasks
 from collections import deque
 from contextlib import suppress
+from heapq import heappop, heappush
 from itertools import count
 
 
@@ -24,27 +26,35 @@ class Scheduler:
         self.elapsed = 0.0  # seconds, monotonic
         self.events = 0
         self.foreground = 0  # events that are waited for, unlike looks that never end
+        self.running = None  # the loop that an event has entered
         self._queue = []
         self._tie = tie
-        self._numbers = count()
+        self._numbers = count().__next__
 
-    def at(self, due, call, *, in_background=False):
+    def at(self, due, call, *args):
+        """Let a call happen at an instant, or now where that is over."""
         due = max(due, self.elapsed)
-        weight = 0 if in_background else 1
-        self.foreground += weight
-        heapq.heappush(self._queue, (due, self._tie(), next(self._numbers), weight, call))
+        self.foreground += 1
+        heappush(self._queue, (due, self._tie(), self._numbers(), 1, call, args))
 
-    def after(self, delay, call, *, in_background=False):
-        self.at(self.elapsed + delay, call, in_background=in_background)
+    def after(self, delay, call, *args):
+        """Let a call happen after a delay."""
+        self.foreground += 1
+        due = self.elapsed + delay
+        heappush(self._queue, (due, self._tie(), self._numbers(), 1, call, args))
+
+    def in_background(self, due, call, *args):
+        """Let a call happen at an instant for which nobody waits."""
+        heappush(self._queue, (due, self._tie(), self._numbers(), 0, call, args))
 
     def step(self):
         """Let the next event happen; tells whether there was one."""
         if not self._queue:
             return False
-        self.elapsed, _, _, weight, call = heapq.heappop(self._queue)
+        self.elapsed, _, _, weight, call, args = heappop(self._queue)
         self.foreground -= weight
         self.events += 1
-        call()
+        call(*args)
         return True
 
 
@@ -88,7 +98,8 @@ class Loop(asyncio.AbstractEventLoop):
         """Run a call from outside inside the process, and whatever it makes ready."""
         if self.is_dead:
             return
-        asyncio._set_running_loop(self)
+        self._scheduler.running = self
+        _set_running_loop(self)
         ready = self._ready
         try:
             call(*args)
@@ -97,18 +108,21 @@ class Loop(asyncio.AbstractEventLoop):
         except Crashed:
             pass
         finally:
-            asyncio._set_running_loop(None)
+            self._scheduler.running = None
+            _set_running_loop(None)
 
     def bury(self):
         """Close what a dead process had not finished, as nothing in it may go on."""
-        asyncio._set_running_loop(self)  # what clears up would else make a real loop for itself
+        self._scheduler.running = self
+        _set_running_loop(self)  # what clears up would else make a real loop for itself
         try:
             for task in self._tasks:
                 if not task.done():
                     with suppress(RuntimeError, Crashed):
                         task.get_coro().close()
         finally:
-            asyncio._set_running_loop(None)
+            self._scheduler.running = None
+            _set_running_loop(None)
         self._tasks.clear()
 
     def _enter_ready(self):
@@ -120,7 +134,7 @@ class Loop(asyncio.AbstractEventLoop):
         handle = _Handle(self, callback, args, self._scheduler.elapsed)
         if not self.is_dead:
             self._ready.append(handle)
-            if asyncio._get_running_loop() is not self:
+            if self._scheduler.running is not self:
                 self._scheduler.after(0.0, self._enter_ready)
         return handle
 
@@ -130,8 +144,9 @@ class Loop(asyncio.AbstractEventLoop):
     def call_at(self, when, callback, *args, context=None):  # noqa: ARG002
         handle = _Handle(self, callback, args, when)
         if not self.is_dead:
-            endless = bool(self._background) and asyncio.current_task(self) in self._background
-            self._scheduler.at(when, handle.fire, in_background=endless)
+            endless = _current_tasks.get(self) in self._background
+            schedule = self._scheduler.in_background if endless else self._scheduler.at
+            schedule(when, handle.fire)
         return handle
 
     def time(self):

@@ -58,7 +58,8 @@ class Outside:
             return
         sequence = operation.facts.index(fact)
         name = f"msg_{operation.id.value.removeprefix('op_')}_{sequence}"
-        self.check(18, name in self.notices, f"nobody is told that {operation.id} is {fact.state}")
+        if name not in self.notices:
+            self.fail(18, f"nobody is told that {operation.id} is {fact.state}")
 
     def bars(self, key):
         """Hear that a core was told that its reversal found nothing: nothing may come of it."""

@@ -48,7 +48,8 @@ class Writer:
         # What a crash finds in the middle of a commit is there as a whole or not at all.
         torn = storm.fires("crash-in-commit")
         if not torn or node.chance.random() < _AS_A_WHOLE:
-            outcomes = self._under_lease(lambda _: self._write([unit for unit, _ in batch]))
+            units = [unit for unit, _ in batch]
+            outcomes = self._under_lease(lambda _: self._write(units))
             if outcomes is None:
                 outcomes = [Broken("another process has taken over")] * len(batch)
             told = [(done, error) for (_, done), error in zip(batch, outcomes, strict=True)]
@@ -70,6 +71,8 @@ class Writer:
 
     def _under_lease(self, work):
         """Do something in a transaction of the node's; None when it was fenced off."""
+        if not self._node.world.is_shared:
+            return work(None)
         leases = self._node.world.leases
         leases.process = self._node.name
         try:
