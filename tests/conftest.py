@@ -33,6 +33,8 @@ TOGETHER = {
     )
     for name in names.split()
 }
+# Each of its parts takes long, so that one process should not have all of them.
+IN_PARTS = "tests/simulator/test_histories.py::test_every_invariant_holds["
 FIRST = (
     "the town",
     "tests/end_to_end/test_torture.py",
@@ -51,7 +53,9 @@ class ByTown(LoadScopeScheduling):
 
 
 def together(nodeid):
-    """Name that whose tests one process runs: a town, or a module."""
+    """Name that whose tests one process runs: a town, a module, or a part of histories."""
+    if nodeid.startswith(IN_PARTS):
+        return nodeid
     file = nodeid.split("::")[0]
     return TOGETHER.get(file, file)
 

@@ -10,30 +10,28 @@ from simulation.faults import KINDS
 from simulation.history import OPERATIONS_MIN, World
 from simulation.invariants import Violation
 from simulation.planted.staff import DEAF
-from simulation.run import CHUNK, command_of, explain, outcome_of, tell, trace_of
+from simulation.run import command_of, explain, outcome_of, tell, trace_of
 from simulation.store_disk import StoreDisk
 from simulation.watch import Watch
 
-CHUNKS = range(1, 101, CHUNK)  # 2,000 and more are `make simulate`'s
+HISTORIES = 1_400  # as many as there is time for; 2,000 and more are `make simulate`'s
+PART = 350  # is handed out by itself (`tests/conftest.py`), so that processes share them
+STRUCK_MIN = 20  # times that each kind of fault strikes in each part
 
 
-@pytest.mark.parametrize("first", CHUNKS)
+@pytest.mark.parametrize("first", range(1, HISTORIES, PART))
 def test_every_invariant_holds(first):
-    """Whatever the storm, each invariant holds, and in the calm everything comes to its end."""
-    tally = tell(range(first, first + CHUNK))
+    """Whatever the storm, each invariant holds, and in the calm everything comes to its end.
+
+    No kind of fault is only a word, and operations end in every way that they can.
+    """
+    tally = tell(range(first, first + PART))
 
     assert [explain(seed, outcome_of(seed)[1]) for seed, _ in tally.broken[:1]] == []
-    assert tally.histories == CHUNK
-    assert tally.operations >= CHUNK * OPERATIONS_MIN
-
-
-def test_the_storms_have_every_fault_and_every_end():
-    """No kind of fault is only a word, and operations end in every way that they can."""
-    tally = tell(range(5_001, 5_101))
-
-    assert tally.broken == []
-    assert set(KINDS) == set(tally.faults)
-    assert {"succeeded", "failed", "unknown"} <= set(tally.ends)
+    assert tally.histories == PART
+    assert tally.operations_least >= OPERATIONS_MIN
+    assert [kind for kind in KINDS if tally.faults[kind] < STRUCK_MIN] == []
+    assert {"succeeded", "failed", "unknown", "by hand"} <= set(tally.ends)
     assert len(tally.crashes) >= 8
 
 
@@ -45,10 +43,10 @@ def test_two_persons_resolve_what_nobody_answers():
     assert sum(world.watch.by_hand for world, _ in told) > 0
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", range(1, 21))
 def test_a_seed_tells_the_same_history_again(seed):
-    """Two runs have the same trace, and one through the real store has it too."""
-    traces = {World(seed, store=store).play().hash for store in (Disk, Disk, StoreDisk)}
+    """Two runs have the same trace, the second of them through the real store."""
+    traces = {World(seed, store=store).play().hash for store in (Disk, StoreDisk)}
 
     assert len(traces) == 1
 

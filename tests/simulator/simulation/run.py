@@ -23,9 +23,8 @@ from simulation.history import Violation, World
 from simulation.invariants import INVARIANTS
 from simulation.store_disk import StoreDisk
 
-REAL_STORE_EACH = 10  # every so many histories are told through the real store
+REAL_STORE_EACH = 20  # every so many histories are told through the real store
 CHUNK = 50  # histories that one worker tells in one go
-_COLLECT_EACH = 5  # so many histories fit into the processor's cache
 TRACE_LINES = 60
 
 
@@ -35,6 +34,7 @@ class Tally:
 
     histories: int = 0
     operations: int = 0
+    operations_least: int = sys.maxsize  # of one history
     messages: int = 0
     events: int = 0
     simulated_s: float = 0.0
@@ -49,6 +49,7 @@ class Tally:
     def add_world(self, world):
         self.histories += 1
         self.operations += len(world.disk.heads)
+        self.operations_least = min(self.operations_least, len(world.disk.heads))
         self.messages += sum(world.watch.sent_times.values())
         self.events += world.scheduler.events
         self.simulated_s += world.scheduler.elapsed
@@ -62,6 +63,7 @@ class Tally:
     def add(self, other):
         for name in ("histories", "operations", "messages", "events", "starts"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.operations_least = min(self.operations_least, other.operations_least)
         self.simulated_s += other.simulated_s
         self.cpu_s += other.cpu_s
         for name in ("ends", "faults", "crashes"):
@@ -94,8 +96,8 @@ def tell(seeds):
             except Exception as error:  # noqa: BLE001 - whatever it is, the seed tells it again
                 tally.broken.append((seed, f"{type(error).__name__}: {error}"))
             tally.add_world(world)
-            if seed % _COLLECT_EACH == 0:
-                gc.collect()
+            del world
+            gc.collect()
     finally:
         gc.unfreeze()
         gc.enable()
@@ -221,6 +223,7 @@ def figures(tally):
     return {
         "histories": tally.histories,
         "operations": tally.operations,
+        "operations of the shortest history": tally.operations_least,
         "messages": tally.messages,
         "events": tally.events,
         "simulated days": round(tally.simulated_s / 86_400, 1),

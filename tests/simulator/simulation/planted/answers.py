@@ -96,7 +96,9 @@ def _late_overrides():
     return [(life, "_reading", reading), (TRANSITIONS[S.REVERSING], E.APPROVE, S.APPROVED)]
 
 
-@mistake("match answers by STAN alone")
+@mistake(
+    "match answers by STAN alone", weather={"answer-with-another-trace": 0.6, "drop-answer": 0.3}
+)
 def _stan_alone():
     right = KeyReader.__init__
     return [(KeyReader, "__init__", lambda self, _declared=(): right(self, (11,)))]

@@ -52,7 +52,11 @@ def _loss_given_up():
     return [(life, "overdue", overdue)]
 
 
-@mistake("keep a loss without the far side that refused it", habit="businesses")
+@mistake(
+    "keep a loss without the far side that refused it",
+    weather={"decline": 0.6},
+    habit="businesses",
+)
 def _refused_loss_stays():
     return [(PLANS, kind, _without_records(PLANS[kind])) for kind in (K.SS_LOSS_FORMAL,)]
 

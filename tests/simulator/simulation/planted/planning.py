@@ -43,7 +43,11 @@ def _unknown_is_failed():
     return _planned(wrong, K.SET_SS_PIN)
 
 
-@mistake("leave the first side as it is when the second declines")
+@mistake(
+    "leave the first side as it is when the second declines",
+    weather={"decline": 0.4},
+    habit="links",
+)
 def _no_undo():
     def wrong(plan):
         def planned(operation, now):

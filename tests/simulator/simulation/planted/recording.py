@@ -81,7 +81,7 @@ def _broken_journal():
     ]
 
 
-@mistake("lose an event while the journal is full")
+@mistake("lose an event while the journal is full", weather={"disk-full": 0.1, "drop-answer": 0.2})
 def _lose_event():
     def next_(self, running):
         while running.queue and not running.is_recording:

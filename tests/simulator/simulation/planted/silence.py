@@ -97,7 +97,7 @@ def _person_at_once():
     return _overdue(expire)
 
 
-@mistake("repeat a PIN for as long as it takes")
+@mistake("repeat a PIN for as long as it takes", weather={"drop-answer": 0.9}, habit="pins")
 def _endless_pin():
     def repeat(exchange, resumed):
         secret = exchange.recovery is Recovery.AT_MOST_ONCE and exchange.state is S.SENT

@@ -93,7 +93,7 @@ def _any_customer():
     return [(Intake, "belongs", lambda intake, linked, by: intake.is_shared(linked, by.channel))]
 
 
-@mistake("serve another channel's link")
+@mistake("serve another channel's link", habit="links")
 def _any_channel():
     def belongs(_intake, linked, caller):
         return linked.account.customer == caller.customer
