@@ -103,7 +103,8 @@ def _endless_pin():
         secret = exchange.recovery is Recovery.AT_MOST_ONCE and exchange.state is S.SENT
         return E.REPEAT if secret and not resumed and exchange.attempts < 30 else None
 
-    return _overdue(repeat)
+    # Two rules stand against it: what is repeated, and what may still leave.
+    return [*_old_pin(), *_overdue(repeat)]
 
 
 @mistake("lose the timer of an inquiry")
