@@ -452,7 +452,7 @@ def load_settings(file: Path) -> Settings:
     try:
         settings = Settings.model_validate(values, context=str(file))
     except ValidationError as error:
-        raise broken_rule(error, str(file)) from None
+        raise broken_rule(error, str(file), values) from None
     return _resolved(settings, file.resolve().parent)
 
 

@@ -29,12 +29,17 @@ class Specifications:
 
     def text(self, folder: str, name: str) -> tuple[str, str]:
         """Read a file; gives its text and its name for error messages."""
+        file = self.file(folder, name)
+        return read_text(file), str(file)
+
+    def file(self, folder: str, name: str) -> Path:
+        """Find a file by its name; raises `SpecificationError` with the names there are."""
         file = self.directory / folder / f"{name}.toml"
         if not file.exists():
             known = ", ".join(sorted(other.stem for other in file.parent.glob("*.toml")))
             rule = f"is not there; {folder} there are: {known or 'none'}"
             raise SpecificationError(str(file), "", rule)
-        return read_text(file), str(file)
+        return file
 
     def dialect(self, name: str) -> Dialect:
         """Load a dialect by its name, with what it extends."""

@@ -65,14 +65,14 @@ def _without(base: Mapping[str, Any], layer: Mapping[str, Any], file: str) -> Ma
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise SpecificationError(file, "without", "a list of keys of the base: framing.tpdu")
     for key in keys:
-        base = _less(base, key.split("."), file)
+        base = _less(base, key.split("."), key, file)
     return base
 
 
-def _less(base: Mapping[str, Any], path: list[str], file: str) -> dict[str, Any]:
+def _less(base: Mapping[str, Any], path: list[str], key: str, file: str) -> dict[str, Any]:
     head, *rest = path
     if head not in base or (rest and not isinstance(base[head], dict)):
-        raise SpecificationError(file, "without", "names a key that the base has")
+        raise SpecificationError(file, "without", f"names {key}, which the base does not have")
     if not rest:
-        return {key: value for key, value in base.items() if key != head}
-    return {**base, head: _less(base[head], rest, file)}
+        return {name: value for name, value in base.items() if name != head}
+    return {**base, head: _less(base[head], rest, key, file)}

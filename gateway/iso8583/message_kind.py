@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import MinLen
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, StringConstraints
 
 from gateway.iso8583.field_content import Value
 from gateway.iso8583.field_specification import Sensitivity
@@ -100,8 +100,8 @@ class MessageKind:
     ]
     recovery: Recovery
     repeat: _Mti | None = None
-    processing_code: str | None = None
-    network_code: str | None = None
+    processing_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
+    network_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")] | None = None
     file_action: str | None = None
     file_name: str | None = None
     inquiry: str | None = None

@@ -150,7 +150,9 @@ def _check_rules(message_set: MessageSet, rules: FieldRules, key: str, file: str
         raise SpecificationError(file, key, "a field is mandatory or optional, not both")
     usages = {*rules.private, *rules.private_optional}
     if not usages <= message_set.private_subfields.keys():
-        raise SpecificationError(file, key, "every private subfield is in private_subfields")
+        unknown = ", ".join(sorted(usages - message_set.private_subfields.keys()))
+        rule = f"names {unknown}, which private_subfields does not have"
+        raise SpecificationError(file, key, rule)
     if bool(usages) != (PRIVATE in {*rules.mandatory, *rules.optional}):
         raise SpecificationError(file, key, "DE 48 and its subfields come together")
     if rules.private and PRIVATE not in rules.mandatory:
@@ -171,7 +173,8 @@ def must_fit(message_set: MessageSet, dialect: Dialect, file: str) -> None:
     Raises `SpecificationError`.
     """
     if message_set.dialect not in {dialect.name, *dialect.extends}:
-        raise SpecificationError(file, "dialect", "names another dialect")
+        rule = f"is {message_set.dialect}, and the link speaks {dialect.name}"
+        raise SpecificationError(file, "dialect", f"{rule}: give it a set written for that")
     has_pins = any(
         message_set.pin_block.data_element in kind.request_mandatory
         for kind in message_set.messages
@@ -182,4 +185,6 @@ def must_fit(message_set: MessageSet, dialect: Dialect, file: str) -> None:
         rules = (*kind.request_fields.optional, *kind.response_fields.optional)
         used = {*kind.request_mandatory, *kind.response_mandatory, *rules}
         if not used <= dialect.fields.keys():
-            raise SpecificationError(file, f"messages.{index}", "uses a field not in the dialect")
+            lacking = ", ".join(str(number) for number in sorted(used - dialect.fields.keys()))
+            rule = f"{kind.name} uses DE {lacking}, which dialect {dialect.name} does not have"
+            raise SpecificationError(file, f"messages.{index}", rule)

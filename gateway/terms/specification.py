@@ -4,10 +4,11 @@ A specification type is a frozen dataclass; pydantic checks it, so that unknown 
 types and values out of range are refused alike for dialects, message sets, regions and zones.
 """
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 # pydantic loads it with the first type: too late in a process that has become a user who may not
 # read the program's files.
@@ -32,7 +33,7 @@ def structure(type_: type[T], values: Mapping[str, Any], file: str) -> T:
     try:
         built: T = _checker(type_).validate_python(values)  # type: ignore[arg-type] # types can be hashed
     except ValidationError as error:
-        raise broken_rule(error, file) from None
+        raise broken_rule(error, file, values) from None
     return built
 
 
@@ -42,16 +43,70 @@ def _checker(type_: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(type_)
 
 
-def broken_rule(error: ValidationError, file: str) -> SpecificationError:
-    """Name the first rule that a file breaks, and where, in words of our own."""
+def broken_rule(error: ValidationError, file: str, values: Mapping[str, Any]) -> SpecificationError:
+    """Name a rule that a file breaks, and where, in words of our own.
+
+    A key that does not exist goes first, for it is often why another is missing: then both are
+    named. An entry of a list that has a name is named by it as well.
+    """
     # The rule and the place only: pydantic would repeat the value in `input`.
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    first = next((each for each in found if each["type"] in _UNKNOWN), found[0])
+    said = _WORDS.get(first["type"]) or _in_words(first["msg"])
+    if first["type"] in _UNKNOWN:
+        said += _missing_beside(first["loc"], found)
     key = ".".join(str(part) for part in first["loc"])
-    said = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    return SpecificationError(file, key, _WORDS.get(first["type"], said))
+    return SpecificationError(file, key, said + _entry(first["loc"], values))
 
 
-_WORDS = {
-    "extra_forbidden": "there is no such key here; see the documents for those there are",
-    "missing": "is missing; add it",
+def _missing_beside(place: Sequence[int | str], found: Sequence[Any]) -> str:
+    """Name the keys that are missing in the table that has one too many."""
+    missing = [
+        str(each["loc"][-1])
+        for each in found
+        if each["type"] in _MISSING and each["loc"][:-1] == tuple(place)[:-1]
+    ]
+    return f" (missing here: {', '.join(missing)})" if missing else ""
+
+
+def _entry(place: Sequence[int | str], values: object) -> str:
+    """Name the innermost entry of a list that has a name: its number alone is hard to find."""
+    named = ""
+    for step in place:
+        if isinstance(values, Mapping):
+            values = values.get(step)
+        elif isinstance(values, list) and isinstance(step, int):
+            values = values[step] if step < len(values) else None
+            name = values.get("name") if isinstance(values, Mapping) else None
+            named = f" (in {name})" if isinstance(name, str) else named
+    return named
+
+
+def _in_words(said: str) -> str:
+    """Say a broken rule in plain words; a simple pattern by its number of characters."""
+    written = _PATTERN.search(said)
+    if written is None:
+        return said.removeprefix("Value error, ").replace("Input should", "must")
+    simple = _SIMPLE.fullmatch(written[1])
+    if simple is None or simple[1] not in _CHARACTERS:
+        return f"must have the form {written[1]} (a regular expression)"
+    number = f"{simple[2]} to {simple[3]}" if simple[3] else simple[2]
+    return f"must be {number} {_CHARACTERS[simple[1]]}"
+
+
+_PATTERN: Final = re.compile(r"String should match pattern '(.*)'")
+_SIMPLE: Final = re.compile(r"\^\[([^\]]+)\]\{([0-9]+)(?:,([0-9]+))?\}\$")
+_CHARACTERS: Final = {
+    "0-9": "digits",
+    "0-9A-Z": "digits or capital letters",
+    "0-9a-f": "hexadecimal digits, the letters small",
+    "0-9A-F": "hexadecimal digits, the letters capital",
+    "0-9A-Fa-f": "hexadecimal digits",
+}
+_UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
+_MISSING: Final = frozenset({"missing", "missing_argument", "missing_keyword_only_argument"})
+_WORDS: Final = {
+    **dict.fromkeys(_UNKNOWN, "there is no such key here; see the documents for those there are"),
+    **dict.fromkeys(_MISSING, "is missing; add it"),
+    "string_type": "must be text, in quotes",
 }

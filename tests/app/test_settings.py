@@ -238,7 +238,7 @@ def test_tokens_stay_on_loopback_unless_said_otherwise(load, listen, is_taken):
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
-        ("[store]", "[stores]", "store"),
+        ("[store]", "[stores]", "stores"),
         ('path = "data/gateway.db"', 'paths = "data"', "store.paths"),
         ('path = "data/gateway.db"', "", "store"),
         ("answer_timeout_s = 12.5", "horizon_s = 7776000", ""),

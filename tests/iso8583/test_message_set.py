@@ -230,8 +230,8 @@ def test_answer_of_another_class_is_refused(bureau, inquiry):
     ("old", "new", "key", "rule"),
     [
         ('name = "bureau"', "name = ", "", "not valid TOML"),
-        ('title = "Gateway', 'speed = 1\ntitle = "Gateway', "speed", "nexpected"),
-        ('title = "Ask', 'speed = 1\ntitle = "Ask', "messages.0.speed", "nexpected"),
+        ('title = "Gateway', 'speed = 1\ntitle = "Gateway', "speed", "no such key"),
+        ('title = "Ask', 'speed = 1\ntitle = "Ask', "messages.0.speed", "no such key"),
         ('request = "0100"', 'request = "1100"', "messages.0.request", "type indicator"),
         ('request = "0100"', 'request = "0110"', "messages.0.request", "request or an advice"),
         ('request = "0100"', 'request = "0101"', "messages.0.request", "request or an advice"),
@@ -244,11 +244,12 @@ def test_answer_of_another_class_is_refused(bureau, inquiry):
         ('["00", "14", "30"', '["00", "1", "30"', "messages.0.response_codes", "response code"),
         ("mandatory = [3, 48, 100", "mandatory = [48, 100", "messages.0.request_fields", "each of"),
         ("optional = [48]", "optional = [48, 39]", "messages.0.response_fields", "not both"),
-        ('private = ["IN"]', 'private = ["XX"]', "messages.0.request_fields", "every private"),
+        ('"310000"', '"31000"', "messages.0.processing_code", "6 digits"),
+        ('private = ["IN"]', 'private = ["XX"]', "messages.0.request_fields", "names XX,"),
         ("mandatory = [3, 48, 100", "mandatory = [3, 100", "messages.0.request_fields", "together"),
         ("private_optional", "private", "messages.0.response_fields", "mandatory subfield"),
         ("[NITFLC]", "[NITFLC", "private_subfields.CS.rule", "regular expression"),
-        ('CS = { title = "Card', 'cs = { title = "Card', "messages.0", "every private"),
+        ('CS = { title = "Card', 'cs = { title = "Card', "messages.0", "names CS,"),
         ("[private_subfields]", "[private_subfields]\nC1 = { title = '', rule = '' }",
          "private_subfields.C1", "two capital letters"),
         ("\nanswer_echoes = [7, 11, 32", "\nanswer_echoes = [7, 11", "messages.0.answer_echoes",
@@ -277,9 +278,14 @@ def test_messages_must_be_tables():
 @pytest.mark.parametrize(
     ("old", "new", "key", "rule"),
     [
-        ('dialect = "bureau"', 'dialect = "core"', "dialect", "another dialect"),
-        ("[3, 48, 52,", "[3, 5, 48, 52,", "messages.3", "field not in the dialect"),
-        ("[70, 128]", "[64, 70]", "messages.6", "field not in the dialect"),
+        (
+            'dialect = "bureau"',
+            'dialect = "core"',
+            "dialect",
+            "is core, and the link speaks bureau",
+        ),
+        ("[3, 48, 52,", "[3, 5, 48, 52,", "messages.3", "pin-set uses DE 5,"),
+        ("[70, 128]", "[64, 70]", "messages.6", "sign-on uses DE 64,"),
     ],
 )
 def test_set_must_fit_its_dialect(dialects, old, new, key, rule):

@@ -1,11 +1,15 @@
 """Specification files are read whole or refused by file, key and rule."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
+from pydantic import ConfigDict, StringConstraints
 
 from gateway.terms.errors import SpecificationError
 from gateway.terms.specification import parse_toml, structure
+
+UNKNOWN_KEY = "there is no such key here; see the documents for those there are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,21 @@ class Inner:
 class Outer:
     name: str
     pins: tuple[Inner, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: str
+    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] = "310000"
+    key: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{16,32}$")] = "0123456789ABCDEF"
+    tag: Annotated[str, StringConstraints(pattern=r"^T[0-9]+$")] = "T1"
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    codes: tuple[Coded, ...]
 
 
 def test_toml_is_parsed_into_values():
@@ -62,3 +81,24 @@ def test_broken_value_is_named_by_its_key(values, key):
     assert (refused.value.file, refused.value.key) == ("x.toml", key)
     assert "six" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "rule"),
+    [
+        ({"name": "a", "code": "31000"}, "must be 6 digits (in a)"),
+        (
+            {"name": "a", "key": "0"},
+            "must be 16 to 32 hexadecimal digits, the letters capital (in a)",
+        ),
+        ({"name": "a", "tag": "U1"}, "must have the form ^T[0-9]+$ (a regular expression) (in a)"),
+        ({"name": 7}, "must be text, in quotes"),
+        ({"nam": "a"}, f"{UNKNOWN_KEY} (missing here: name)"),
+    ],
+)
+def test_rule_is_said_in_plain_words(entry, rule):
+    """A pattern by its characters, a misspelt key with what it may have been, an entry by name."""
+    with pytest.raises(SpecificationError) as refused:
+        structure(Coding, {"codes": [entry]}, "x.toml")
+
+    assert refused.value.rule == rule

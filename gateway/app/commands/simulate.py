@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.app.commands.refusals import in_one_line
-from gateway.app.specifications import shipped_directory
+from gateway.app.specifications import Specifications, shipped_directory
 from gateway.simulators.process import SimulatorSettings, run_simulator
 
 
@@ -25,8 +25,12 @@ app = typer.Typer()
 def simulate(  # noqa: PLR0913 - a command has the options it has
     name: Annotated[SimulatorName, typer.Argument(help="Which far side.")],
     keys: Annotated[Path, typer.Option(help="Its PIN and MAC key, a TOML file.")],
-    port: Annotated[int, typer.Option(help="ISO 8583 port; 0 takes a free one.")] = 0,
-    control_port: Annotated[int, typer.Option(help="HTTP control port; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="ISO 8583 port; 0 takes a free one.")
+    ] = 0,
+    control_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="HTTP control port; 0 takes a free one.")
+    ] = 0,
     region: Annotated[str, typer.Option(help="The region a bureau is of.")] = "xiamen",
     *,
     dialect: Annotated[
@@ -41,16 +45,16 @@ def simulate(  # noqa: PLR0913 - a command has the options it has
     ] = False,
 ) -> None:
     """Start one simulator alone: a bureau or a bank core."""
-    specs = specifications or shipped_directory()
+    specs = Specifications(specifications or shipped_directory())
     is_bureau = name is SimulatorName.BUREAU
     with in_one_line():
         run_simulator(
             SimulatorSettings(
                 side=name.value,
-                dialect=specs / "dialects" / f"{dialect or name.value}.toml",
-                message_set=specs / "messages" / f"{messages or name.value}.toml",
+                dialect=specs.file("dialects", dialect or name.value),
+                message_set=specs.file("messages", messages or name.value),
                 keys=keys,
-                region=specs / "regions" / f"{region}.toml" if is_bureau else None,
+                region=specs.file("regions", region) if is_bureau else None,
                 iso8583_port=port,
                 control_port=control_port,
                 stop_with_stdin=embedded,

@@ -5,12 +5,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.app.message_tools.message_input import InputForm
-from gateway.terms.errors import GatewayError, LocalError
+from gateway.app.message_tools.message_input import BadInput, InputForm
+from gateway.terms.errors import GatewayError, SpecificationError
+
+if TYPE_CHECKING:
+    from gateway.app.specifications import Specifications
 
 app = typer.Typer(
     help="Describe, encode and send single messages; read captures.", no_args_is_help=True
@@ -19,6 +22,7 @@ app = typer.Typer(
 _Dialect = Annotated[str, typer.Option(help="A name in specs/dialects.")]
 _AnyDialect = Annotated[str | None, typer.Option(help="A name in specs/dialects; else all.")]
 _Draft = Annotated[str, typer.Argument(metavar="[FILE|-]", help="The message, JSON or TOML.")]
+_Own = Annotated[Path | None, typer.Option(help="Your own dialects/ and messages/.")]
 _MALFORMED = 1
 _WRONG_CALL = 2
 
@@ -26,11 +30,12 @@ _WRONG_CALL = 2
 
 
 @app.command()
-def describe(
+def describe(  # noqa: PLR0913 - a command has the options it has
     given: Annotated[str, typer.Argument(metavar="[FILE|-|HEX]", help="The message.")] = "-",
     dialect: _AnyDialect = None,
     message_set: Annotated[str | None, typer.Option(help="A name in specs/messages.")] = None,
     input_form: Annotated[InputForm, typer.Option(help="How it is written.")] = InputForm.AUTO,
+    specifications: _Own = None,
     *,
     framed: Annotated[bool, typer.Option("--framed", help="With length prefix and TPDU.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
@@ -39,17 +44,16 @@ def describe(
     from gateway.app.message_tools.describing import Findings, FindingsOfAll  # noqa: PLC0415
     from gateway.app.message_tools.fitting import tongue, tongues  # noqa: PLC0415
     from gateway.app.message_tools.message_input import given_bytes  # noqa: PLC0415
-    from gateway.app.specifications import Specifications, shipped_directory  # noqa: PLC0415
 
     if message_set and not dialect:
         raise typer.BadParameter("needs --dialect", param_hint="--message-set")
     with _errors():
-        data, specifications = given_bytes(given, input_form), Specifications(shipped_directory())
+        data, known = given_bytes(given, input_form), _read_from(specifications)
         found: Findings | FindingsOfAll
         if dialect:
-            found = Findings(tongue(specifications, dialect, message_set), data, framed=framed)
+            found = Findings(tongue(known, dialect, message_set), data, framed=framed)
         else:
-            found = FindingsOfAll(tongues(specifications), data, framed=framed)
+            found = FindingsOfAll(tongues(known), data, framed=framed)
         _say([_json(found.as_json())] if json else found.lines())
         raise typer.Exit(0 if found.good else _MALFORMED)
 
@@ -58,6 +62,7 @@ def describe(
 def encode(
     dialect: _Dialect,
     given: _Draft = "-",
+    specifications: _Own = None,
     *,
     framed: Annotated[bool, typer.Option("--framed", help="With length prefix and TPDU.")] = False,
     binary: Annotated[bool, typer.Option("--binary", help="Write bytes, not hex.")] = False,
@@ -65,11 +70,10 @@ def encode(
     """Write a message as hex. Status 1: it does not fit the dialect."""
     from gateway.app.message_tools.draft import parse_draft  # noqa: PLC0415
     from gateway.app.message_tools.message_input import given_text  # noqa: PLC0415
-    from gateway.app.specifications import Specifications, shipped_directory  # noqa: PLC0415
     from gateway.iso8583.codec import Codec  # noqa: PLC0415
 
     with _errors():
-        codec = Codec(Specifications(shipped_directory()).dialect(dialect))
+        codec = Codec(_read_from(specifications).dialect(dialect))
         data = codec.encode(parse_draft(given_text(given)).message(codec.dialect))
         data = codec.dialect.framing.frame(data) if framed else data
         if binary:
@@ -82,18 +86,23 @@ def encode(
 def send(
     address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where the peer listens.")],
     dialect: _Dialect,
-    given: Annotated[str, typer.Argument(metavar="[FILE|-]", help="JSON, TOML or hex.")] = "-",
+    given: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE|-]...", help="JSON, TOML or hex.")
+    ] = None,
     keys: Annotated[Path | None, typer.Option(help="A keys file, as simulators take it.")] = None,
-    timeout_seconds: Annotated[float, typer.Option(min=0.1, max=600)] = 30.0,
+    timeout_seconds: Annotated[
+        float, typer.Option(min=0.1, max=600, help="For everything together.")
+    ] = 30.0,
+    specifications: _Own = None,
 ) -> None:
-    """Send a message and show it and its answer. Status 1: no good answer."""
-    from gateway.app.message_tools.sending import Sending  # noqa: PLC0415
-    from gateway.app.specifications import Specifications, shipped_directory  # noqa: PLC0415
+    """Send messages over one connection and show each answer. Status 1: no good answer."""
+    from gateway.app.message_tools.sending import Sending, conversation  # noqa: PLC0415
 
     with _errors():
-        sending = Sending.prepare(Specifications(shipped_directory()), dialect, given, keys)
-        _say(sending.lines(address, timeout_seconds))
-        raise typer.Exit(0 if sending.answered_well else _MALFORMED)
+        known = _read_from(specifications)
+        sendings = [Sending.prepare(known, dialect, each, keys) for each in given or ["-"]]
+        _say(conversation(sendings, address, timeout_seconds))
+        raise typer.Exit(0 if all(each.answered_well for each in sendings) else _MALFORMED)
 
 
 @app.command()
@@ -101,6 +110,7 @@ def pcap(
     file: Annotated[Path, typer.Argument(help="The capture, pcap or pcapng.")],
     dialect: _AnyDialect = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of either end.")] = None,
+    specifications: _Own = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Write a JSON record a line.")] = False,
 ) -> None:
@@ -108,25 +118,29 @@ def pcap(
     from gateway.app.message_tools.capture import Capture  # noqa: PLC0415
     from gateway.app.message_tools.conversation import Conversations  # noqa: PLC0415
     from gateway.app.message_tools.fitting import tongue, tongues  # noqa: PLC0415
-    from gateway.app.specifications import Specifications, shipped_directory  # noqa: PLC0415
 
     with _errors():
-        specifications = Specifications(shipped_directory())
-        known = [tongue(specifications, dialect)] if dialect else tongues(specifications)
+        files = _read_from(specifications)
+        known = [tongue(files, dialect)] if dialect else tongues(files)
         capture = Capture(file, Conversations(known, port))
         _say(map(jsons.dumps, capture.records()) if json else capture.lines())
         raise typer.Exit(_MALFORMED if capture.flaws or not capture.messages else 0)
 
 
 @app.command()
-def dissector(dialect: _Dialect) -> None:
+def dissector(dialect: _Dialect, specifications: _Own = None) -> None:
     """Write a Wireshark dissector in Lua for a dialect."""
     from gateway.app.message_tools.dissector import dissector as written  # noqa: PLC0415
     from gateway.app.message_tools.fitting import tongue  # noqa: PLC0415
-    from gateway.app.specifications import Specifications, shipped_directory  # noqa: PLC0415
 
     with _errors():
-        typer.echo(written(tongue(Specifications(shipped_directory()), dialect)), nl=False)
+        typer.echo(written(tongue(_read_from(specifications), dialect)), nl=False)
+
+
+def _read_from(own: Path | None) -> "Specifications":
+    from gateway.app.specifications import Specifications, shipped_directory  # noqa: PLC0415
+
+    return Specifications(own or shipped_directory())
 
 
 def _json(values: dict[str, Any]) -> str:
@@ -140,9 +154,10 @@ def _say(lines: Iterable[str]) -> None:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Print an error on purpose as one line: status 1 for the message, 2 for anything else."""
+    """Print an error on purpose as one line: status 1 for message and peer, 2 for the call."""
     try:
         yield
     except GatewayError as error:
         typer.echo(f"gateway: {error}", err=True)
-        raise typer.Exit(_MALFORMED if isinstance(error, LocalError) else _WRONG_CALL) from None
+        wrong_call = isinstance(error, SpecificationError | BadInput)
+        raise typer.Exit(_WRONG_CALL if wrong_call else _MALFORMED) from None

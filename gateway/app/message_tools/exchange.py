@@ -1,9 +1,10 @@
-"""One message to a peer and its answer, over a connection of its own."""
+"""Messages to a peer and their answers, over one connection."""
 
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from gateway.app.message_tools.fitting import Tongue
 from gateway.app.message_tools.report import Account
@@ -43,22 +44,37 @@ class Heard:
     mac_flaw: str = ""
 
 
-def exchange(
-    tongue: Tongue, address: Address, data: bytes, timeout_seconds: float, mac: Mac | None = None
-) -> Iterator[Heard]:
-    """Send `data` and give what comes back, up to the answer; at once where none is expected.
+class Peer:
+    """A connection to a peer, over which messages go one after another.
 
-    Raises `Unavailable` when there is no connection, when it closes, when no answer has come
-    after `timeout_seconds`; `MalformedFrame` when what comes is not in frames.
+    `timeout_seconds` is for everything together. Every method raises `Unavailable` when there is
+    no connection, when it closes, when no answer has come in time.
     """
-    deadline = time.monotonic() + timeout_seconds
-    request = tongue.codec.decode(data)
-    with _connected(address, deadline) as connection:
-        _send(connection, tongue.dialect.framing.frame(data), deadline)
+
+    def __init__(self, tongue: Tongue, address: Address, timeout_seconds: float) -> None:
+        self._tongue = tongue
+        self._deadline = time.monotonic() + timeout_seconds
+        self._connection = _connected(address, self._deadline)
+        reader = FrameReader(tongue.dialect.framing)
+        self._payloads = _payloads(self._connection, reader, self._deadline)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def exchange(self, data: bytes, mac: Mac | None = None) -> Iterator[Heard]:
+        """Send `data` and give what comes back, up to the answer; at once where none is expected.
+
+        Raises `MalformedFrame` when what comes is not in frames.
+        """
+        request = self._tongue.codec.decode(data)
+        _send(self._connection, self._tongue.dialect.framing.frame(data), self._deadline)
         if not request.is_request:
             return
-        for payload in _payloads(connection, FrameReader(tongue.dialect.framing), deadline):
-            heard = _heard(tongue, payload, request, mac)
+        for payload in self._payloads:
+            heard = _heard(self._tongue, payload, request, mac)
             yield heard
             if heard.is_answer:
                 return

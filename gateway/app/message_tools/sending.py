@@ -1,21 +1,20 @@
-"""What `gateway message send` does: one message out, its answer described and checked."""
+"""What `gateway message send` does: messages out, each answer described and checked."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.app.message_tools.draft import parse_draft
-from gateway.app.message_tools.exchange import Address, Heard, exchange
+from gateway.app.message_tools.exchange import Address, Heard, Peer
 from gateway.app.message_tools.fitting import Tongue, tongue
 from gateway.app.message_tools.message_input import BadInput, InputForm, decoded, given_text
 from gateway.app.message_tools.report import Account
-from gateway.app.specifications import Specifications
+from gateway.app.specifications import Specifications, read_text
 from gateway.hsm.mac import mac_of
 from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.mac import Mac
 from gateway.simulators.cipher import ZoneKeys
-from gateway.terms.errors import SpecificationError
 
 _HEX = re.compile(r"[0-9A-Fa-f\s]+")
 
@@ -45,19 +44,15 @@ class Sending:
         message = parse_draft(text).message(spoken.dialect)
         return cls(spoken, spoken.codec.encode(message, mac), mac)
 
-    def lines(self, address: str, timeout_seconds: float) -> Iterator[str]:
+    def lines(self, peer: Peer) -> Iterator[str]:
         """Send, and write what goes out and what comes back, as it happens.
 
-        Raises what `exchange` raises, and `BadInput` for the address.
+        Raises what `Peer.exchange` raises.
         """
-        try:
-            peer = Address.parse(address)
-        except ValueError as error:
-            raise BadInput(str(error)) from None
         sent = Account.of(self.tongue, self.data)
         yield "sent"
         yield from sent.lines()
-        for heard in exchange(self.tongue, peer, self.data, timeout_seconds, self.mac):
+        for heard in peer.exchange(self.data, self.mac):
             yield ""
             yield "the answer" if heard.is_answer else "received, not the answer"
             yield from heard.account.lines()
@@ -71,10 +66,29 @@ class Sending:
         yield f"MAC: {heard.mac_flaw}" if heard.mac_flaw else "MAC: good"
 
 
+def conversation(
+    sendings: Sequence[Sending], address: str, timeout_seconds: float
+) -> Iterator[str]:
+    """Send messages of one dialect over one connection, each after the answer to the one before.
+
+    Ends at the first without a good answer. Raises what `Peer` raises, and `BadInput` for the
+    address.
+    """
+    try:
+        where = Address.parse(address)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    for sending in sendings:
+        sending.tongue.codec.decode(sending.data)  # what is no message is not sent: nothing is
+    with Peer(sendings[0].tongue, where, timeout_seconds) as peer:
+        for sending in sendings:
+            if sending is not sendings[0]:
+                yield ""
+            yield from sending.lines(peer)
+            if not sending.answered_well:
+                return
+
+
 def _mac(dialect: Dialect, keys: Path) -> Mac:
     """Make the MAC of a dialect from a keys file; raises `SpecificationError`."""
-    try:
-        text = keys.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise SpecificationError(str(keys), "", "cannot be read as UTF-8 text") from None
-    return mac_of(dialect.mac, ZoneKeys.parse(text, str(keys)).mac)
+    return mac_of(dialect.mac, ZoneKeys.parse(read_text(keys), str(keys)).mac)

@@ -80,6 +80,8 @@ def test_message_goes_from_json_through_a_pipe_into_a_description(call):
         (("describe", "6200000000000000005x"), 2),
         (("encode", "--dialect", "bureau", "no-such-file"), 2),
         (("send", "--dialect", "bureau", "127.0.0.1:9", "no-such-file"), 2),
+        (("send", "--dialect", "bureau", "127.0.0.1:0", "message.json"), 1),
+        (("describe", "--dialect", "bureau", "--specifications", "none", "0800"), 2),
         (("pcap", "no-such-file"), 2),
         (("dissector", "--dialect", "no-such"), 2),
         (("dissector", "--dialect", "bureau"), 0),
@@ -87,11 +89,28 @@ def test_message_goes_from_json_through_a_pipe_into_a_description(call):
 )
 def test_status_says_what_was_wrong(call, arguments, status):
     """0 good, 1 the message, 2 the call; an error is one line and never a traceback."""
+    Path("message.json").write_text(json.dumps(SIGN_ON), "utf-8")
+
     done = call(*arguments)
 
     assert done.exit_code == status
     assert "Traceback" not in done.output
     assert "6200000" not in done.output
+
+
+def test_dialect_of_ones_own_is_read_from_its_directory(call, specifications):
+    """It extends a shipped one that lies beside it."""
+    own = Path("own") / "dialects"
+    own.mkdir(parents=True)
+    (own / "bureau.toml").write_text(specifications.text("dialects", "bureau")[0], "utf-8")
+    (own / "hexed.toml").write_text(
+        'extends = "bureau"\nname = "hexed"\ntitle = "x"\nbitmap = "hex"\n', "utf-8"
+    )
+
+    done = call("encode", "--dialect", "hexed", "--specifications", "own",
+                given=json.dumps(SIGN_ON))  # fmt: skip
+
+    assert bytes.fromhex(done.stdout)[:8] == b"08008220"
 
 
 def test_field_that_cannot_be_encoded_is_named(call):

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from gateway.app.message_tools.message_input import BadInput
-from gateway.app.message_tools.sending import Sending
+from gateway.app.message_tools.sending import Sending, conversation
 from gateway.app.specifications import shipped_directory
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.errors import MalformedFrame, MalformedMessage, UnencodableMessage
@@ -37,6 +37,11 @@ def drain(connection):
     """Read until the other end closes: bytes left unread would make the close a reset."""
     while connection.recv(4096):
         pass
+
+
+def talk(sending, address, timeout_seconds):
+    """Send one message and give every line that is written of it."""
+    return list(conversation([sending], address, timeout_seconds))
 
 
 def sends(data):
@@ -107,7 +112,7 @@ def test_simulator_answers_and_both_messages_are_shown(prepared, tmp_path):
     ) as simulator:
         address = json.loads(simulator.stdout.readline())["iso8583"]
 
-        lines = list(sending.lines(address, 10))
+        lines = talk(sending, address, 10)
 
         simulator.stdin.close()
 
@@ -119,13 +124,40 @@ def test_simulator_answers_and_both_messages_are_shown(prepared, tmp_path):
     assert sum("DE 39" in line and " 00 " in line for line in lines) == 1
 
 
+def test_messages_go_over_one_connection_in_turn(prepared, peer, answer):
+    """Each after the answer to the one before, so that a sign-on may go first."""
+
+    def script(connection):
+        for de11 in ("000001", "000002"):
+            connection.recv(4096)
+            connection.sendall(answer(de11=de11))
+        drain(connection)
+
+    sendings = [prepared(), prepared(SIGN_ON.replace("000001", "000002"))]
+
+    lines = list(conversation(sendings, peer(script), 10))
+
+    assert [line for line in lines if line in {"sent", "the answer"}] == ["sent", "the answer"] * 2
+    assert all(sending.answered_well for sending in sendings)
+
+
+def test_nothing_follows_an_answer_with_a_bad_mac(prepared, peer, answer):
+    """The conversation ends there: whoever answers is not who holds the key."""
+    sendings = [prepared(), prepared(SIGN_ON.replace("000001", "000002"))]
+
+    lines = list(conversation(sendings, peer(sends(answer(mac=None))), 10))
+
+    assert lines.count("sent") == 1
+    assert not sendings[0].answered_well
+
+
 def test_answer_is_picked_out_of_what_comes_before_it(prepared, peer, answer, tongues):
     """A keep-alive, the peer's own echo and an answer to somebody else are not the answer."""
     keep_alive = tongues["core"].dialect.framing.keep_alive()
     echo, other = answer("0800", de70="301", de11="000077"), answer(de11="000002")
     sending = prepared()
 
-    lines = list(sending.lines(peer(sends(keep_alive + echo + other + answer())), 10))
+    lines = talk(sending, peer(sends(keep_alive + echo + other + answer())), 10)
 
     said = [line for line in lines if line in {"the answer", "received, not the answer"}]
     assert said == ["received, not the answer", "received, not the answer", "the answer"]
@@ -143,7 +175,7 @@ def test_answer_may_come_byte_by_byte(prepared, peer, answer):
 
     sending = prepared()
 
-    assert "the answer" in list(sending.lines(peer(script), 10))
+    assert "the answer" in talk(sending, peer(script), 10)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +187,7 @@ def test_bad_mac_of_an_answer_is_named(prepared, peer, answer, mac, rule):
     """The answer is shown, and is no good one."""
     sending = prepared()
 
-    lines = list(sending.lines(peer(sends(answer(mac=mac))), 10))
+    lines = talk(sending, peer(sends(answer(mac=mac))), 10)
 
     assert lines[-1] == f"MAC: {rule}"
     assert not sending.answered_well
@@ -167,7 +199,7 @@ def test_malformed_message_is_shown_as_far_as_it_goes(prepared, peer, answer, to
     bad = framing.frame(answer()[7:-1])
     sending = prepared()
 
-    lines = list(sending.lines(peer(sends(bad + answer())), 10))
+    lines = talk(sending, peer(sends(bad + answer())), 10)
 
     assert any(line.startswith("stopped: DE 128 at byte") for line in lines)
     assert sending.answered_well
@@ -187,7 +219,7 @@ def test_without_an_answer_the_reason_is_named(prepared, peer, script, error, ru
     sending = prepared()
 
     with pytest.raises(error, match=rule):
-        list(sending.lines(peer(script), 0.5))
+        talk(sending, peer(script), 0.5)
 
     assert not sending.answered_well
 
@@ -198,14 +230,14 @@ def test_nobody_listening_is_said_at_once(prepared):
         port = listening.getsockname()[1]
 
     with pytest.raises(Unavailable, match="no connection: Connection refused"):
-        list(prepared().lines(f"127.0.0.1:{port}", 5))
+        talk(prepared(), f"127.0.0.1:{port}", 5)
 
 
 def test_message_that_wants_no_answer_is_not_waited_for(prepared, peer):
     """An answer of our own goes out, and that is all."""
     sending = prepared(SIGN_ON.replace("0800", "0810"))
 
-    lines = list(sending.lines(peer(lambda c: c.recv(9999)), 5))
+    lines = talk(sending, peer(lambda c: c.recv(9999)), 5)
 
     assert lines[0] == "sent"
     assert sending.answered_well
@@ -218,7 +250,7 @@ def test_hex_is_sent_as_it_is(prepared, peer, tongues):
     sending = prepared(data.hex(" "), keys=False)
 
     with pytest.raises(Unavailable):
-        list(sending.lines(peer(lambda c: got.append(c.recv(9999))), 5))
+        talk(sending, peer(lambda c: got.append(c.recv(9999))), 5)
 
     assert got == [tongues["core"].dialect.framing.frame(data)]
 
@@ -227,7 +259,7 @@ def test_hex_is_sent_as_it_is(prepared, peer, tongues):
 def test_address_is_host_and_port(prepared, address):
     """Anything else is refused before a connection is tried."""
     with pytest.raises(BadInput, match="HOST:PORT"):
-        list(prepared().lines(address, 5))
+        talk(prepared(), address, 5)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +278,7 @@ def test_what_cannot_be_encoded_is_refused_before_sending(prepared, text, dialec
 def test_malformed_hex_is_not_sent(prepared):
     """What the tool sends is a message of the dialect; nothing is connected for another."""
     with pytest.raises(MalformedMessage):
-        list(prepared("0800").lines("127.0.0.1:9", 1))
+        talk(prepared("0800"), "127.0.0.1:9", 1)
 
 
 def test_keys_file_that_cannot_be_read_is_named(tmp_path, specifications):
