@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.authentication import Channels
 from gateway.api.contract import Endpoint, by_path
-from gateway.api.problems import problem, problem_response, refused
+from gateway.api.problems import FieldError, problem, problem_response, refused
 from gateway.api.request_reading import (
     Call,
     Disconnected,
@@ -181,9 +181,11 @@ def _address(scope: Scope) -> str:
 
 
 def _method_not_allowed(allowed: Sequence[str], scope: Scope) -> Response:
-    response = problem_response(problem(Refusal.METHOD_NOT_ALLOWED, scope[_REQUEST_ID]))
-    heads = ("HEAD",) if "GET" in allowed else ()
-    response.headers["Allow"] = ", ".join((*allowed, *heads))
+    offered = ", ".join((*allowed, *(("HEAD",) if "GET" in allowed else ())))
+    errors = (FieldError(f"this path is asked by {offered}"),)
+    described = problem(Refusal.METHOD_NOT_ALLOWED, scope[_REQUEST_ID], errors)
+    response = problem_response(described)
+    response.headers["Allow"] = offered
     return response
 
 

@@ -13,6 +13,8 @@ from gateway.regions.vocabulary import Channel
 from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
 
+_RULE = "the header Authorization is Bearer, a space and the token of a channel of this gateway"
+
 
 @dataclass(frozen=True, slots=True)
 class KnownChannel:
@@ -47,7 +49,7 @@ class Channels:
             if hmac.compare_digest(known.digest, presented):
                 channel = name, known.kind
         if channel is None or scheme.lower() != "bearer":
-            raise RequestRefused(Refusal.UNAUTHENTICATED)
+            raise RequestRefused(Refusal.UNAUTHENTICATED, rule=_RULE)
         return channel
 
 

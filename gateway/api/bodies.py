@@ -205,13 +205,16 @@ def validate(body_type: type[BodyT], value: object) -> BodyT:
     except ValidationError as error:
         broken = error.errors(include_url=False, include_input=False)
     # Unknown members share one place and one rule, so they are reported once.
-    raise InvalidRequest(*dict.fromkeys(map(_field_error, broken)))
+    described = ", ".join(body_type.model_fields)
+    raise InvalidRequest(*dict.fromkeys(_field_error(error, described) for error in broken))
 
 
-def _field_error(error: Mapping[str, Any]) -> FieldError:
+def _field_error(error: Mapping[str, Any], described: str) -> FieldError:
     location = error["loc"]
     if error["type"] == "extra_forbidden":
         location = location[:-1]  # the member's name is the caller's text
+        if not location:
+            return FieldError(f"no members but {described}", pointer="")
     pointer = "".join(f"/{part}" for part in location)
     return FieldError(_rule(error), pointer=pointer)
 

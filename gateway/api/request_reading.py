@@ -28,7 +28,9 @@ _REQUEST_ID = re.compile(rb"[0-9A-Za-z_-]{1,64}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CONTENT_LENGTH = re.compile(r"[0-9]{1,19}")  # what fits 64 bits
 _ATTESTED_UNTOLD = {Channel.ONLINE_BANK: frozenset({Proof.SESSION})}
-_PROOFS_RULE = "proofs that a channel can attest, by name, separated by commas"
+_ATTESTABLE = ", ".join(proof for proof in Proof if proof not in PIN_PROOFS)
+_PROOFS_RULE = f"proofs that a channel can attest, separated by commas: {_ATTESTABLE}"
+_CUSTOMER_MISSING = f"required: {CustomerNumber.rule}"
 _IDEMPOTENCY_KEY_RULE = "1 to 255 visible ASCII characters, sent once"
 
 PathId = TypeVar("PathId", LinkId, OperationId)
@@ -101,8 +103,11 @@ class Headers:
 
 def customer_number(headers: Headers) -> CustomerNumber:
     """Read the Customer-Number header; raises `InvalidRequest`."""
+    sent = headers.get("Customer-Number")
+    if sent is None:
+        raise InvalidRequest(FieldError(_CUSTOMER_MISSING, header="Customer-Number"))
     try:
-        return CustomerNumber(headers.get("Customer-Number") or "")
+        return CustomerNumber(sent)
     except ValueError:
         raise InvalidRequest(FieldError(CustomerNumber.rule, header="Customer-Number")) from None
 
@@ -206,8 +211,12 @@ def _demand_json(headers: Headers) -> None:
     media_type, _, parameters = (headers.get("Content-Type") or "").partition(";")
     is_json = media_type.strip().lower() == "application/json"
     is_utf8 = parameters.strip().lower().replace('"', "") in {"", "charset=utf-8"}
-    if not (is_json and is_utf8) or headers.get("Content-Encoding") is not None:
-        raise RequestRefused(Refusal.UNSUPPORTED_MEDIA_TYPE)
+    if not (is_json and is_utf8):
+        rule = "the header Content-Type is application/json, in UTF-8"
+        raise RequestRefused(Refusal.UNSUPPORTED_MEDIA_TYPE, rule=rule)
+    if headers.get("Content-Encoding") is not None:
+        rule = "a body is not compressed: leave the header Content-Encoding out"
+        raise RequestRefused(Refusal.UNSUPPORTED_MEDIA_TYPE, rule=rule)
 
 
 async def _read(headers: Headers, receive: Receive) -> bytes:

@@ -9,6 +9,7 @@ from starlette.websockets import WebSocketClose
 from gateway.terms.errors import RequestRefused
 from gateway.terms.refusals import Refusal
 
+_NO_PATH = "there is no such path: /docs lists those there are"
 ROUTE = "gateway.route"
 """Under this name a scope holds the template that its path has matched."""
 
@@ -55,10 +56,10 @@ class Routes:
                 following = branch.anything
                 values.append(segment)
             if following is None:
-                raise RequestRefused(Refusal.NOT_FOUND)
+                raise RequestRefused(Refusal.NOT_FOUND, rule=_NO_PATH)
             branch = following
         if branch.route is None:
-            raise RequestRefused(Refusal.NOT_FOUND)
+            raise RequestRefused(Refusal.NOT_FOUND, rule=_NO_PATH)
         scope[ROUTE], names, application = branch.route
         scope["path_params"] = dict(zip(names, values, strict=True))
         await application(scope, receive, send)

@@ -38,6 +38,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+_VALID = "valid JSON (RFC 8259) in UTF-8"
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _AS_TEXT = json.JSONEncoder(ensure_ascii=False)
@@ -49,6 +50,8 @@ def parse(body: bytes, member_names: Collection[str]) -> Any:  # noqa: ANN401 - 
 
     Raises `InvalidRequest` with the rule that was broken.
     """
+    if not body:
+        raise _broken("a body: there is none")
     if body.count(b"{") + body.count(b"[") > OPENINGS_MAX:
         raise _broken(f"at most {OPENINGS_MAX} objects and arrays")
     try:
@@ -60,9 +63,13 @@ def parse(body: bytes, member_names: Collection[str]) -> Any:  # noqa: ANN401 - 
         known = duplicate.name in member_names
         pointer = f"/{duplicate.name}" if known else ""
         raise _broken("no member twice", pointer) from None
+    except json.JSONDecodeError as error:
+        raise _broken(f"{_VALID}: broken at character {error.pos + 1}") from None
+    except UnicodeDecodeError as error:
+        raise _broken(f"{_VALID}: broken at byte {error.start + 1}") from None
     except ValueError:
-        # Also invalid UTF-8 and numbers longer than Python converts.
-        raise _broken("valid JSON (RFC 8259) in UTF-8") from None
+        # No number, or one longer than Python converts; a lone surrogate.
+        raise _broken(_VALID) from None
     return value
 
 

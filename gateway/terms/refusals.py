@@ -67,8 +67,8 @@ class Refusal(Enum):
     )
     IN_PROGRESS = (
         "IN_PROGRESS",
-        "该请求正在处理中,请稍候。",
-        "The same request is being processed.",
+        "该请求或该卡的其他业务正在处理中,请稍候。",
+        "This request, or another for the same card, is being processed.",
         True,
     )
     INTERNAL_ERROR = (
@@ -131,8 +131,8 @@ class Refusal(Enum):
     # PIN
     PIN_SESSION_UNUSABLE = (
         "PIN_SESSION_UNUSABLE",
-        "密码设置会话已使用或已失效,请重新开始。",
-        "The PIN session is used or expired; open a new one.",
+        "密码设置会话已使用、已失效或用途不符,请重新开始。",
+        "The PIN session is used, expired or for another purpose; open a new one.",
     )
     PIN_ENVELOPE = (
         "PIN_ENVELOPE",

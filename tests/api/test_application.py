@@ -68,6 +68,7 @@ def test_unknown_path_is_answered_as_a_problem(client, path):
     response = client.send("GET", path)
 
     assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
+    assert response.json()["detail"] == "there is no such path: /docs lists those there are"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,7 @@ def test_other_methods_are_answered_with_those_allowed(client, gateway, path, al
 
     assert (response.status_code, response.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert response.headers["Allow"] == allowed
+    assert response.json()["detail"] == f"this path is asked by {allowed}"
     assert gateway.calls == []
 
 

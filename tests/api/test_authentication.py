@@ -45,7 +45,10 @@ def test_anything_else_is_refused_alike(authorization):
         CHANNELS.authenticate(authorization)
 
     assert refused.value.refusal is Refusal.UNAUTHENTICATED
-    assert str(refused.value) == "UNAUTHENTICATED"
+    assert str(refused.value) == (
+        "UNAUTHENTICATED the header Authorization is Bearer, a space and the token of a channel "
+        "of this gateway"
+    )
 
 
 def test_channels_can_be_built_from_digests_alone():

@@ -1,6 +1,7 @@
 """Bytes that are not the JSON of RFC 8259, or too much of it."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -10,12 +11,13 @@ from gateway.api.problems import InvalidRequest
 from gateway.api.strict_json import OPENINGS_MAX, canonical, parse
 
 VALID = "valid JSON (RFC 8259) in UTF-8"
+PLACE = "(: broken at (character|byte) [0-9]+)?"
 TOO_MANY = f"at most {OPENINGS_MAX} objects and arrays"
 BROKEN = [
-    (b"", VALID),
-    (b"{", VALID),
-    (b"{}{}", VALID),
-    (b"{'account': 1}", VALID),
+    (b"", "a body: there is none"),
+    (b"{", f"{VALID}: broken at character 2"),
+    (b"{}{}", f"{VALID}: broken at character 3"),
+    (b"{'account': 1}", f"{VALID}: broken at character 2"),
     (b'{"account": 1,}', VALID),
     (b'\xef\xbb\xbf{"account": 1}', VALID),
     (b'{"account": "\xff"}', VALID),
@@ -47,7 +49,9 @@ def test_anything_but_strict_json_is_refused(body, rule):
         parse(body, {"account"})
 
     [error] = refused.value.errors
-    assert (error.pointer, error.rule) == ("", rule)
+    assert error.pointer == ""
+    assert error.rule.startswith(rule)
+    assert re.fullmatch(PLACE, error.rule.removeprefix(rule))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,11 @@ def body(**changes):
 
 
 BODIES = {
-    "unknown member": (body(pan=CANARY), "", "no members but those described"),
+    "unknown member": (
+        body(pan=CANARY),
+        "",
+        "no members but institution, ss_card_number, account, mobile, contact_address",
+    ),
     "wrong type": (body(account=6200000000000009015), "/account", "a string"),
     "null": (body(mobile=None), "/mobile", "a string"),
     "full-width digits": (body(mobile="\uff11\uff15400000901"), "/mobile", ""),
