@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from gateway.app.bench import asking, codec, links, load, module, operations
 from gateway.app.bench.figures import Figure, to_json, to_markdown
-from gateway.app.bench.processes import processor_seconds, since
+from gateway.app.bench.processes import processor_seconds, since, waited_seconds
 from gateway.app.clock import utc_now
 from gateway.app.command_line import app
 from gateway.app.ensemble import BUREAU_ZONE, TEST_KEY_LIFE
@@ -249,8 +249,17 @@ def test_module_is_measured_in_the_process_and_through_its_socket(figures_of_the
     """A short run gives every figure, each against what it is compared with."""
     figures = figures_of_the_module.values()
 
-    assert [figure.unit for figure in figures] == [*["calls/s"] * 4, "MACs/s", *["blocks/s"] * 2]
+    assert [figure.unit for figure in figures] == [*["calls/s"] * 5, "MACs/s", *["blocks/s"] * 2]
     assert all(figure.value > 0 and figure.baseline for figure in figures)
+
+
+def test_rate_through_the_socket_is_told_with_and_without_other_work(figures_of_the_module):
+    """By the clock, by the clock without waits for a processor, by processor: in this order."""
+    by_clock, on_its_own, by_processor = (
+        figure.value for name, figure in figures_of_the_module.items() if "its socket" in name
+    )
+
+    assert by_clock <= on_its_own < by_processor
 
 
 def test_module_is_compared_with_the_library_of_which_the_goals_are_a_part(figures_of_the_module):
@@ -294,6 +303,13 @@ def test_processor_time_of_a_process_is_counted_to_less_than_a_tick():
     taken = since(before, processor_seconds({"this": [os.getpid()]}))
 
     assert 0 < taken["this"] < 0.01
+
+
+def test_waits_for_a_processor_only_grow():
+    """What the kernel counts is seconds, and more of them the longer a process lives."""
+    before = waited_seconds(os.getpid())
+
+    assert 0 <= before <= waited_seconds(os.getpid())
 
 
 def test_processor_time_of_a_process_that_is_gone_is_not_told():

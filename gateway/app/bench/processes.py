@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.app.ensemble import Ensemble
 
 _LIBC = ctypes.CDLL(None)
+_NANOSECONDS = 1_000_000_000
 
 
 def processes_of(ensemble: Ensemble) -> dict[str, list[int]]:
@@ -35,6 +36,18 @@ def of_gateway(pid: int) -> tuple[list[int], list[int]]:
 def processor_seconds(processes: Mapping[str, Iterable[int]]) -> dict[str, float]:
     """Give the seconds that each has taken since it began."""
     return {name: sum(map(_seconds, pids)) for name, pids in processes.items()}
+
+
+def waited_seconds(pid: int) -> float:
+    """Give how long a process of one thread was ready to run and had no processor.
+
+    From ``/proc/PID/schedstat`` (the kernel's ``scheduler/sched-stats``); 0 where it counts none.
+    """
+    try:
+        _, waited, _ = Path(f"/proc/{pid}/schedstat").read_text("ascii").split()
+    except FileNotFoundError:
+        return 0.0
+    return int(waited) / _NANOSECONDS
 
 
 def since(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
