@@ -5,7 +5,6 @@ answered changed nothing that the caller relies on: its PIN session is used up, 
 """
 
 import asyncio
-from collections import deque
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -117,18 +116,14 @@ class SecurityModule:
 class _Waiting(NamedTuple):
     command: Command
     answer: asyncio.Future[bytes]
-
-
-class _Deadline(NamedTuple):
-    at: float
-    answer: asyncio.Future[bytes]
+    ends: float
 
 
 class _Connection(asyncio.Protocol):
     """One connection: matches answers to requests by id, and trusts nothing that does not match.
 
-    All calls have the same time, so they run out of it in the order in which they were made: one
-    timer serves them all.
+    All calls have the same time, so they run out of it in the order in which they were made and
+    wait here: one timer serves them all.
     """
 
     _transport: asyncio.Transport
@@ -139,7 +134,6 @@ class _Connection(asyncio.Protocol):
         self._reader = FrameReader()
         # A call that its caller gave up stays here until its answer comes or the connection ends.
         self._waiting: dict[int, _Waiting] = {}
-        self._deadlines: deque[_Deadline] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._last_id = 0
         self.is_lost = False
@@ -154,27 +148,21 @@ class _Connection(asyncio.Protocol):
         self._last_id = self._last_id % REQUEST_ID_MAX + 1
         request = write_frame(Frame(self._last_id, command, payload))
         answer: asyncio.Future[bytes] = self._loop.create_future()
-        self._waiting[self._last_id] = _Waiting(command, answer)
+        ends = self._loop.time() + self._call_seconds_max
+        self._waiting[self._last_id] = _Waiting(command, answer, ends)
         self._transport.write(request)
-        self._end_in_time(answer)
-        return answer
-
-    def _end_in_time(self, answer: asyncio.Future[bytes]) -> None:
-        deadlines = self._deadlines
-        while deadlines and deadlines[0].answer.done():
-            deadlines.popleft()
-        deadlines.append(_Deadline(self._loop.time() + self._call_seconds_max, answer))
         if self._timer is None:
-            self._timer = self._loop.call_at(deadlines[0].at, self._give_up)
+            self._timer = self._loop.call_at(ends, self._give_up)
+        return answer
 
     def _give_up(self) -> None:
         """End the calls that have waited too long, and look again when the next one has."""
-        self._timer = None
-        now, deadlines = self._loop.time(), self._deadlines
-        while deadlines and (deadlines[0].at <= now or deadlines[0].answer.done()):
-            _fail(deadlines.popleft().answer, _NO_ANSWER)
-        if deadlines:
-            self._timer = self._loop.call_at(deadlines[0].at, self._give_up)
+        self._timer, now = None, self._loop.time()
+        for waiting in self._waiting.values():
+            if waiting.ends > now:
+                self._timer = self._loop.call_at(waiting.ends, self._give_up)
+                break
+            _fail(waiting.answer, _NO_ANSWER)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes, though they behave as they do.
@@ -193,7 +181,6 @@ class _Connection(asyncio.Protocol):
         for waiting in self._waiting.values():
             _fail(waiting.answer, "security module: connection lost")
         self._waiting.clear()
-        self._deadlines.clear()
         if self._timer is not None:
             self._timer.cancel()
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from gateway.hsm.key_purpose import KeyPurpose
@@ -24,6 +25,7 @@ T = TypeVar("T")
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` would make one each time
 
 _TEXT_CHARACTERS_MAX = 64
+_PUBLIC_KEYS_MAX = 8  # answers: one of each side, and those before a change
 _CHECK_VALUE = re.compile(r"(?:[0-9A-Fa-f]{2}){0,8}")
 
 
@@ -229,6 +231,8 @@ def write_public_keys_answer(keys: tuple[PublicKey, ...]) -> bytes:
     )
 
 
+# Asked for with every PIN session, and the same until a key is changed: read when it is new.
+@lru_cache(_PUBLIC_KEYS_MAX)
 def read_public_keys_answer(payload: bytes) -> tuple[PublicKey, ...]:
     """Read the answer to `PUBLIC_KEYS`; raises `BadRequest`."""
     return _read(payload, lambda values: tuple(map(_public_key, values["keys"])))

@@ -151,6 +151,23 @@ def test_silent_module_is_unavailable_after_the_deadline(tmp_path):
     asyncio.run(scenario())
 
 
+def test_every_call_of_a_silent_module_is_given_up(tmp_path):
+    """Those made together, and one made when the others had been given up."""
+
+    async def scenario():
+        async with far_end(tmp_path, lambda _: b"") as path:
+            client = SecurityModule(path, call_seconds_max=0.05)
+            calls = [client.diagnostics(), client.diagnostics()]
+            first = await asyncio.gather(*calls, return_exceptions=True)
+            with pytest.raises(Unavailable, match="no answer in time"):
+                await client.diagnostics()
+            client.close()
+            return first
+
+    told = [str(error) for error in asyncio.run(scenario())]
+    assert told == ["security module: no answer in time"] * 2
+
+
 def test_late_answer_is_dropped_and_the_connection_goes_on(tmp_path):
     """The answer to a call that was given up is not given to another call."""
     seen = []
