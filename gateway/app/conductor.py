@@ -5,6 +5,7 @@ calls back. Events of one operation are taken one at a time; while a decision is
 durable, later events of the operation stand in its queue.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from gateway.operations.operation import Operation, evolve, open_operation
 from gateway.store.journal import Broken
 from gateway.store.unit import LetGo, Progress, Unit
 from gateway.terms.errors import LocalError, Unavailable
-from gateway.terms.numbers import LinkId, OperationId
+from gateway.terms.numbers import AgencyCode, LinkId, OperationId
 from gateway.terms.refusals import Refusal
 from gateway.terms.sides import Side
 
@@ -59,6 +60,7 @@ class Conductor:
         self._notices = notices
         self._running: dict[OperationId, Running] = {}
         self._busy: dict[LinkId, OperationId] = {}
+        self._of_agency: Counter[AgencyCode] = Counter()
         self.settled_total: dict[tuple[OperationKind, OperationState], int] = {}
         self.manual_count = 0  # operations that wait for a person, as the journal has them
 
@@ -69,10 +71,12 @@ class Conductor:
         """How many operations are in memory."""
         return len(self._running)
 
-    @property
-    def has_room(self) -> bool:
-        """Tell whether another operation may be opened now."""
-        return self.running_count < RUNNING_MAX
+    def has_room(self, agency: AgencyCode) -> bool:
+        """Tell whether another operation of an institution may be opened now.
+
+        None has more than the room that is left: however many fall silent, the others go on.
+        """
+        return self._of_agency[agency] < RUNNING_MAX - self.running_count
 
     def is_busy(self, link: LinkId) -> bool:
         """Tell whether an operation on this link must be over before another begins."""
@@ -100,8 +104,9 @@ class Conductor:
         `done` is called when the opening is durable, or with the reason why nothing of it is.
         Raises `Unavailable` when there is no room for it or no trace number left.
         """
-        if not self.has_room:
-            raise Unavailable(f"{RUNNING_MAX} operations are running")
+        is_full = self.running_count >= RUNNING_MAX
+        if is_full or (opened.kind not in BESIDE_OTHERS and not self.has_room(cargo.card.agency)):
+            raise Unavailable(f"{self.running_count} operations are running")
         fresh = open_operation(operation, opened, EXCHANGES[opened.kind])
         if findings:
             fresh = replace(fresh, findings=findings)
@@ -461,12 +466,14 @@ class Conductor:
 
     def _admit(self, running: Running) -> None:
         self._running[running.operation.id] = running
+        self._of_agency[running.cargo.card.agency] += 1
         if running.operation.kind not in BESIDE_OTHERS:
             self._busy[running.operation.link] = running.operation.id
 
     def _dismiss(self, running: Running) -> None:
         operation = running.operation
-        self._running.pop(operation.id, None)
+        if self._running.pop(operation.id, None) is not None:
+            self._of_agency[running.cargo.card.agency] -= 1
         if self._busy.get(operation.link) == operation.id:
             del self._busy[operation.link]
         for name in tuple(running.timers):

@@ -176,7 +176,7 @@ class Intake:
 
     def must_be_ready(self, side: Side, agency: AgencyCode) -> None:
         """See that a message can go out now, before anything is spent for it."""
-        if not self.conductor.has_room:
+        if not self.conductor.has_room(agency):
             raise RequestRefused(Refusal.OVERLOADED)
         if not self.is_ready(side, agency):
             unavailable = {

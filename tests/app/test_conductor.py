@@ -1,6 +1,8 @@
 """Decide, record, act: in this order, whatever fails."""
 
 import json
+from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -11,6 +13,7 @@ from gateway.operations.facts import AnswerSetAside, Opened, OperationKind, Oper
 from gateway.operations.notice import Notice
 from gateway.store.journal import Broken, Conflict
 from gateway.terms.errors import LocalError, Unavailable
+from gateway.terms.numbers import AgencyCode
 from gateway.terms.refusals import Refusal
 
 K, S = OperationKind, OperationState
@@ -194,15 +197,41 @@ def test_event_that_needs_a_trace_number_waits_for_one(stage):
 def test_running_operations_are_bounded(stage, monkeypatch):
     """Beyond the most that memory is meant for, a new operation is refused and none is lost."""
     monkeypatch.setattr(module, "RUNNING_MAX", 1)
-    had_room = stage.conductor.has_room
+    agency = stage.cargo.card.agency
+    had_room = stage.conductor.has_room(agency)
     stage.open()
 
     with pytest.raises(Unavailable, match="1 operations are running"):
         stage.open(number=2)
 
-    assert (had_room, stage.conductor.has_room) == (True, False)
+    assert (had_room, stage.conductor.has_room(agency)) == (True, False)
     assert stage.conductor.running_count == 1
     assert RUNNING_MAX >= 1_000
+
+
+def test_institutions_that_fall_silent_leave_room_for_the_others(stage, monkeypatch):
+    """None has more than what is left; a loss is taken down while there is any."""
+    monkeypatch.setattr(module, "RUNNING_MAX", 6)
+    numbers = count(1)
+    one, other = (
+        replace(stage.cargo, card=replace(stage.cargo.card, agency=AgencyCode(code)))
+        for code in ("99350201", "99350202")
+    )
+
+    def taken(cargo, kind=K.SET_SS_PIN):
+        """Tell how many operations are taken before one is refused."""
+        for number in range(6):
+            opened = Opened(kind, stage.link, stage.timers.now())
+            identity = stage.operation_id(next(numbers))
+            try:
+                stage.conductor.open(identity, opened, cargo, done=stage.outcomes.append)
+            except Unavailable:
+                return number
+        return 6
+
+    assert [taken(one), taken(other), taken(one, K.FINANCIAL_LOSS_FORMAL)] == [3, 2, 1]
+    stage.timers.step(3_600)
+    assert (taken(one), taken(other)) == (2, 2)
 
 
 # ------------------------------------------------------------------ our own mistakes
