@@ -190,9 +190,12 @@ class Conductor:
         return True
 
     def watch(
-        self, operation: OperationId, watcher: Callable[[Operation], None]
+        self, operation: OperationId, watcher: Callable[[Operation], bool]
     ) -> Operation | None:
-        """Call `watcher` at each durable change; gives the operation as it is, if it runs."""
+        """Call `watcher` at each durable change until it gives False.
+
+        Gives the operation as it is, if it runs.
+        """
         running = self._running.get(operation)
         if running is None:
             return None
@@ -360,8 +363,8 @@ class Conductor:
             self._count(running.operation)
             self._count_manual(before.state, running.operation)
         if decision.facts:
-            for watcher in tuple(running.watchers):
-                watcher(running.operation)
+            watchers, running.watchers = running.watchers, []
+            running.watchers += [each for each in watchers if each(running.operation)]
         if running.operation.is_at_rest:
             self._dismiss(running)
         elif running.operation.state is OperationState.UNKNOWN is not before.state:

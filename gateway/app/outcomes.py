@@ -124,8 +124,8 @@ class Outcomes:
 
         def done(outcome: Operation | Exception) -> None:
             if not isinstance(outcome, Exception):
-                self.conductor.watch(operation, progressed)
-                progressed(outcome)
+                if progressed(outcome):
+                    self.conductor.watch(operation, progressed)
             elif not settled.done():
                 settled.set_exception(outcome)
 
@@ -153,12 +153,16 @@ class Outcomes:
 
 def _progressed(
     settled: asyncio.Future[Operation | None], before: OperationState
-) -> Callable[[Operation], None]:
-    """Make what settles a future once an operation is no more as it was before."""
+) -> Callable[[Operation], bool]:
+    """Make what settles a future once an operation is no more as it was before.
 
-    def progressed(now: Operation) -> None:
+    It tells whether somebody waits still.
+    """
+
+    def progressed(now: Operation) -> bool:
         if now.state is not before and not settled.done():
             settled.set_result(now)
+        return not settled.done()
 
     return progressed
 

@@ -31,7 +31,7 @@ class Running:
     is_recording: bool = False
     is_let_go: bool = False
     timers: dict[str, Cancel] = field(default_factory=dict)
-    watchers: list[Callable[[Operation], None]] = field(default_factory=list)
+    watchers: list[Callable[[Operation], bool]] = field(default_factory=list)
 
     def errand(self, name: str, *, is_repeat: bool, secret_life: timedelta) -> Errand:
         """Give the message to send for an exchange; its PIN is for the original alone."""

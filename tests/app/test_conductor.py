@@ -288,6 +288,19 @@ def test_watchers_hear_of_durable_changes_only(stage):
     assert stage.conductor.watch(identity, heard.append) is None
 
 
+def test_who_waits_no_longer_is_forgotten_at_the_next_change(stage):
+    """A core may ask again for days what became of a report that no far side takes."""
+    identity = stage.open(K.FINANCIAL_LOSS_FORMAL)
+    heard = []
+    for waits in (False, True):
+        stage.conductor.watch(identity, lambda now, waits=waits: heard.append(now) or waits)
+
+    stage.timers.step(60)
+
+    assert len(heard) == 3
+    assert len(stage.conductor._running[identity].watchers) == 1
+
+
 def test_answer_that_leaves_it_open_is_recorded_and_waited_on(stage):
     """A middleman's 91 says nothing of the outcome."""
     identity = stage.open()
