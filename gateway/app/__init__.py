@@ -11,7 +11,7 @@ module            holds
 ``dialogue``      drafts to messages and answers to events, in a link's message set
 ``ports``         what the conductor needs of others
 ``cargo``         what an operation's messages are written from
-``futures``       what calls back settles a future, unless nobody waits
+``futures``       what calls back settles a future; what goes on beside requests
 ``conductor``     decide, record, act: the one place that carries decisions out
 ``running``       an operation in memory, as the conductor carries it on
 ``outcomes``      opens operations and waits for them as long as is decent

@@ -31,6 +31,7 @@ from gateway.app.core_channel import REACH_MAX, CoreChannel, CorePlace
 from gateway.app.core_desk import CoreDesk
 from gateway.app.core_reversals import CoreReversals
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
+from gateway.app.futures import beside
 from gateway.app.http_server import HttpServer, listen, url_of
 from gateway.app.identifiers import Identifiers
 from gateway.app.intake import Intake
@@ -129,15 +130,16 @@ class Gateway:
             self._loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
             renewal = KeyRenewal(self._modules, self._keys)
             await self._start_control(stack, conductor, renewal)
-            taking_over = asyncio.create_task(
+            taking_over = beside(
+                "take-over",
                 self._storage.take_over(
                     partial(_go_on, conductor), lambda: RUNNING_MAX - conductor.running_count
-                )
+                ),
             )
-            purging = asyncio.create_task(self._storage.purge(self._settings.retention, self._now))
-            renewing = asyncio.create_task(self._renew_keys(renewal))
-            watching = asyncio.create_task(self._watch_modules())
-            telling = asyncio.create_task(self._callbacks.run())
+            purging = beside("purge", self._storage.purge(self._settings.retention, self._now))
+            renewing = beside("key-renewal", self._renew_keys(renewal))
+            watching = beside("module-watch", self._watch_modules())
+            telling = beside("callbacks", self._callbacks.run())
             await self._stop.wait()
             telling.cancel()
             await asyncio.wait([telling])
