@@ -145,7 +145,8 @@ class CardLife:
         self, linked: Linked, kind: OperationKind, used: tuple[object, ...], channel: str
     ) -> Reply:
         """Report a loss anew whose cancellation is taken back; nobody is asked for a proof."""
-        return await self._open(linked, BY_KIND[kind], _NOTHING, {}, used, channel)
+        with self._intake.turns.losing(linked.link.id):
+            return await self._open(linked, BY_KIND[kind], _NOTHING, {}, used, channel)
 
     async def apply(self, caller: Caller, key: IdempotencyKey, command: api.ApplyCommand) -> Reply:
         """Apply for a first card; the core says whose account it is, the bureau hears the rest."""

@@ -446,6 +446,7 @@ class Conductor:
         def release() -> None:
             try:
                 self._journal.submit(Unit(records=(LetGo(running.operation.id),)), released)
+                running.is_let_go = True  # whatever is recorded from now on comes after it
             except Unavailable:
                 running.timers["hold"] = self._timers.call_later(_AGAIN_S, release)
 
@@ -453,7 +454,6 @@ class Conductor:
             if error is not None:
                 self._fail(error)
                 return
-            running.is_let_go = True
             if self._busy.get(running.operation.link) == running.operation.id:
                 del self._busy[running.operation.link]
 

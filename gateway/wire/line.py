@@ -359,7 +359,8 @@ class Line:
 
     def _apply_answer(self, name: str, request: Message, code: str) -> None:
         if name == CUT_OVER and code == ResponseCode.APPROVED:
-            self._happened(Event.CUT_OVER, request)
+            self.apply_if_allowed(Event.CUT_OVER)  # it may be signing off by now
+            self._owner.cut_over(request.text(BUSINESS_DAY))
         elif name == "sign-on" and code == ResponseCode.APPROVED:
             self.apply(Event.SIGN_ON_ACCEPTED)
         elif name == "sign-on":

@@ -139,6 +139,20 @@ def test_an_unknown_outcome_is_let_go_on_disk_before_its_link_is_free(stage):
     assert stage.journal.units[-1].records == (LetGo(identity),)
 
 
+def test_an_answer_that_comes_while_an_outcome_is_let_go_does_not_take_it_back(stage):
+    """A restart would hold the link anew, and the operation would never be purged."""
+    identity = lose_track(stage)
+    stage.journal.is_held = True
+    stage.timers.step(60)
+
+    stage.answer(identity, SET_PIN, "91")
+    stage.journal.release()
+    stage.journal.release()
+
+    (progress,) = stage.journal.units[-1].progress
+    assert (progress.operation.state, progress.is_let_go) == (S.UNKNOWN, True)
+
+
 def test_hold_lets_a_newer_attempt_keep_the_link(stage):
     """The end of an old hold does not free what a newer operation has taken."""
     lose_track(stage)

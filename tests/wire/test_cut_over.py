@@ -86,6 +86,21 @@ def test_announcement_without_an_answer_is_told(far_side):
     assert (heard, up.link.business_day) == ([""], None)
 
 
+def test_announcement_that_is_approved_while_the_link_signs_off_is_taken_in(far_side):
+    """The connection is about to end: its last words are not out of order."""
+    up, heard = far_side.up(), []
+    up.link.announce("1122", heard.append)
+    (request,) = up.heard()
+    up.link.stop()
+    up.step(0.5)
+    signing_off = up.link.state
+
+    up.say(up.words.answer(request))
+
+    assert (signing_off, heard) == (State.SIGNING_OFF, ["00"])
+    assert up.link.business_day == "1122"
+
+
 def test_what_cannot_be_announced_is_refused(far_side):
     """A link that is down, and a day that is none."""
     with pytest.raises(Unavailable, match="closed"):
