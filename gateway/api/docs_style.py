@@ -7,7 +7,8 @@ STYLE = """
 *{box-sizing:border-box}
 html{scroll-padding-top:1em}
 body{font:16px/1.55 system-ui,sans-serif;margin:0 auto;max-width:82em}
-main{padding:1em 1.25em 6em;min-width:0}
+header{padding:1em 1.25em 0}
+main{padding:0 1.25em 6em;min-width:0}
 a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
 h1{margin:.4em 0}h1 small{font-weight:normal;opacity:.6}
 h2{margin-top:2em;border-bottom:1px solid var(--line);padding-bottom:.2em}
@@ -31,10 +32,12 @@ nav{font-size:.9em;padding:1em 1.25em;border-bottom:1px solid var(--line)}
 nav ul{list-style:none;margin:0;padding:0}nav ul ul{padding-left:.9em}
 nav li{padding:.12em 0;overflow-wrap:anywhere}nav small{opacity:.65}
 @media(min-width:64em){
-body{display:grid;grid-template-columns:19em minmax(0,1fr)}
-nav{position:sticky;top:0;height:100vh;overflow-y:auto;border:0;
+body{display:grid;grid-template:auto 1fr/19em minmax(0,1fr)}
+nav{grid-area:1/1/3/2;position:sticky;top:0;height:100vh;overflow-y:auto;border:0;
 border-right:1px solid var(--line)}}
-@media(max-width:63.99em){nav>ul{columns:16em}nav .objects{display:none}}
+@media(max-width:63.99em){
+nav{max-height:45vh;overflow-y:auto;border-top:1px solid var(--line)}
+nav>ul{columns:16em}nav .objects{display:none}}
 @media(max-width:40em){
 body{font-size:15px}
 thead{display:none}

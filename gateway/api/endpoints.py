@@ -35,7 +35,12 @@ from gateway.api.service import (
     ReadinessCheck,
     Reply,
 )
-from gateway.api.vouchers import VerificationView, VoucherView, voucher_page
+from gateway.api.vouchers import (
+    VOUCHER_SECURITY_POLICY,
+    VerificationView,
+    VoucherView,
+    voucher_page,
+)
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import LinkId, OperationId
@@ -220,7 +225,7 @@ async def voucher(service: GatewayService, call: Call) -> Response:
 async def voucher_to_print(service: GatewayService, call: Call) -> Response:
     """Give the voucher as a page to print."""
     view = await service.card_life.voucher(call.caller, call.path_id("operation", OperationId))
-    headers = {"Content-Security-Policy": "default-src 'none'"}
+    headers = {"Content-Security-Policy": VOUCHER_SECURITY_POLICY}
     return Response(voucher_page(view), headers=headers, media_type=HTML_MEDIA_TYPE)
 
 

@@ -30,6 +30,23 @@ def test_a_voucher_tells_what_was_done_and_is_signed():
         assert word in page
 
 
+def test_a_voucher_tells_the_time_that_the_customer_knows():
+    """Beijing time: a paper is read without a table of zones, and signed on that day."""
+    page = voucher_page(replace(VOUCHER, done_at=datetime(2026, 11, 21, 17, 5, 9, tzinfo=UTC)))
+
+    assert "2026-11-22 01:05:09 北京时间" in page
+
+
+def test_a_voucher_is_read_on_a_telephone_too():
+    """It takes the width of the screen, and nothing of it is loaded from elsewhere."""
+    page = voucher_page(VOUCHER)
+
+    assert "width=device-width" in page
+    assert "<script" not in page
+    assert "url(" not in page
+    assert "http" not in page
+
+
 @pytest.mark.parametrize("is_provisional", [False, True])
 def test_a_collection_receipt_has_the_day_and_whom_to_ask(is_provisional):
     """Beside the voucher that the bank keeps; an estimate is said to be one."""
