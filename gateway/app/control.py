@@ -32,6 +32,7 @@ KEYS = {"pin": ChangedKey.PIN, "mac": ChangedKey.MAC}
 
 Question = Mapping[str, Any]
 Answer = Mapping[str, object]
+_UNKNOWN = "the gateway does not answer this; about its clock only with serve --movable-clock"
 Desk = Callable[[Question], Awaitable[Answer]]
 """Answers one kind of question; raises `LocalError` or `Unavailable` in words for the operator."""
 
@@ -55,7 +56,9 @@ def ask(database: Path, desk: str, question: Question) -> dict[str, Any]:
             connection.sendall(line)
             answer = json.loads(connection.makefile("rb").readline(ANSWER_BYTES_MAX))
         except (OSError, ValueError):
-            raise Unavailable("no gateway with this configuration answers") from None
+            path = control_path(database)
+            rule = f"no gateway answers at {path}: start it, or name the configuration it has"
+            raise Unavailable(rule) from None
     if "refused" in answer:
         raise LocalError(str(answer["refused"]))
     if "unavailable" in answer:
@@ -184,7 +187,7 @@ class Control:
             name = question["ask"]
             desk = self._desks[name]
         except (KeyError, TypeError, ValueError):
-            return {"refused": "the gateway does not know this question"}
+            return {"refused": _UNKNOWN}
         if uid not in {0, os.geteuid()} and name not in FOR_GROUP:
             return {"refused": "only the gateway's own user may ask this"}
         try:

@@ -119,6 +119,12 @@ class HttpSettings(_Strict):
         return _is_loopback(self.listen.rpartition(":")[0].strip("[]"))
 
     @model_validator(mode="after")
+    def _a_token_each(self) -> Self:
+        if len({channel.token_sha256 for channel in self.channels.values()}) < len(self.channels):
+            raise ValueError("two channels have one token_sha256; give each a token of its own")
+        return self
+
+    @model_validator(mode="after")
     def _loopback_unless_said(self) -> Self:
         if not self.is_on_loopback and not self.beyond_loopback:
             raise ValueError(

@@ -96,7 +96,7 @@ class SecurityModule:
         except TimeoutError:
             raise Unavailable(_NO_ANSWER) from None
         except OSError:
-            raise Unavailable("security module: cannot be reached") from None
+            raise Unavailable(f"security module: cannot be reached at {self._path}") from None
 
     async def _connected(self) -> "_Connection":
         if self._connection is None or self._connection.is_lost:

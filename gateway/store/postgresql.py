@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_IRWXG, S_IRWXO
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from sqlalchemy.pool import QueuePool
 from gateway.store import schema
 from gateway.terms.errors import SpecificationError
 
+_WHY_CHARACTERS_MAX = 500  # several hosts, a line each
 _CONNECTIONS = 2  # the journal's and the reader's
 _DEFAULTS: dict[str, Any] = {
     "application_name": "sscard-gateway",
@@ -61,8 +63,7 @@ class SharedDatabase:
             take(self.engine, place)
         except SQLAlchemyError as error:
             self.close()
-            why = type(getattr(error, "orig", error)).__name__  # its text may repeat the url
-            rule = f"cannot be reached as a database of this gateway ({why})"
+            rule = f"cannot be reached as a database of this gateway: {_why(error)}"
             raise SpecificationError(place, "store.url", rule) from None
         except SpecificationError:
             self.close()
@@ -85,6 +86,31 @@ def _conninfo(url: str, password_file: Path | None) -> tuple[str, str]:
         raise SpecificationError("store", "store.url", rule)
     options = f"{_SESSION} {given.pop('options', '')}"
     if password_file is not None:
+        _check_password_file(password_file)
         given["passfile"] = str(password_file)
     place = f"{given.get('host', 'local')}/{given.get('dbname', '')}"
     return make_conninfo(**{**_DEFAULTS, **given, "options": options}), place
+
+
+def _why(error: SQLAlchemyError) -> str:
+    """Say what libpq or the server says, in one line; the URL, which it may repeat, has no secret.
+
+    The text of any other error holds a statement with its values, so that its kind is all.
+    """
+    cause = getattr(error, "orig", None)
+    if not isinstance(cause, psycopg.OperationalError):
+        return type(cause or error).__name__
+    lines = filter(None, (line.strip() for line in str(cause).splitlines()))
+    return "; ".join(lines)[:_WHY_CHARACTERS_MAX] or type(cause).__name__
+
+
+def _check_password_file(file: Path) -> None:
+    """Refuse what libpq would pass over, with a word on standard error or none."""
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        rule = f"{file} cannot be read: {error.strerror}"
+        raise SpecificationError("store", "store.password_file", rule) from None
+    if mode & (S_IRWXG | S_IRWXO):
+        rule = f"{file} must be readable by its owner only: chmod 600 {file}"
+        raise SpecificationError("store", "store.password_file", rule)

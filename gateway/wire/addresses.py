@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
@@ -24,10 +25,19 @@ def client_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twiste
     if is_endpoint_string(address):
         timeout = "" if ":timeout=" in address else f":timeout={CONNECT_SECONDS_MAX:g}"
         make = partial(clientFromString, reactor, address + timeout)
-        return RenewedEndpoint(_files_of(address), make)
+        try:
+            return RenewedEndpoint(_files_of(address), make)
+        except (OSError, SSL.Error) as error:
+            # Twisted's errors of directories have no text of their own.
+            raise ValueError(f"its files cannot be used: {_why(error)}") from None
     host, port = host_and_port(address)
     kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
     return kind(reactor, host, port, CONNECT_SECONDS_MAX)
+
+
+def _why(error: Exception) -> str:
+    cause = error.__context__ or error
+    return str(getattr(cause, "strerror", None) or type(cause).__name__)
 
 
 def server_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twisted's are untyped

@@ -117,6 +117,7 @@ class Line:
         self._own_envelope = b"" if speech.dials else framing.answer_envelope(own)
         self._asked: dict[str, _Asked] = {}  # by STAN
         self._unmade = count()
+        self._why_closed = ""  # while no sign-on has been accepted since
         self._connection: MessageConnection | None = None
         self._heard_at = 0.0
         self._asked_at: float | None = None  # the first request since then, whatever it waits for
@@ -293,6 +294,11 @@ class Line:
         _cancel(self._draining)
         if self.state is State.CLOSED:
             self._forget_asked()
+            self._why_closed = reason
+        elif self.state is State.CONNECTED and self._why_closed:
+            reason = f"{reason}; before: {self._why_closed}"
+        elif self.takes_requests:
+            self._why_closed = ""
         if self.state is State.ACCEPTED:
             self._watch = self._reactor.callLater(
                 SIGN_ON_ANSWER_SECONDS, self.apply, Event.SIGN_ON_REFUSED, "no sign-on came"
@@ -332,13 +338,21 @@ class Line:
         # One without a STAN is answered by nobody, but its time must end like any other's.
         stan = request.text(11) if request is not None else f"none-{next(self._unmade)}"
 
+        mac_failures = self._tally.mac_failures
+
         def unanswered() -> None:
             del self._asked[stan]
-            self.apply(otherwise, f"{name} was not answered")
+            self.apply(otherwise, self._unanswered(name, mac_failures))
 
         self._asked[stan] = _Asked(name, request, self._reactor.callLater(seconds, unanswered))
         if request is not None:
             self.write(request, self._own_envelope)
+
+    def _unanswered(self, name: str, mac_failures: int) -> str:
+        """Say that no answer came; where something came under another key, that is why."""
+        if self._tally.mac_failures == mac_failures:
+            return f"{name} was not answered"
+        return f"{name} was not answered under our MAC key: compare its check value"
 
     def _network_answer(self, message: Message) -> None:
         asked = self._asked.get(message.text(11))

@@ -11,6 +11,7 @@ from typing import Any
 
 from OpenSSL import SSL
 from service_identity import VerificationError
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
@@ -98,7 +99,9 @@ def why_lost(failure: Failure) -> str:
         return "TLS: " + "; ".join(reason for _, _, reason in error.args[0])
     if isinstance(error, VerificationError):
         return "TLS: the certificate is another host's"
-    return failure.type.__name__ if failure.type else "unknown"
+    if failure.type is None:
+        return "unknown"
+    return _ENDS.get(failure.type, failure.type.__name__)
 
 
 def socket_transport(transport: Any) -> Any:  # noqa: ANN401 - Twisted's transports are untyped
@@ -108,6 +111,10 @@ def socket_transport(transport: Any) -> Any:  # noqa: ANN401 - Twisted's transpo
     return transport
 
 
+_ENDS: dict[type[BaseException], str] = {
+    ConnectionDone: "the connection was closed",
+    ConnectionLost: "the connection broke off",
+}
 _RULES = {
     "certificate": "holds no certificate in PEM",
     "private_key": "is not the key of the certificate, in PEM",

@@ -180,7 +180,7 @@ def test_question_for_no_desk_is_refused(tmp_path):
         finally:
             server.close()
 
-    with pytest.raises(LocalError, match="does not know this question"):
+    with pytest.raises(LocalError, match="does not answer this"):
         asyncio.run(asked_elsewhere())
 
 

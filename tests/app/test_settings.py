@@ -332,6 +332,15 @@ def test_a_shared_store_is_named_by_its_url(load, tmp_path):
     assert (settings.node.name, settings.beside) == ("north", tmp_path / "north")
 
 
+def test_channels_have_a_token_each(load):
+    """With one token for two it would be chance which channel calls."""
+    other = f'[http.channels.other]\ntoken_sha256 = "{DIGEST}"\n[store]'
+
+    with pytest.raises(SpecificationError, match="a token of its own") as refused:
+        load("[store]", other)
+    assert refused.value.key == "http"
+
+
 def test_channels_belong_to_the_stations_bank_unless_it_is_said(load):
     """A channel, and a core's listener, name another institution where they are another bank's."""
     whose = 'zone = "core"\ninstitution = "099000002"\n[social]'

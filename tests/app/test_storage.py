@@ -232,12 +232,25 @@ def test_trace_numbers_of_two_nodes_never_meet(shared):
 
 
 def test_a_database_that_cannot_be_reached_is_named(postgresql):
-    """File, key and kind of error, and nothing of the URL's own words."""
+    """Key, and what the server says against it."""
     url = f"host={postgresql.directory} user=gateway dbname=nowhere"
 
     with pytest.raises(SpecificationError, match="cannot be reached") as refused:
         open_database(StoreSettings(url=url))
     assert refused.value.key == "store.url"
+    assert 'database "nowhere" does not exist' in refused.value.rule
+
+
+@pytest.mark.parametrize(("mode", "rule"), [(None, "No such file"), (0o644, "chmod 600")])
+def test_a_password_file_that_libpq_would_pass_over_is_refused(tmp_path, mode, rule):
+    """Else the server's refusal of nobody's password would be all that is told."""
+    file = tmp_path / "pgpass"
+    if mode is not None:
+        file.touch(mode)
+
+    with pytest.raises(SpecificationError, match=rule) as refused:
+        open_database(StoreSettings(url="postgresql://a@h/d", password_file=file))
+    assert refused.value.key == "store.password_file"
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_lost_connection_is_told_with_its_kind(connection, listener):
     connection.connectionLost(Failure(ConnectionDone()))
     connection.connectionLost(nameless)
 
-    assert listener.events == ["ConnectionDone", "unknown"]
+    assert listener.events == ["the connection was closed", "unknown"]
 
 
 @pytest.mark.usefixtures("connection")

@@ -66,6 +66,28 @@ def test_unanswered_sign_on_disconnects_after_fifteen_seconds(far_side):
     assert far_side.link.reason == "sign-on was not answered"
 
 
+def test_sign_on_answered_under_another_key_says_so_until_one_is_accepted(far_side):
+    """The first mistake of a first day: the reason names the key, and outlives the next dial."""
+    far_side.link.start()
+    far_side.accept()
+    (request,) = far_side.heard()
+    far_side.say_bytes(
+        far_side.words.framed(far_side.words.answer(request), mac=lambda _: bytes(8))
+    )
+    far_side.step(15)
+    closed = far_side.link.reason
+
+    pause_before_next_dial(far_side)
+    far_side.accept()
+    again = far_side.link.reason
+    (request,) = far_side.heard()
+    far_side.say(far_side.words.answer(request))
+
+    assert closed == "sign-on was not answered under our MAC key: compare its check value"
+    assert again == f"connected; before: {closed}"
+    assert far_side.link.reason == "sign-on-accepted"
+
+
 def pause_before_next_dial(far_side):
     """Step until the link dials again; give how long that took."""
     dials, waited = far_side.dials, 0.0
@@ -449,7 +471,7 @@ def test_answers_after_a_lost_connection_are_brought_late(up):
 
     up.say(up.words.answer(request))
 
-    assert down == (State.CLOSED, 0, "ConnectionDone")
+    assert down == (State.CLOSED, 0, "the connection was closed")
     assert up.answers == [("asked", "00")]
     assert (up.link.tally.late, up.link.tally.reconnects) == (1, 2)
 

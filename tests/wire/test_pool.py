@@ -108,7 +108,7 @@ def test_link_is_down_only_with_its_last_connection(pool_of):
         pool.reactor.advance(0)
 
     assert pool.states == [State.CONNECTED, State.SIGNED_ON, State.CLOSED]
-    assert (pool.link.reason, pool.link.is_ready) == ("ConnectionDone", False)
+    assert (pool.link.reason, pool.link.is_ready) == ("the connection was closed", False)
 
 
 def test_address_that_refuses_is_dialled_while_the_other_works(pool_of):

@@ -10,9 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from gateway.iso8583.session import State
+from gateway.wire.addresses import client_endpoint
 from gateway.wire.connection import HANG_UP_SECONDS_MAX, USER_TIMEOUT_MS
 from gateway.wire.exchange_link import ExchangeLink
 from gateway.wire.inbound_link import InboundLink, InboundPlan
@@ -390,4 +392,12 @@ def test_subject_may_be_in_any_characters(pki):
 
 def test_plain_end_of_a_connection_keeps_its_kind():
     """What is not TLS's is told by its class, and what has none is unknown."""
-    assert why_lost(Failure(ConnectionDone())) == "ConnectionDone"
+    assert why_lost(Failure(ConnectionDone())) == "the connection was closed"
+
+
+def test_files_of_an_endpoint_string_that_cannot_be_used_are_a_bad_address(tmp_path):
+    """Said at start like any other address that is wrong, and not by a traceback."""
+    address = f"tls:host=127.0.0.1:port=9:trustRoots={tmp_path / 'none'}"
+
+    with pytest.raises(ValueError, match="its files cannot be used: No such file or directory"):
+        client_endpoint(MemoryReactorClock(), address)
