@@ -33,6 +33,7 @@ module            holds
 ``metrics``       what the gateway counts
 ``rendering``     operations as a caller sees them
 ``specifications`` reads ``specs/``
+``text_files``    reads files that a person wrote
 ``http_server``   uvicorn inside our loop
 ``http_connection`` how many connections, how slow and how long a header
 ``reactor``       one loop for all: Twisted's reactor on uvloop, with a monotonic clock

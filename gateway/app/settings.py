@@ -23,9 +23,9 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.app.text_files import read_text
 from gateway.operations.recovery import Limits
 from gateway.regions.vocabulary import Channel
-from gateway.terms.errors import SpecificationError
 from gateway.terms.sides import Side
 from gateway.terms.specification import broken_rule, parse_toml
 from gateway.wire.endpoint_string import is_endpoint_string
@@ -119,13 +119,9 @@ class HttpSettings(_Strict):
         return _is_loopback(self.listen.rpartition(":")[0].strip("[]"))
 
     @model_validator(mode="after")
-    def _a_token_each(self) -> Self:
-        if len({channel.token_sha256 for channel in self.channels.values()}) < len(self.channels):
+    def _tokens_are_safe(self) -> Self:
+        if len({each.token_sha256 for each in self.channels.values()}) < len(self.channels):
             raise ValueError("two channels have one token_sha256; give each a token of its own")
-        return self
-
-    @model_validator(mode="after")
-    def _loopback_unless_said(self) -> Self:
         if not self.is_on_loopback and not self.beyond_loopback:
             raise ValueError(
                 "listen is beyond loopback and bearer tokens would cross the network in clear; "
@@ -448,13 +444,7 @@ class Settings(_Strict):
 
 def load_settings(file: Path) -> Settings:
     """Read a configuration file; raises `SpecificationError` naming file, key and rule."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SpecificationError(str(file), "", "is not UTF-8 text") from None
-    values = parse_toml(text, str(file))
+    values = parse_toml(read_text(file), str(file))
     try:
         settings = Settings.model_validate(values, context=str(file))
     except ValidationError as error:

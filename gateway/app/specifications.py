@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import gateway
+from gateway.app.text_files import read_text
 from gateway.iso8583.dialect import Dialect, parse_dialect
 from gateway.iso8583.message_set import MessageSet, must_fit, parse_message_set
 from gateway.regions.catalogue import Catalogue, parse_catalogue
@@ -85,16 +86,6 @@ def served(
                 "add the link, or leave its region out of `regions`",
             )
     return found
-
-
-def read_text(file: Path) -> str:
-    """Read a file; raises `SpecificationError` when it is not there or is not text."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SpecificationError(str(file), "", f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SpecificationError(str(file), "", "is not UTF-8 text") from None
 
 
 def due_dates_unknown(

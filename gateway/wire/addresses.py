@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from OpenSSL import SSL
 from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
@@ -15,6 +14,7 @@ from twisted.internet.endpoints import (
 
 from gateway.wire.endpoint_string import is_endpoint_string
 from gateway.wire.renewal import RenewedEndpoint
+from gateway.wire.tls import UNUSABLE_FILES
 
 _BACKLOG = 1024  # a flood is turned away in time, and keeps nobody waiting; Twisted's are 50
 CONNECT_SECONDS_MAX = 5.0  # domain.md 4.9; within a bank's network a connection takes a millisecond
@@ -27,7 +27,7 @@ def client_endpoint(reactor: Any, address: str) -> Any:  # noqa: ANN401 - Twiste
         make = partial(clientFromString, reactor, address + timeout)
         try:
             return RenewedEndpoint(_files_of(address), make)
-        except (OSError, SSL.Error) as error:
+        except UNUSABLE_FILES as error:
             # Twisted's errors of directories have no text of their own.
             raise ValueError(f"its files cannot be used: {_why(error)}") from None
     host, port = host_and_port(address)

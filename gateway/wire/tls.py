@@ -22,6 +22,8 @@ from gateway.wire.renewal import Renewed
 # For TLS 1.2: forward secrecy and authenticated ciphers only; those of TLS 1.3 all are so.
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 _OPTIONS = SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
+UNUSABLE_FILES = (OSError, SSL.Error)
+"""What is raised for keys and certificates that cannot be read, or are none."""
 _DEMAND = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
 

@@ -10,7 +10,8 @@ from rich.table import Column, Table
 
 from gateway.app.clock import LOCAL_ZONE, utc_now
 from gateway.app.commands.refusals import in_one_line
-from gateway.app.specifications import Specifications, read_text, shipped_directory
+from gateway.app.specifications import Specifications, shipped_directory
+from gateway.app.text_files import read_text
 from gateway.regions.explanation import Granting, differences, grantings, settings
 from gateway.regions.profile import RegionProfile, parse_profile
 from gateway.regions.vocabulary import Business

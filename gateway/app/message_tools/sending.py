@@ -10,7 +10,8 @@ from gateway.app.message_tools.exchange import Address, Heard, Peer
 from gateway.app.message_tools.fitting import Tongue, tongue
 from gateway.app.message_tools.message_input import BadInput, InputForm, decoded, given_text
 from gateway.app.message_tools.report import Account
-from gateway.app.specifications import Specifications, read_text
+from gateway.app.specifications import Specifications
+from gateway.app.text_files import read_text
 from gateway.hsm.mac import mac_of
 from gateway.iso8583.dialect import Dialect
 from gateway.iso8583.mac import Mac
