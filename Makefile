@@ -53,10 +53,13 @@ simulate: .venv/ready
 	    $(if $(CUSTOMERS),--customers $(CUSTOMERS)) $(if $(LASTING),--lasting $(LASTING))
 
 # Kills real processes at random, at every named point and with every fault, on SQLite and on
-# PostgreSQL, for so many seconds each or 10,000 times; floods of connections; then the drills of
-# several nodes.
+# PostgreSQL, for so many seconds each or 10,000 times, several gateways side by side; then floods of
+# connections, and the drills of several nodes.
+GATEWAYS ?= 4
 torture: .venv/ready
-	TORTURE_SECONDS=$(SECONDS) $(BIN)/pytest -n0 tests/end_to_end/test_torture.py tests/end_to_end/test_floods.py
+	seq $(GATEWAYS) | TORTURE_SECONDS=$(SECONDS) TORTURE_GATEWAYS=$(GATEWAYS) xargs -P $(GATEWAYS) -I@ \
+	    env TORTURE_SEED=@ $(BIN)/pytest -q -n0 -p no:cacheprovider tests/end_to_end/test_torture.py
+	TORTURE_SECONDS=$(SECONDS) $(BIN)/pytest -n0 tests/end_to_end/test_floods.py
 	$(BIN)/python -m gateway.app.bench.drill --seconds $(SECONDS)
 
 # Runs histories, planted mistakes and torture, and writes docs/evidence.md from what came of them.

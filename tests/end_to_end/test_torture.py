@@ -1,9 +1,11 @@
 """Kill the gateway at any moment, spoil its disk and its database: what it said stands.
 
 The suite kills as often as every commit must stand; ``make torture`` goes on for as long as it is
-told, up to the counts of a release, and writes down what it did.
+told, up to the counts of a release, in several processes side by side, each with a seed of its own,
+and writes down what it did.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -34,6 +36,7 @@ from gateway.terms.errors import Unavailable
 from gateway.terms.sides import Side
 
 SEED = int(os.environ.get("TORTURE_SEED", "8583"))
+GATEWAYS = int(os.environ.get("TORTURE_GATEWAYS", "1"))
 TORTURE_S = float(os.environ.get("TORTURE_SECONDS", "0"))
 REPORT = os.environ.get("TORTURE_REPORT")
 KILLS_OF_A_RELEASE = 10_000  # of either store: ``reference/reliability-security.md`` 7
@@ -209,7 +212,7 @@ def ways(chance, faults):
     until = monotonic() + TORTURE_S
     rounds = cycle([*POINTS, *faults, *repeat(AT_RANDOM, len(POINTS))])
     more = takewhile(lambda _: monotonic() < until, rounds)
-    return islice(chain(of_the_suite, more), KILLS_OF_A_RELEASE)
+    return islice(chain(of_the_suite, more), -(-KILLS_OF_A_RELEASE // GATEWAYS))
 
 
 class Torture:
@@ -302,14 +305,22 @@ def test_gateway_is_killed_at_any_moment(request, doomed, newcomer, eventually, 
 
 
 def report(store, torture, seconds):
-    """Add what was done to what other stores wrote down, where that is asked for."""
+    """Add what was done to what other processes wrote down, where that is asked for."""
     if not REPORT:
         return
-    path, kills = Path(REPORT), torture.kills
-    found = {"kills": sum(kills.values()), "acknowledged": len(torture.diary.entries)}
-    found |= {"customers": len(torture.diary.citizens), "seconds": seconds, "seed": SEED}
-    before = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    path.write_text(json.dumps({**before, store: {**found, "by point": dict(kills)}}), "utf-8")
+    with Path(REPORT).open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        stores = json.loads(file.read() or "{}")
+        found = stores.setdefault(store, {"seeds": [], "seconds": 0, "by point": {}})
+        found["seeds"] = sorted([*found["seeds"], SEED])
+        found["seconds"] = max(found["seconds"], seconds)
+        found["by point"] = Counter(found["by point"]) + torture.kills
+        found["kills"] = sum(found["by point"].values())
+        found["acknowledged"] = found.get("acknowledged", 0) + len(torture.diary.entries)
+        found["customers"] = found.get("customers", 0) + len(torture.diary.citizens)
+        file.truncate(0)
+        file.write(json.dumps(stores))
 
 
 # ------------------------------------------------------------------ a store that takes nothing
