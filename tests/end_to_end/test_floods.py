@@ -11,15 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import chain, repeat
+from pathlib import Path
 from time import monotonic
 
 import pytest
+from torture.reports import write_down
 from town.counters import Core, free_port, with_core
 from town.crowd import Crowd, Held, room_for
 
 from gateway.app.bench.load import Answer, percentile, request
 
 TORTURE_S = float(os.environ.get("TORTURE_SECONDS", "0"))
+REPORT = os.environ.get("TORTURE_REPORT")
 TIMES = 8 if TORTURE_S else 1  # as many connections as in the suite
 STORM_S = TORTURE_S or 2.0  # how long each flood lasts
 PATIENCE_MS = 5_000.0  # of a caller: a fifth of what it is told to wait
@@ -54,6 +57,16 @@ def town(shore):
     shore[0].at_peace()
     yield shore[0]
     shore[0].at_peace()
+
+
+def report(where, size, answers, before, most):
+    """Write down what a flood came to, where that is asked for."""
+    if REPORT:
+        found = {"where": where, "connections": size, "seconds": round(STORM_S)}
+        found |= {"answers": len(answers), "p99 ms": round(percentile(answers, 99))}
+        found |= {"more descriptors": most.descriptors - before.descriptors}
+        more = round(most.mebibytes - before.mebibytes)
+        write_down(Path(REPORT), "floods", found | {"more MiB": more})
 
 
 def http_place(town):
@@ -117,6 +130,7 @@ def test_good_callers_are_served_in_a_flood_of_http(town, newcomer, eventually):
     eventually(lambda: Held.by(pid).descriptors <= before.descriptors + 2, "descriptors")
     after = Held.by(pid)
 
+    report("HTTP", size, answers, before, most)
     assert percentile(answers, 99) < PATIENCE_MS
     assert most.descriptors < 1_024
     assert most.mebibytes - before.mebibytes < MORE_MEBIBYTES_MAX
@@ -181,6 +195,7 @@ def test_good_core_is_served_in_a_flood_of_connections(shore, town, newcomer, ev
         ended = {name: crowd.ended for name, crowd in crowds.items()}
     eventually(lambda: Held.by(pid).descriptors <= before.descriptors + 2, "descriptors")
 
+    report("cores' listener", size, waited, before, most)
     assert percentile(waited, 99) < PATIENCE_MS
     assert most.descriptors - before.descriptors < 64 + TURNED_AWAY_AT_ONCE_MAX
     assert most.mebibytes - before.mebibytes < MORE_MEBIBYTES_MAX

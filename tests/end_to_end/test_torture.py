@@ -5,8 +5,6 @@ told, up to the counts of a release, in several processes side by side, each wit
 and writes down what it did.
 """
 
-import fcntl
-import json
 import os
 import re
 import resource
@@ -26,6 +24,7 @@ import pytest
 from torture.clients import Client, Diary, reaching
 from torture.disk import DiskFault, FaultyDisk
 from torture.points import AT_START, POINTS
+from torture.reports import write_down
 from torture.verdict import judge
 from torture.warm import Warm, start_module
 
@@ -308,19 +307,12 @@ def report(store, torture, seconds):
     """Add what was done to what other processes wrote down, where that is asked for."""
     if not REPORT:
         return
-    with Path(REPORT).open("a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        stores = json.loads(file.read() or "{}")
-        found = stores.setdefault(store, {"seeds": [], "seconds": 0, "by point": {}})
-        found["seeds"] = sorted([*found["seeds"], SEED])
-        found["seconds"] = max(found["seconds"], seconds)
-        found["by point"] = Counter(found["by point"]) + torture.kills
-        found["kills"] = sum(found["by point"].values())
-        found["acknowledged"] = found.get("acknowledged", 0) + len(torture.diary.entries)
-        found["customers"] = found.get("customers", 0) + len(torture.diary.citizens)
-        file.truncate(0)
-        file.write(json.dumps(stores))
+    kills = torture.kills
+    found = {"seconds": seconds, "kills": sum(kills.values()), "by point": dict(kills)}
+    found |= {"customers": len(torture.diary.citizens)}
+    write_down(
+        Path(REPORT), store, found | {"acknowledged": len(torture.diary.entries), "seed": SEED}
+    )
 
 
 # ------------------------------------------------------------------ a store that takes nothing

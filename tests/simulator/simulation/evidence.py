@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,6 +94,17 @@ customers acknowledged. At that rate 10,000 kills take {hours:.1f} hours.
 """
 
 
+FLOODS = """
+### Floods
+
+Connections at any time, beyond the limits: idle, slow headers and bodies, bytes of frames, garbage,
+resets, requests behind requests, readers that never read. Meanwhile links are made and PINs are
+set, and a core is answered; nothing of that was lost. Bureaus that stood still, half frames and
+cores that were gone without a word were noticed within their limits.
+"""
+_SUMMED = ("kills", "acknowledged", "customers")
+
+
 def main():
     """Run, write, and tell by the status whether anything broke."""
     parser = argparse.ArgumentParser(prog="evidence")
@@ -162,7 +174,13 @@ def _torture(seconds):
             for seed in range(1, GATEWAYS + 1)
         ]
         failed = [process.args for process in running if process.wait()]
-        return None if failed else json.loads(report.read_text("utf-8"))
+        floods = [*command[:-1], "tests/end_to_end/test_floods.py"]
+        if (
+            failed
+            or subprocess.run(floods, cwd=ROOT, env=os.environ | words, check=False).returncode
+        ):
+            return None
+        return json.loads(report.read_text("utf-8"))
 
 
 # ------------------------------------------------------------------ writing
@@ -259,11 +277,17 @@ def _processes(torture):
     if not torture:
         return "\n## Real processes\n\nThe run failed; there are no figures.\n"
     text = PROCESSES.format(gateways=GATEWAYS)
-    for name, found in sorted(torture.items()):
-        rows, seeds = sorted(found["by point"].items()), found["seeds"]
-        hours = KILLS_OF_A_RELEASE / found["kills"] * found["seconds"] / 3_600
-        text += STORE.format(name=name, first=seeds[0], last=seeds[-1], hours=hours, **found)
-        text += _table(("died", "times"), rows)
+    floods = torture.pop("floods")
+    for name, runs in sorted(torture.items()):
+        points = sum((Counter(run["by point"]) for run in runs), Counter())
+        found = {each: sum(run[each] for run in runs) for each in _SUMMED}
+        found |= {"seconds": max(run["seconds"] for run in runs)}
+        found |= {"hours": KILLS_OF_A_RELEASE / found["kills"] * found["seconds"] / 3_600}
+        seeds = sorted(run["seed"] for run in runs)
+        text += STORE.format(name=name, first=seeds[0], last=seeds[-1], **found)
+        text += _table(("died", "times"), sorted(points.items()))
+    rows = [run.values() for run in sorted(floods, key=lambda run: run["where"])]
+    text += FLOODS + _table(tuple(floods[0]), rows)
     return text
 
 
