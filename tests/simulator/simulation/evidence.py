@@ -62,6 +62,10 @@ In the storm each history has some kinds of fault, each at a rate of its own; th
 down, every timer runs out, and the history is judged; then two persons resolve what is manual, and
 every customer must be served again.
 
+The tests tell the first of these histories, as many as there is time for (see
+[performance.md](performance.md)): each kind of fault strikes 40 times at least in all of them.
+
+
 ```console
 make simulate HISTORIES={histories}      # the seeds 1 to {histories} again
 make simulate SEED=7                     # one of them, with its trace

@@ -297,7 +297,7 @@ class World:
     @property
     def hash(self):
         """Sum the trace up."""
-        text = "\n".join(map(str, self.lines))
+        text = "\n".join(map(repr, self.lines))
         return blake2b(text.encode(), digest_size=8).hexdigest()
 
 

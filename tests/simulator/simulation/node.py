@@ -34,6 +34,7 @@ _REFUSED = 0.15  # of the PINs are too simple
 WORKING_DAYS = WorkingDays()
 SESSION_LIFE = timedelta(seconds=300)
 ANSWER_WAIT_S = 25.0
+CRASHES_MAX = 100  # of a history: what crashes on for days shows nothing more
 CONTROLS = {PinPurpose.SS_PIN: "1600000000000000", PinPurpose.FINANCIAL_PIN: "2600000000000000"}
 CONTROLS[PinPurpose.SS_PIN_PROOF] = CONTROLS[PinPurpose.SS_PIN]
 
@@ -46,7 +47,7 @@ class Node:
     def __init__(self, world, machine):
         self.world, self.machine = world, machine
         self.storm = world.storm
-        self._may_crash = "crash" in self.storm.rates
+        self._may_crash = "crash" in self.storm.rates and world.starts < CRASHES_MAX
         self.name = f"{machine.name}.{world.starts}"
         self.chance = world.chance_of(f"node {world.starts}")
         self.loop = Loop(world.scheduler)

@@ -61,27 +61,23 @@ class Scheduler:
 class _Handle:
     """A call that waits in a loop; asyncio wants to cancel it and to know when it is due."""
 
-    __slots__ = ("_args", "_call", "_due", "_loop")
+    __slots__ = ("_due", "_loop", "args", "call")
 
     def __init__(self, loop, call, args, due):
-        self._loop, self._call, self._args, self._due = loop, call, args, due
+        self._loop, self.call, self.args, self._due = loop, call, args, due
 
     def cancel(self):
-        self._call = None
+        self.call = None
 
     def cancelled(self):
-        return self._call is None
+        return self.call is None
 
     def when(self):
         return self._due
 
     def fire(self):
-        if self._call is not None:
-            self._loop.enter(self._call, *self._args)
-
-    def run(self):
-        if self._call is not None:
-            self._call(*self._args)
+        if self.call is not None:
+            self._loop.enter(self.call, *self.args)
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -104,7 +100,9 @@ class Loop(asyncio.AbstractEventLoop):
         try:
             call(*args)
             while ready and not self.is_dead:
-                ready.popleft().run()
+                handle = ready.popleft()
+                if handle.call is not None:
+                    handle.call(*handle.args)
         except Crashed:
             pass
         finally:

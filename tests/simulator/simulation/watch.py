@@ -71,7 +71,7 @@ class Watch(Judgement, Durable):
             self._check_original(node, pending)
         self._check_pace(pending, message)
         mark = "again" if message.is_repeat else "sent"
-        self._world.note(mark, node.name, speech.name, message.trace, pending.operation)
+        self._world.note(mark, node.name, speech.name, message.trace, pending.operation.value)
 
     def _check_identity(self, speech, message, pending):
         key = (speech.name, *key_of(message.mti, message.text(11), message.text(7)))
@@ -144,7 +144,7 @@ class Watch(Judgement, Durable):
         self.net[name] += change
         if self.net[name] not in {0, 1}:
             self.fail(1, f"{pending.exchange} applied {self.net[name]} times")
-        self._world.note("effect", link, key[1], change, pending.operation)
+        self._world.note("effect", link, key[1], change, pending.operation.value)
         state = self.settled.get(pending.operation)
         if state in {S.FAILED, S.SUCCEEDED} and pending.operation not in self.withdrawn:
             standing = self.net[name] == (state is S.SUCCEEDED)
@@ -202,7 +202,9 @@ class Watch(Judgement, Durable):
         told = event.response_code.value
         if told not in real:
             self.fail(10, f"{event.exchange} was told {told}, the far side said {real}")
-        self._world.note("answer", node.name, event.exchange, event.form, told, operation)
+        self._world.note(
+            "answer", node.name, event.exchange, event.form.value, told, operation.value
+        )
 
     def replied(self, customer, key, view):
         """See an answer with an operation in it, as it leaves the gateway."""
@@ -211,7 +213,7 @@ class Watch(Judgement, Durable):
         if self.resources.get(("bank", key)) != view.operation.value:
             self.fail(11, f"key {key} was answered with another one")
         self._tells(view)
-        self._world.note("told", customer, view.kind, view.state, view.operation)
+        self._world.note("told", customer, view.kind.value, view.state.value, view.operation.value)
 
     def opened_session(self, view):
         """See a PIN session that is given to a customer."""
