@@ -46,6 +46,18 @@ class Cargo:
         """Load what a link leads to; the channel is the link's own unless another is named."""
         return cls(linked.card, linked.account, words or {}, channel or linked.link.channel)
 
+    @classmethod
+    def resumed(cls, linked: Linked, operation: Operation) -> Self:
+        """Load what goes on with an operation of before, for the channel that asked for it.
+
+        Once anything was sent it speaks of the card of that time: a repeat says what its original
+        said, and a loss that was reported is not the new card's.
+        """
+        card, exchanges = linked.card, operation.exchanges.values()
+        if any(exchange.reached_peer for exchange in exchanges):
+            card = replace(card, number=card.number_at(operation.opened_at))
+        return cls(card, linked.account, {}, operation.details.get(CHANNEL) or linked.link.channel)
+
 
 @value(frozen=True, slots=True)
 class Errand:

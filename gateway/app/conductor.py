@@ -14,7 +14,7 @@ from typing import assert_never
 
 import structlog
 
-from gateway.app.cargo import Cargo, same_asker, with_records
+from gateway.app.cargo import Cargo, same_asker
 from gateway.app.ports import Dialogues, Notices, Recorder, Timers
 from gateway.app.running import Running
 from gateway.linking.kinds import BESIDE_OTHERS, EXCHANGES, PLANS
@@ -356,7 +356,7 @@ class Conductor:
 
     def _act(self, running: Running, decision: Decision) -> None:
         before, running.operation = running.operation, decision.operation
-        running.cargo = with_records(running.cargo, decision.records)
+        running.take_in(decision.records, self._running.values())
         for effect in decision.effects:
             self._perform(running, effect)
         if running.operation.state is not before.state:

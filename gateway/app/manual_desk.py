@@ -84,7 +84,7 @@ class ManualDesk:
         if self._conductor.is_busy(operation.link):
             raise LocalError("another operation on this link is under way; try again")
         recorded: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
-        cargo = Cargo.of(linked)
+        cargo = Cargo.resumed(linked, operation)
         self._conductor.resolve(operation, cargo, life.Resolved(by), resolve(recorded))
         return await recorded
 

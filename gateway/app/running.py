@@ -1,16 +1,18 @@
 """An operation in memory, as the conductor carries it on."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from gateway.app.cargo import Cargo, Errand
+from gateway.app.cargo import Cargo, Errand, with_records
 from gateway.app.ports import Cancel
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.exchange import Form
 from gateway.operations.life import Event
 from gateway.operations.operation import Operation
+from gateway.social.card import CardReplaced
+from gateway.terms.numbers import LinkId
 
 
 @dataclass(slots=True)
@@ -32,6 +34,27 @@ class Running:
     is_let_go: bool = False
     timers: dict[str, Cancel] = field(default_factory=dict)
     watchers: list[Callable[[Operation], bool]] = field(default_factory=list)
+
+    def take_in(self, records: tuple[object, ...], running: Iterable["Running"]) -> None:
+        """Bring the cargo up to what has become durable.
+
+        With a new card, also what waits on the link in memory and has not spoken of the old one.
+        """
+        self.cargo = with_records(self.cargo, records)
+        if any(isinstance(record, CardReplaced) for record in records):
+            for each in running:
+                if each is not self and each.is_unspoken and each.link == self.link:
+                    each.cargo = with_records(each.cargo, records)
+
+    @property
+    def link(self) -> LinkId:
+        """The link that the operation is on."""
+        return self.operation.link
+
+    @property
+    def is_unspoken(self) -> bool:
+        """Tell whether nothing of it was sent yet."""
+        return not any(each.reached_peer for each in self.operation.exchanges.values())
 
     def errand(self, name: str, *, is_repeat: bool, secret_life: timedelta) -> Errand:
         """Give the message to send for an exchange; its PIN is for the original alone."""

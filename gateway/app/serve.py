@@ -22,7 +22,7 @@ from gateway.api.authentication import Channels, KnownChannel
 from gateway.api.service import ReadinessCheck
 from gateway.app.callbacks import Callbacks, couriers
 from gateway.app.card_life import CardLife
-from gateway.app.cargo import CHANNEL, Cargo
+from gateway.app.cargo import Cargo
 from gateway.app.certificates import certificates
 from gateway.app.clock import LOCAL_ZONE, GatewayClock, LoopTimers
 from gateway.app.conductor import RUNNING_MAX, Conductor
@@ -489,7 +489,7 @@ def _go_on(conductor: Conductor, operations: list[Operation], linked: dict[LinkI
     for operation in operations:
         found = linked.get(operation.link)
         if found is not None:
-            conductor.resume(operation, Cargo.of(found, None, operation.details.get(CHANNEL, "")))
+            conductor.resume(operation, Cargo.resumed(found, operation))
 
 
 # New objects that outlive their makers, each some 100 bytes. A request makes hundreds and is gone

@@ -6,7 +6,7 @@ from itertools import count
 
 from gateway.app.callbacks import Callbacks, Courier
 from gateway.app.card_life import CardLife
-from gateway.app.cargo import CHANNEL, Cargo
+from gateway.app.cargo import Cargo
 from gateway.app.conductor import RUNNING_MAX, Conductor
 from gateway.app.core_channel import CoreChannel, CorePlace
 from gateway.app.core_desk import CoreDesk
@@ -192,8 +192,7 @@ class Node:
         for operation in operations:
             self.world.watch.takes_over(self, operation.id)
             if operation.link in linked:
-                channel = operation.details.get(CHANNEL, "")
-                cargo = Cargo.of(linked[operation.link], None, channel)
+                cargo = Cargo.resumed(linked[operation.link], operation)
                 self.conductor.resume(operation, cargo)
 
     def _answered(self, operation, event):
