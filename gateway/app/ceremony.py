@@ -79,7 +79,9 @@ class Components:
         """Put the key together; raises `UnfitKey`, also for another check value than expected."""
         key = combine(algorithm, self.parts)
         if not has_check_value(algorithm, key, expected):
-            raise UnfitKey("the key of these components has another check value than expected")
+            found = component_check_value(algorithm, key)
+            rule = f"the key of these components has another check value than expected: {found}"
+            raise UnfitKey(rule)
         return key
 
 
@@ -110,7 +112,8 @@ def _from_table(table: Any, algorithm: Algorithm, place: tuple[str, str]) -> tup
             *place, "needs custodian, component and check_value, in hexadecimal digits"
         ) from None
     if not fits:
-        raise SpecificationError(*place, "has another check value")
+        rule = f"has another check value as a component of a key of {algorithm.name}"
+        raise SpecificationError(*place, rule)
     return name, part
 
 

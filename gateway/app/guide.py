@@ -14,6 +14,7 @@ def guide(ensemble: Ensemble) -> str:
         core=ensemble.control(Side.FINANCIAL),
         directory=ensemble.directory,
         token=ensemble.token,
+        tokens="\n".join(f"  {name:14} {token}" for name, token in ensemble.tokens.items()),
         customer=who.customer,
         institution=ensemble.institution.code,
         card=who.card,
@@ -40,6 +41,10 @@ Link a card; then open a PIN session on the link you get, as {url}/docs says:
     -d '{{"institution":"{institution}","ss_card_number":"{card}",
          "account":"{account}","mobile":"{mobile}"}}'
 
+Other channels, each with a token of its own (they say what they have seen by the header Proofs):
+
+{tokens}
+
 Make the bureau lose its next answer, and see the gateway deal with it:
 
   curl -s {bureau}/_sim/faults -H "Content-Type: application/json" \\
@@ -47,7 +52,7 @@ Make the bureau lose its next answer, and see the gateway deal with it:
 
 Let a day pass, for both far sides and then for the gateway:
 
-  for side in {bureau} {core}; do curl -s $side/_sim/clock \
+  for side in {bureau} {core}; do curl -s $side/_sim/clock \\
     -H "Content-Type: application/json" -d '{{"advance_seconds":86400}}'; done
   gateway clock --config {directory}/gateway.toml --advance-seconds 86400
 

@@ -114,7 +114,8 @@ class Ledger:
         for zone in self.zones:
             if zone.name == name:
                 return zone
-        raise KeyRefused("no such zone in this key store")
+        declared = ", ".join(zone.name for zone in self.zones) or "none"
+        raise KeyRefused(f"no such zone in this key store; declared are: {declared}")
 
     def of(self, slot: Slot) -> Iterator[KeyRecord]:
         """Give every key that a slot has or had, oldest first."""

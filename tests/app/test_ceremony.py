@@ -4,7 +4,7 @@ import pytest
 
 from gateway.app.ceremony import Components, Terminal
 from gateway.hsm.key_block import check_value
-from gateway.hsm.key_material import UnfitKey, fresh_key
+from gateway.hsm.key_material import UnfitKey, combine, fresh_key
 from gateway.pinblock.zone import Algorithm
 from gateway.terms.errors import LocalError, SpecificationError
 
@@ -65,10 +65,11 @@ def test_custodians_are_several_and_different(names):
 
 
 def test_key_with_another_check_value_is_refused():
-    """Both components may be right and still not belong together."""
+    """Both components may be right and still not belong together; the value they have is told."""
     given = Components(NAMES, (PARTS[0], fresh_key(Algorithm.AES, 32)))
+    found = check_value(Algorithm.AES, combine(Algorithm.AES, given.parts))
 
-    with pytest.raises(UnfitKey, match="another check value than expected"):
+    with pytest.raises(UnfitKey, match=f"another check value than expected: {found}"):
         given.key(Algorithm.AES, check_value(Algorithm.AES, KEY))
 
 

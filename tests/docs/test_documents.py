@@ -21,15 +21,17 @@ def test_generated_document_is_fresh(name):
 
 
 @pytest.fixture(name="example")
-def _example(tmp_path):
+def _example(tmp_path, request):
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
     file = tmp_path / "gateway.toml"
-    file.write_text(re.search(r"```toml\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
+    whole_and_shortest = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    file.write_text(whole_and_shortest[getattr(request, "param", 0)], encoding="utf-8")
     return file
 
 
+@pytest.mark.parametrize("example", [0, 1], indirect=True, ids=["whole", "shortest"])
 def test_example_configuration_loads(example):
-    """The whole configuration of the operator's document is one that the gateway takes."""
+    """Both configurations of the operator's document are such as the gateway takes."""
     settings = load_settings(example)
 
     assert settings.core_link == "core"

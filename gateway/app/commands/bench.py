@@ -24,7 +24,7 @@ class BenchName(StrEnum):
     STORE = "store"
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from gateway.app.commands.refusals import in_one_line
 from gateway.app.control import let_pass
 from gateway.app.settings import load_settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

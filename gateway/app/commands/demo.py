@@ -23,7 +23,7 @@ class StoryName(StrEnum):
     QINGDAO = "qingdao"
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from gateway.app.commands.refusals import in_one_line
 from gateway.app.documents import documents as generated
 from gateway.app.specifications import Specifications, shipped_directory
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

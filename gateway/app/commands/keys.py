@@ -36,7 +36,9 @@ from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
 
 _NAME = "gateway keys"
-app = typer.Typer(help="Keys of one side: ceremony, rotation, audit.", no_args_is_help=True)
+app = typer.Typer(
+    help="Keys of one side: ceremony, rotation, audit.", no_args_is_help=True, add_completion=False
+)
 
 
 class ChangeableKey(StrEnum):

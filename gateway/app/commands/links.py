@@ -10,7 +10,7 @@ from gateway.app.control import announce_day
 from gateway.app.settings import load_settings
 from gateway.terms.response_codes import ResponseCode
 
-app = typer.Typer(help="Links of the running gateway.", no_args_is_help=True)
+app = typer.Typer(help="Links of the running gateway.", no_args_is_help=True, add_completion=False)
 
 
 # With one command alone Typer would leave its name out.

@@ -12,7 +12,9 @@ from gateway.app.control import ask
 from gateway.app.settings import load_settings
 
 _NAME = "gateway operations"
-app = typer.Typer(help="Operations that wait for a person.", no_args_is_help=True)
+app = typer.Typer(
+    help="Operations that wait for a person.", no_args_is_help=True, add_completion=False
+)
 
 
 class ListedState(StrEnum):

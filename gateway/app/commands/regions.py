@@ -18,7 +18,7 @@ from gateway.regions.vocabulary import Business
 
 _SCREEN_COLUMNS = 160  # a phrase of a seed beside its value
 
-app = typer.Typer(help="Region profiles.", no_args_is_help=True)
+app = typer.Typer(help="Region profiles.", no_args_is_help=True, add_completion=False)
 
 _On = Annotated[
     datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="As of this day; today.")

@@ -12,7 +12,7 @@ from gateway.app.commands.refusals import in_one_line
 from gateway.app.ensemble import Ensemble
 from gateway.app.guide import guide
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

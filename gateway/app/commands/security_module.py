@@ -10,7 +10,7 @@ from gateway.app.commands.refusals import in_one_line
 from gateway.hsm.module import become, run
 from gateway.terms.sides import Side
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(name="security-module")

@@ -18,7 +18,7 @@ class SimulatorName(StrEnum):
     CORE = "core"
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

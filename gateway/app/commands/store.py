@@ -9,7 +9,7 @@ from gateway.app.commands.refusals import in_one_line
 from gateway.app.settings import load_settings
 from gateway.app.storage import upgrade_database
 
-app = typer.Typer(help="The database.", no_args_is_help=True)
+app = typer.Typer(help="The database.", no_args_is_help=True, add_completion=False)
 
 
 # With one command alone Typer would leave its name out.

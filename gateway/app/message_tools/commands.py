@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from gateway.app.specifications import Specifications
 
 app = typer.Typer(
-    help="Describe, encode and send single messages; read captures.", no_args_is_help=True
+    help="Describe, encode and send single messages; read captures.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 _Dialect = Annotated[str, typer.Option(help="A name in specs/dialects.")]
