@@ -111,5 +111,10 @@ class ModuleProcess:
             code = await self._process.wait()
             log.error("security-module-ended", side=self._side.value, exit_status=code)
             await asyncio.sleep(RESTART_SECONDS)
-            if await self._launch():
-                log.info("security-module-restarted", side=self._side.value)
+            try:
+                if await self._launch():
+                    log.info("security-module-restarted", side=self._side.value)
+            except OSError as error:
+                # No descriptor or no memory for a process just now: the next look tries again.
+                why = error.strerror
+                log.error("security-module-not-restarted", side=self._side.value, why=why)  # noqa: TRY400

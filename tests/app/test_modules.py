@@ -1,6 +1,7 @@
 """A security module as a process that is kept running."""
 
 import asyncio
+import errno
 import os
 import pwd
 import signal
@@ -68,6 +69,32 @@ def test_module_that_dies_is_started_again(settings):
     assert before.side == after.side == "social"
     assert second.pid != first
     assert second.returncode == 0
+
+
+def test_module_is_started_again_once_the_machine_has_room_for_it(settings, monkeypatch):
+    """No descriptor is left for a process, such as during a flood: it is tried again and again."""
+    monkeypatch.setattr(modules, "RESTART_SECONDS", 0.01)
+    launch, refused = asyncio.create_subprocess_exec, []
+
+    async def full_at_first(*words, **more):
+        if len(refused) < 2:
+            refused.append(words)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return await launch(*words, **more)
+
+    async def story():
+        process, module = ModuleProcess(Side.SOCIAL, settings), SecurityModule(settings.socket)
+        await process.start()
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", full_at_first)
+        os.kill(process._process.pid, signal.SIGKILL)
+        await process._process.wait()
+        said = await answered(module)
+        module.close()
+        await process.stop()
+        return said
+
+    assert asyncio.run(story()).side == "social"
+    assert len(refused) == 2
 
 
 def test_module_that_refuses_to_start_names_its_store(settings, capfd):
