@@ -36,7 +36,8 @@ from gateway.operations.notice import (
     attempt,
     seconds_until_due,
 )
-from gateway.store.journal import Conflict
+from gateway.store import questions
+from gateway.store.errors import Conflict
 from gateway.store.unit import Unit
 from gateway.terms.errors import SpecificationError, Unavailable
 
@@ -159,9 +160,7 @@ class Courier:
     async def _begin_due(self, client: httpx.AsyncClient) -> float:
         """Begin what is due and has room; gives how long until more is due, in seconds."""
         try:
-            waiting = await self._read(
-                lambda queries: queries.notices(self._to.channel, 2 * IN_FLIGHT_MAX)
-            )
+            waiting = await self._read(questions.notices(self._to.channel, 2 * IN_FLIGHT_MAX))
         except Unavailable:
             return BUSY_S
         for notice in waiting:

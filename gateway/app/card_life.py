@@ -40,7 +40,8 @@ from gateway.operations.facts import Opened, OperationKind, OperationState
 from gateway.regions.vocabulary import Business, CarryOver, CodeMode, FeeItem, Proof
 from gateway.regions.working_days import WorkingDays
 from gateway.social.card import SocialCard, SsLossKept, application_reference
-from gateway.store.queries import Linked
+from gateway.store import questions
+from gateway.store.found import Linked
 from gateway.terms.errors import RequestRefused
 from gateway.terms.losses import Loss
 from gateway.terms.numbers import LinkId, OperationId
@@ -92,7 +93,7 @@ class CardLife:
     async def ask(self, caller: Caller, link: LinkId, kind: OperationKind) -> Reply:
         """Ask a far side what nobody changes by asking."""
         procedure = BY_KIND[kind]
-        found = await self._intake.read(lambda queries: queries.linked(link))
+        found = await self._intake.read(questions.linked(link))
         linked = self._intake.active(caller, found)
         self._must_be_granted_to(caller, linked, procedure, _NOTHING)
         self._must_have_links(procedure, linked)
@@ -188,7 +189,7 @@ class CardLife:
 
     async def voucher(self, caller: Caller, operation: OperationId) -> VoucherView:
         """Draw the voucher of a business that was done from its operation."""
-        found = await self._intake.read(lambda queries: queries.operation(operation))
+        found = await self._intake.read(questions.operation(operation))
         if found is None or found.kind is OperationKind.SS_ACCOUNT:
             raise RequestRefused(Refusal.NOT_FOUND)
         linked = await self._intake.own(caller, found.link)

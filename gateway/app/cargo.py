@@ -11,7 +11,7 @@ from gateway.operations.exchange import Exchange
 from gateway.operations.operation import Operation
 from gateway.social import card as social
 from gateway.social.card import CardRecord, SocialCard
-from gateway.store.queries import Linked
+from gateway.store.found import Linked
 from gateway.terms.values import value
 
 CHANNEL = "channel"

@@ -24,7 +24,7 @@ from gateway.operations.facts import Opened, OperationKind, OperationState, Sett
 from gateway.operations.life import Decision, Event, Surroundings
 from gateway.operations.notice import Notice, notice_of
 from gateway.operations.operation import Operation, evolve, open_operation
-from gateway.store.journal import Broken
+from gateway.store.errors import Broken
 from gateway.store.unit import LetGo, Progress, Unit
 from gateway.terms.errors import LocalError, Unavailable
 from gateway.terms.numbers import AgencyCode, LinkId, OperationId

@@ -18,7 +18,8 @@ from gateway.linking.procedures import BY_KIND, Procedure
 from gateway.operations.facts import Opened, OperationKind
 from gateway.regions.vocabulary import Business
 from gateway.social import exchanges as bureau
-from gateway.store.queries import Linked
+from gateway.store import questions
+from gateway.store.found import Linked
 from gateway.terms.errors import LocalError, RequestRefused
 from gateway.terms.numbers import LinkId, Pan
 from gateway.terms.refusals import Refusal
@@ -59,9 +60,7 @@ class CoreDesk:
 
     async def query(self, caller: Caller, link: LinkId, account: Pan) -> LinkState:
         """Tell the state of a link; an account that is not the link's is refused like none."""
-        linked = self._of(
-            caller, account, await self._intake.read(lambda queries: queries.linked(link))
-        )
+        linked = self._of(caller, account, await self._intake.read(questions.linked(link)))
         self._intake.must_be_granted(caller, linked.link.agency, Business.QUERY_LINK)
         return linked.link.state
 

@@ -9,8 +9,9 @@ from gateway.app.intake import Intake
 from gateway.app.rendering import result_of
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.operations.operation import Operation
-from gateway.store.journal import Conflict
-from gateway.store.queries import StoredKey
+from gateway.store import questions
+from gateway.store.errors import Conflict
+from gateway.store.found import StoredKey
 from gateway.store.unit import Unit
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import LinkId, OperationId
@@ -57,7 +58,7 @@ class CoreRecord:
 
     async def find(self, caller: Caller, key: IdempotencyKey) -> StoredKey | None:
         """Read what a key stands for."""
-        return await self._intake.read(lambda queries: queries.key(caller.channel, key.key))
+        return await self._intake.read(questions.key(caller.channel, key.key))
 
     async def operation(self, resource: str) -> Operation:
         """Follow the operation that a key stands for; raises the refusal that it stands for."""

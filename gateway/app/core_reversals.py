@@ -16,8 +16,9 @@ from gateway.linking.link import LinkChanged, LinkState
 from gateway.linking.procedures import BY_KIND
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.operations.operation import Operation
-from gateway.store.journal import Conflict
-from gateway.store.queries import Linked
+from gateway.store import questions
+from gateway.store.errors import Conflict
+from gateway.store.found import Linked
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import LinkId, OperationId, Pan
 from gateway.terms.refusals import Refusal
@@ -103,10 +104,10 @@ class CoreReversals:
         if stored.resource.startswith(REFUSED):
             raise OriginalRefused(Refusal(stored.resource.removeprefix(REFUSED)))
         identity = OperationId(stored.resource)
-        operation = await self._intake.read(lambda queries: queries.operation(identity))
+        operation = await self._intake.read(questions.operation(identity))
         if operation is None:
             raise RequestRefused(Refusal.NOT_FOUND)
-        linked = await self._intake.read(lambda queries: queries.linked(operation.link))
+        linked = await self._intake.read(questions.linked(operation.link))
         return operation, _must_be_the_same(original, operation, linked)
 
     # ------------------------------------------------------------------ taking back
@@ -145,7 +146,7 @@ class CoreReversals:
 
     async def _link_again(self, caller: Caller, key: IdempotencyKey, operation: Operation) -> bool:
         """Have both sides undo an unlinking, unless the card was linked otherwise since."""
-        linked = await self._intake.read(lambda queries: queries.linked(operation.link))
+        linked = await self._intake.read(questions.linked(operation.link))
         if linked is None or linked.link.state is not LinkState.REMOVED:
             raise RequestRefused(Refusal.ALREADY_SO)
         for side in Side:
@@ -182,7 +183,7 @@ class CoreReversals:
         reported = None
         if reference is not None:
             identity = OperationId(reference)
-            reported = await self._intake.read(lambda queries: queries.operation(identity))
+            reported = await self._intake.read(questions.operation(identity))
         return reported.kind if reported is not None else LOST_AGAIN[operation.kind]
 
 

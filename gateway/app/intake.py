@@ -6,7 +6,6 @@ The parts that carry out businesses stand beside each other and have this one in
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import partial
 from typing import Protocol, Unpack
 
 from gateway.api import service as api
@@ -32,7 +31,8 @@ from gateway.regions.catalogue import Catalogue
 from gateway.regions.matrix import NotGranted
 from gateway.regions.rules import Rules
 from gateway.regions.vocabulary import Business, Proof
-from gateway.store.queries import Linked, Queries
+from gateway.store import questions
+from gateway.store.found import Linked
 from gateway.store.unit import KeyUsed
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import (
@@ -100,7 +100,7 @@ class Intake:
 
     async def own(self, caller: Caller, link: LinkId) -> Linked:
         """Find a link of this customer; another's is the same as none."""
-        return self._owned(caller, await self.read(lambda queries: queries.linked(link)))
+        return self._owned(caller, await self.read(questions.linked(link)))
 
     def is_shared(self, linked: Linked, channel: str) -> bool:
         """Tell whether a channel is of the bank whose channel made the link."""
@@ -124,7 +124,7 @@ class Intake:
 
     async def read_operation(self, caller: Caller, operation: OperationId) -> api.OperationView:
         """Read an operation on a link of the caller's customer."""
-        found, followed = await self.read(partial(_with_follow_up, operation=operation))
+        found, followed = await self.read(questions.followed(operation))
         if found is None or found.kind is OperationKind.SS_ACCOUNT:
             raise RequestRefused(Refusal.NOT_FOUND)
         await self.own(caller, found.link)
@@ -136,7 +136,7 @@ class Intake:
         """Find a PIN session that may be used now; raises `RequestRefused`."""
         found = linked.session
         if found is None or found.id != session:
-            found = await self.read(lambda queries: queries.session(session))
+            found = await self.read(questions.session(session))
         if found is None or not found.is_usable(linked.link.id, purpose, self.now()):
             raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE, "/pin_session")
         return found
@@ -255,14 +255,6 @@ def must_be_active(linked: Linked) -> Linked:
     if linked.link.state is not LinkState.ACTIVE:
         raise RequestRefused(Refusal.NOT_FOUND)
     return linked
-
-
-def _with_follow_up(
-    queries: Queries, operation: OperationId
-) -> tuple[Operation | None, Operation | None]:
-    found = queries.operation(operation)
-    follow_up = found.follow_up if found else None
-    return found, queries.operation(follow_up) if follow_up else None
 
 
 def _view(operation: Operation) -> api.OperationView:

@@ -15,7 +15,8 @@ from gateway.operations import life
 from gateway.operations.facts import OperationState, ResolutionProposed, to_json
 from gateway.operations.operation import Operation, evolve
 from gateway.operations.resolution import check_approval, check_proposal
-from gateway.store.queries import Linked, Queries
+from gateway.store import questions
+from gateway.store.found import Linked
 from gateway.store.unit import Progress, Unit
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import OperationId
@@ -53,7 +54,7 @@ class ManualDesk:
 
     async def _list(self, question: Question) -> Answer:
         after = _operation_id(question["after"]) if question.get("after") else None
-        page = await self._read(lambda queries: queries.manual(after, PAGE_MAX))
+        page = await self._read(questions.manual(after, PAGE_MAX))
         return {"operations": [_shown(operation) for operation in page]}
 
     async def _change(self, question: Question, change: "_Change") -> Answer:
@@ -63,7 +64,9 @@ class ManualDesk:
             raise LocalError("somebody else is resolving this operation just now")
         self._in_hand.add(identity)
         try:
-            operation, linked = await self._read(lambda queries: _with_link(queries, identity))
+            operation, linked = await self._read(questions.with_link(identity))
+            if operation is None or linked is None:
+                raise LocalError("there is no such operation")
             return _shown(await change(operation, linked, question))
         finally:
             self._in_hand.discard(identity)
@@ -90,14 +93,6 @@ class ManualDesk:
 
 
 _Change = Callable[[Operation, Linked, Question], Awaitable[Operation]]
-
-
-def _with_link(queries: Queries, identity: OperationId) -> tuple[Operation, Linked]:
-    operation = queries.operation(identity)
-    linked = queries.linked(operation.link) if operation else None
-    if operation is None or linked is None:
-        raise LocalError("there is no such operation")
-    return operation, linked
 
 
 def _outcome(question: Question) -> OperationState:

@@ -15,6 +15,7 @@ from gateway.operations import life
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.facts import Opened, OperationState
 from gateway.operations.operation import Operation
+from gateway.store import questions
 from gateway.store.unit import KeyUsed, Unit
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import OperationId
@@ -145,7 +146,7 @@ class Outcomes:
         finally:
             waiting.cancel()
             self.conductor.leave(operation)
-        known = known or await self.read(lambda queries: queries.operation(operation))
+        known = known or await self.read(questions.operation(operation))
         if known is None:
             raise RequestRefused(Refusal.OVERLOADED)
         return known

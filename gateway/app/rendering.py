@@ -24,7 +24,7 @@ from gateway.operations.facts import (
 )
 from gateway.operations.operation import Operation
 from gateway.social.card import OneTimeCode
-from gateway.store.queries import Linked
+from gateway.store.found import Linked
 
 FEE = "fee"
 """Detail of a card that is ordered: `free`, `tariff` as the authority sets it, or fen."""

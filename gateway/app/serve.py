@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -52,8 +52,8 @@ from gateway.app.specifications import (
     shipped_directory,
 )
 from gateway.app.storage import Storage
+from gateway.app.store_process import StoreProcess
 from gateway.hsm.client import SecurityModule
-from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
 from gateway.hsm.mac import SessionMacs, session_macs
 from gateway.hsm.protocol import BadRequest
 from gateway.iso8583.codec import Codec
@@ -61,8 +61,8 @@ from gateway.iso8583.mac import MacRule
 from gateway.iso8583.message_set import MessageSet, must_have
 from gateway.iso8583.session import TAKING, State
 from gateway.operations.operation import Operation
-from gateway.store.queries import Linked, Queries
-from gateway.store.sealing import Sealer
+from gateway.store import questions
+from gateway.store.found import Linked
 from gateway.terms.errors import SpecificationError
 from gateway.terms.numbers import AgencyCode, LinkId, OperationId
 from gateway.terms.sides import Side
@@ -75,7 +75,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 
-def serve(settings: Settings, *, embedded: bool, clock: GatewayClock) -> int:
+def serve(settings: Settings, store: StoreProcess, *, embedded: bool, clock: GatewayClock) -> int:
     """Run the gateway until SIGTERM or SIGINT; gives the process's exit status.
 
     An embedded one also stops when its standard input ends, so that it never outlives its parent.
@@ -84,16 +84,25 @@ def serve(settings: Settings, *, embedded: bool, clock: GatewayClock) -> int:
     file, key and remedy when something it needs is wrong.
     """
     configure(settings.log_level)
-    return run_in_reactor(lambda reactor: Gateway(settings, reactor, clock).run(embedded=embedded))
+    return run_in_reactor(
+        lambda reactor: Gateway(settings, store, reactor, clock).run(embedded=embedded)
+    )
 
 
 class Gateway:
     """One gateway process: what it holds and in which order it starts and stops."""
 
-    def __init__(self, settings: Settings, reactor: Any, clock: GatewayClock) -> None:  # noqa: ANN401 - Twisted's
+    def __init__(
+        self,
+        settings: Settings,
+        store: StoreProcess,
+        reactor: Any,  # noqa: ANN401 - Twisted's
+        clock: GatewayClock,
+    ) -> None:
         self._settings = settings
         self._reactor = reactor
         self._loop = asyncio.get_running_loop()
+        self._storage = Storage(settings, store, self._fail)
         self._specifications = Specifications(settings.specifications or shipped_directory())
         bureaus = {name for name, link in settings.links.items() if link.side is Side.SOCIAL}
         self._catalogue = served(self._specifications, settings.regions, bureaus, settings.file)
@@ -116,14 +125,13 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
         async with AsyncExitStack() as stack:
-            sealer = self._open_store(stack)
-            await self._start_modules(stack)
+            await _each(self._storage.open(stack), self._start_modules(stack))
             table = await self._prepare_links()
             conductor = self._conductor(table)
             for name, settings in self._settings.links.items():
                 await self._start_link(stack, name, settings, conductor, table)
             await self._begin_to_resume(stack, conductor)
-            service = self._service(conductor, table, sealer)
+            service = self._service(conductor, table)
             for name, listener in self._settings.listeners.items():
                 await self._start_listener(stack, name, listener)
             await self._start_http(stack, self._application(conductor, service))
@@ -143,24 +151,10 @@ class Gateway:
             await self._stop.wait()
             telling.cancel()
             await asyncio.wait([telling])
-            watching.cancel()
-            renewing.cancel()
-            taking_over.cancel()
-            purging.cancel()
+            for task in (watching, renewing, taking_over, purging):
+                task.cancel()
         log.info("stopped")
         return 0
-
-    # ------------------------------------------------------------------ store
-
-    def _open_store(self, stack: AsyncExitStack) -> Sealer:
-        social, financial = (
-            load_data_key(self._settings.module(side).key_store / DATA_KEY_FILE, side)
-            for side in (Side.SOCIAL, Side.FINANCIAL)
-        )
-        sealer = Sealer(social, financial)
-        self._storage = Storage(self._settings, sealer, self._fail)
-        self._storage.close_with(stack)
-        return sealer
 
     # ------------------------------------------------------------------ security modules
 
@@ -169,12 +163,7 @@ class Gateway:
         processes = [ModuleProcess(side, self._settings.module(side)) for side in embedded]
         for process in processes:
             stack.push_async_callback(process.stop)
-        started = await asyncio.gather(
-            *(process.start() for process in processes), return_exceptions=True
-        )
-        for outcome in started:
-            if outcome is not None:
-                raise outcome
+        await _each(*(process.start() for process in processes))
         for side in Side:
             module = connected(self._settings.module(side))
             stack.callback(module.close)
@@ -376,7 +365,7 @@ class Gateway:
         stack.callback(resuming.cancel)
 
     async def _resume(self, conductor: Conductor, left: list[OperationId]) -> None:
-        conductor.manual_count = await self._storage.read(Queries.manual_count)
+        conductor.manual_count = await self._storage.read(questions.manual_count())
         await self._storage.resume_own(left, partial(_go_on, conductor))
         if left:
             log.info("resumed", operations=len(left))
@@ -402,13 +391,10 @@ class Gateway:
 
     # ------------------------------------------------------------------ http
 
-    def _service(self, conductor: Conductor, table: DialogueTable, sealer: Sealer) -> OnlineBanking:
+    def _service(self, conductor: Conductor, table: DialogueTable) -> OnlineBanking:
         """Put the parts together; a core's desk stands beside online banking."""
-        self._fingerprint = sealer.financial.fingerprint
-        fingerprints = {
-            Side.SOCIAL: sealer.social.fingerprint,
-            Side.FINANCIAL: sealer.financial.fingerprint,
-        }
+        fingerprints = {side: self._storage.fingerprint(side) for side in Side}
+        self._fingerprint = fingerprints[Side.FINANCIAL]
         intake = Intake(
             conductor=conductor,
             read=self._storage.read,
@@ -423,7 +409,7 @@ class Gateway:
             answer_wait_s=self._settings.http.answer_wait_s,
             institutions=self._settings.institutions,
         )
-        card_life = CardLife(intake, self._working_days, sealer.social.fingerprint)
+        card_life = CardLife(intake, self._working_days, fingerprints[Side.SOCIAL])
         self._for_cores = CoreDesk(intake, card_life), CoreReversals(intake, card_life)
         session_life = timedelta(seconds=self._settings.pin_session_life_s)
         readiness = Readiness(self._checks, lambda: exposition(self._collector))
@@ -483,6 +469,13 @@ class Gateway:
         sys.stdout.write(json.dumps({"http": url}) + "\n")
         sys.stdout.flush()
         log.info("ready", http=url.removeprefix("http://"))
+
+
+async def _each(*steps: Coroutine[Any, Any, None]) -> None:
+    """Take steps at the same time, each to its end; raises what the first of them raised."""
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 def _go_on(conductor: Conductor, operations: list[Operation], linked: dict[LinkId, Linked]) -> None:

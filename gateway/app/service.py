@@ -29,8 +29,9 @@ from gateway.regions.catalogue import Agency
 from gateway.regions.vocabulary import PIN_PROOFS, Business
 from gateway.social import exchanges as bureau
 from gateway.social.card import SocialCard
-from gateway.store.journal import Conflict
-from gateway.store.queries import Linked, Queries
+from gateway.store import questions
+from gateway.store.errors import Conflict
+from gateway.store.found import Linked
 from gateway.store.unit import Unit
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import LinkId, OperationId, PinSessionId
@@ -224,12 +225,7 @@ class OnlineBanking:
 
     async def _why_held(self, caller: Caller, card: SocialCard) -> RequestRefused:
         """Say that a card is linked to its own customer only: to others it is not confirmed."""
-
-        def holder(queries: Queries) -> Linked | None:
-            held = queries.link_holding(card.number)
-            return queries.linked(held) if held else None
-
-        linked = await self._intake.read(holder)
+        linked = await self._intake.read(questions.holding(card.number))
         if linked is None:
             # Nobody holds it: the key is in use at another node, or the link has just ended.
             return RequestRefused(Refusal.IN_PROGRESS)
@@ -265,7 +261,7 @@ class OnlineBanking:
     # ------------------------------------------------------------------ once
 
     async def _replay_session(self, caller: Caller, resource: str) -> api.SessionReply:
-        session = await self._intake.read(lambda queries: queries.session(PinSessionId(resource)))
+        session = await self._intake.read(questions.session(PinSessionId(resource)))
         if session is None:
             raise RequestRefused(Refusal.NOT_FOUND)
         await self._intake.own(caller, session.link)

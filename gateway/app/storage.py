@@ -1,34 +1,28 @@
-"""The store of one gateway process: its database, its node, its journal and its reader."""
+"""The store as the event loop sees it: its process, its lease, what is asked of it for ever."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TypeVar
 
 import structlog
 
 from gateway.app.futures import resolve
-from gateway.app.settings import NodeSettings, RetentionSettings, Settings, StoreSettings
+from gateway.app.settings import RetentionSettings, Settings
+from gateway.app.store_process import StoreProcess
 from gateway.app.traces import TraceNumbers
-from gateway.linking.kinds import EXCHANGES
+from gateway.hsm.data_key import Fingerprints
 from gateway.operations.operation import Operation
-from gateway.store.counters import reserve
-from gateway.store.engine import Database
-from gateway.store.journal import Chore, Conflict, Journal
-from gateway.store.node import LeasedNode, Membership, Node
-from gateway.store.queries import Linked, Queries
-from gateway.store.reader import Reader
-from gateway.store.retention import Horizon, purge
-from gateway.store.schema import ensure, upgrade
-from gateway.store.sealing import Sealer
-from gateway.store.takeover import claim, fence_dead
-from gateway.terms.errors import SpecificationError, Unavailable
+from gateway.store import questions
+from gateway.store.client import StoreClient
+from gateway.store.errors import Conflict
+from gateway.store.found import Linked
+from gateway.store.lease import ENDLESS, Lease
+from gateway.store.questions import Chore, Horizon, Query
+from gateway.terms.errors import Unavailable
 from gateway.terms.numbers import LinkId, OperationId
-
-if TYPE_CHECKING:
-    from gateway.store.postgresql import SharedDatabase
+from gateway.terms.sides import Side
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -38,31 +32,46 @@ Resume = Callable[[list[Operation], dict[LinkId, Linked]], None]
 
 
 class Storage:
-    """What the event loop asks of the store; `fail` hears when the process must stop at once.
+    """What the event loop asks of the store, in whose process the database is; `open` it first.
 
-    Raises `SpecificationError` when the database is not this gateway's or cannot be reached.
+    `fail` hears when this process must stop at once.
     """
 
+    journal: StoreClient
+
     def __init__(
-        self, settings: Settings, sealer: Sealer, fail: Callable[[Exception], None]
+        self, settings: Settings, process: StoreProcess, fail: Callable[[Exception], None]
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._database = open_database(settings.store)
-        engine = self._database.engine
-        self.node = Node()
-        if not isinstance(self._database, Database):
-            self.node = _joined(self._database, settings.node, settings.station.terminal)
-        self.journal = Journal(engine, sealer, self._deliver, self.node, fail, _tell_refusal)
-        readers = self._database.readers
-        self._reader = Reader(readers, sealer, EXCHANGES.__getitem__, self._deliver)
+        self._settings = settings
+        self._process = process
+        self._fail = fail
+        self._fingerprint_keys: dict[Side, bytes] = {}
+        is_shared = settings.store.path is None
+        self.node = Lease(settings.node.name, settings.node.lease_s) if is_shared else ENDLESS
 
-    def close_with(self, stack: AsyncExitStack) -> None:
-        """Close it when `stack` ends: journal first, and the node's name is given back."""
-        stack.callback(self._database.close)
-        if isinstance(self.node, LeasedNode):
-            stack.callback(partial(self._leave, self.node))
-        stack.push_async_callback(asyncio.to_thread, self._reader.close)
-        stack.push_async_callback(asyncio.to_thread, self.journal.close)
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Have the database opened, and closed when `stack` ends, after all that was asked for.
+
+        Raises `SpecificationError` when it is not this gateway's or cannot be reached.
+        """
+        stack.push_async_callback(self._process.end)
+        stack.callback(self._process.line.close)
+        self._fingerprint_keys = await self._process.greet(self._settings)
+        _, self.journal = await self._loop.create_unix_connection(
+            lambda: StoreClient(self.node, self._fail, _tell_refusal), sock=self._process.line
+        )
+        stack.push_async_callback(self.journal.close)
+        if self.node.renew_every_s is not None:
+            beating = asyncio.create_task(self.journal.beat(self.node.renew_every_s / _BEATS))
+            stack.callback(beating.cancel)
+
+    def fingerprint(self, side: Side) -> Callable[[bytes], bytes]:
+        """Give what fingerprints a value of a side as the store does.
+
+        Its data key, which opens what is at rest, never leaves the store's process.
+        """
+        return Fingerprints(self._fingerprint_keys[side]).of
 
     @property
     def why_unusable(self) -> str:
@@ -70,26 +79,15 @@ class Storage:
         journal = self.journal
         if journal.is_stalled or journal.why_refusing:
             return f"the database takes nothing now ({journal.why_refusing or 'it is waited for'})"
-        failing = self._reader.why_failing
+        failing = journal.why_failing
         return f"the database cannot be read now ({failing})" if failing else ""
 
-    async def read(self, query: Callable[[Queries], T]) -> T:
-        """Give what a query gives; raises `Unavailable` while the database is away."""
-        read: asyncio.Future[T] = self._loop.create_future()
-
-        def answer(found: T | None, error: Exception | None) -> None:
-            if read.done():
-                return  # whoever asked has gone
-            if error is not None:
-                read.set_exception(error)
-            else:
-                read.set_result(cast("T", found))
-
-        self._reader.submit(query, answer)
-        return await read
+    async def read(self, query: Query[T]) -> T:
+        """Give what a query finds; raises `Unavailable` while the database is away."""
+        return await self.journal.read(query)
 
     async def run(self, chore: Chore[T]) -> T:
-        """Give what a chore gives; raises as `Journal.run` and what it tells do."""
+        """Give what a chore gives; raises as `StoreClient.run` and what it tells do."""
         ran: asyncio.Future[T] = self._loop.create_future()
         self.journal.run(chore, resolve(ran))
         return await ran
@@ -98,7 +96,7 @@ class Storage:
         """Give a link's trace numbers with their first block reserved."""
 
         def reserved(name: str, size: int, done: Callable[[int | Exception], None]) -> None:
-            self.journal.run(partial(reserve, name=name, size=size), done)
+            self.journal.run(questions.reserve(name, size), done)
 
         traces = TraceNumbers(f"stan/{link}", reserved, terminal)
         filled: asyncio.Future[None] = self._loop.create_future()
@@ -111,13 +109,13 @@ class Storage:
 
         Asked before anything is begun here: from then on some of it would be this process's own.
         """
-        return await self.read(partial(_unfinished, node=self.node.name))
+        return await self.read(questions.left_behind(self.node.name))
 
     async def resume_own(self, left: list[OperationId], resume: Resume) -> None:
         """Go on with what was left behind, part by part: whoever asks meanwhile is answered."""
         for start in range(0, len(left), _RESUMED_AT_ONCE):
             part = left[start : start + _RESUMED_AT_ONCE]
-            resume(*await self.read(partial(_with_operations, part)))
+            resume(*await self.read(questions.with_links(part)))
 
     async def take_over(self, resume: Resume, room: Callable[[], int]) -> None:
         """Find dead nodes and go on with what they left, as much as there is room for, for ever."""
@@ -131,11 +129,11 @@ class Storage:
     async def _look(self, resume: Resume, room: Callable[[], int]) -> None:
         name = self.node.name
         if self.node.may_judge and not self.journal.is_stalled:
-            dead = await self.run(partial(fence_dead, node=name))
+            dead = await self.run(questions.fence_dead(name))
             if dead:
                 log.warning("nodes-fenced", nodes=dead)
         while (most := room()) > 0:
-            claimed = await self.run(partial(claim, node=name, count_max=most))
+            claimed = await self.run(questions.claim(name, most))
             if not claimed:
                 return
             log.warning("taken-over", operations=len(claimed))
@@ -147,7 +145,7 @@ class Storage:
         """Read what is ours already; the database may go away meanwhile, and comes back."""
         while True:
             try:
-                return await self.read(partial(_with_operations, operations))
+                return await self.read(questions.with_links(operations))
             except Unavailable:
                 await asyncio.sleep(_AGAIN_S)
 
@@ -161,18 +159,11 @@ class Storage:
             )
             total = 0
             with suppress(Unavailable, Conflict):  # there is a next time
-                while gone := await self.run(partial(purge, horizon=horizon)):
+                while gone := await self.run(questions.purge(horizon)):
                     total += gone
                     await asyncio.sleep(_PURGE_PAUSE_S)
             if total:
                 log.info("purged", rows=total)
-
-    def _leave(self, node: LeasedNode) -> None:
-        with suppress(Unavailable):  # others find the lease at its end
-            node.leave(self._database.engine)
-
-    def _deliver(self, call: Callable[[], None]) -> None:
-        self._loop.call_soon_threadsafe(call)
 
 
 def _tell_refusal(why: str) -> None:
@@ -182,57 +173,10 @@ def _tell_refusal(why: str) -> None:
         log.info("store-takes-again")
 
 
+_BEATS = 2  # for each renewal of the lease
 _AGAIN_S = 1.0
 _RESUMED_AT_ONCE = 200  # operations; some 50 ms of reading and of deciding
-_NAMED_AT_ONCE = 10_000  # operations; some 10 ms of reading
 _PURGE_EVERY_S = 60.0
 # Between steps of some milliseconds: the journal has a tenth of its time for the purge at most,
 # which deletes a thousand operations a second, faster than they come.
 _PURGE_PAUSE_S = 0.1
-
-
-def open_database(
-    settings: StoreSettings, take: Callable[[Any, str], object] = ensure
-) -> "Database | SharedDatabase":
-    """Open the database that the settings name, of either kind; raises as these do."""
-    if settings.path is not None:
-        return Database(settings.path, take)
-    # Imported here: who has the embedded database loads no driver of another.
-    from gateway.store.postgresql import SharedDatabase  # noqa: PLC0415
-
-    return SharedDatabase(settings.url or "", settings.password_file, take)
-
-
-def upgrade_database(settings: StoreSettings) -> tuple[str | None, str]:
-    """Bring a database up to this release; gives the revisions before and after.
-
-    Raises `SpecificationError` as opening it does, and when it is of a newer release.
-    """
-    done: list[tuple[str | None, str]] = []
-
-    open_database(settings, lambda engine, place: done.append(upgrade(engine, place))).close()
-    return done[0]
-
-
-def _joined(database: "SharedDatabase", settings: NodeSettings, terminal: str) -> LeasedNode:
-    node = LeasedNode(Membership(settings.name, terminal, settings.lease_s))
-    try:
-        node.join(database.engine)
-    except (SpecificationError, Unavailable):
-        database.close()
-        raise
-    return node
-
-
-def _unfinished(queries: Queries, node: str) -> list[OperationId]:
-    found: list[OperationId] = []
-    while part := queries.unfinished_after(found[-1] if found else None, _NAMED_AT_ONCE, node):
-        found += part
-    return found
-
-
-def _with_operations(
-    operations: list[OperationId], queries: Queries
-) -> tuple[list[Operation], dict[LinkId, Linked]]:
-    found = queries.operations(operations)
-    return found, queries.all_linked(operation.link for operation in found)

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from typing import Protocol, TypeVar
 from gateway.api.service import Caller, IdempotencyKey
 from gateway.app.conductor import Conductor
 from gateway.operations.facts import OperationState
-from gateway.store.journal import Conflict
-from gateway.store.queries import Linked, Queries
+from gateway.store import questions
+from gateway.store.errors import Conflict
+from gateway.store.found import Linked
+from gateway.store.questions import Query
 from gateway.terms.errors import RequestRefused
 from gateway.terms.numbers import LinkId, PinSessionId
 from gateway.terms.refusals import Refusal
@@ -23,7 +25,7 @@ T = TypeVar("T")
 class Reader(Protocol):
     """Runs a query on a reader's thread."""
 
-    def __call__(self, query: Callable[[Queries], T], /) -> Awaitable[T]:
+    def __call__(self, query: Query[T], /) -> Awaitable[T]:
         """Give what the query gives."""
 
 
@@ -76,7 +78,7 @@ class Turns:
         self._readings.add(reading)
         _reading.set(reading)
         try:
-            stored, found = await self._read(lambda queries: queries.asked(*name, link, session))
+            stored, found = await self._read(questions.asked(*name, link, session))
             if stored is not None and not secrets.compare_digest(
                 stored.request_digest, key.fingerprint
             ):
@@ -92,9 +94,7 @@ class Turns:
 
     async def _who_was_faster(self, name: tuple[str, str], link: LinkId | None) -> Refusal:
         """Say what another node did while this one looked: with the key, the link, the session."""
-        is_used, holder = await self._read(
-            lambda queries: (queries.key(*name) is not None, queries.holder(link) if link else None)
-        )
+        is_used, holder = await self._read(questions.faster(*name, link))
         if is_used or holder is OperationState.PENDING:
             return Refusal.IN_PROGRESS  # asked again, the same request is answered or is refused
         if holder is OperationState.UNKNOWN:

@@ -3,6 +3,7 @@
 import fcntl
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 from typing import IO, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -14,6 +15,8 @@ from gateway.store.statements import execute
 from gateway.terms.errors import SpecificationError
 
 _CONNECTIONS = 2  # the journal's and the reader's
+_PREDECESSOR_S = 2.0  # a store whose gateway was killed may be in a transaction for this long
+_LOOK_S = 0.02
 _BUSY_TIMEOUT_MS = 5_000  # a checkpoint may hold the file for this long
 
 
@@ -51,13 +54,22 @@ def _lock(path: Path) -> IO[str]:
     except OSError:
         rule = "its directory cannot be written to; make it writable or name another"
         raise SpecificationError(str(path), "store.path", rule) from None
+    ends = monotonic() + _PREDECESSOR_S
+    while not _is_ours(lock):
+        if monotonic() >= ends:
+            lock.close()
+            rule = "another gateway has this database open; stop it first"
+            raise SpecificationError(str(path), "store.path", rule)
+        sleep(_LOOK_S)
+    return lock
+
+
+def _is_ours(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        rule = "another gateway has this database open; stop it first"
-        raise SpecificationError(str(path), "store.path", rule) from None
-    return lock
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _opened(path: Path) -> Engine:

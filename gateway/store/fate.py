@@ -4,8 +4,7 @@ from enum import Enum, auto
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from gateway.store.unit import Changed
-from gateway.terms.errors import LocalError, Unavailable
+from gateway.store.errors import Away, Changed
 
 
 class Fate(Enum):
@@ -16,14 +15,6 @@ class Fate(Enum):
     REFUSED = auto()  # nothing of it stands, and another attempt may go through
     UNCERTAIN = auto()  # the database went away; it stands or it does not
     BROKEN = auto()  # whatever it is, what is in memory may not be right any more
-
-
-class Away(Unavailable):
-    """The database could not be reached, so that no transaction began."""
-
-
-class Fenced(LocalError):
-    """Another process has taken over what this one held; nothing of it goes through any more."""
 
 
 # https://www.sqlite.org/rescode.html: no room; a write that failed, before the frame that commits.

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from gateway.store.batch import Batch
+from gateway.store.errors import Broken, Conflict
 from gateway.store.fate import Fate, cause_of, fate_of
 from gateway.store.node import Node
 from gateway.store.sealing import Sealer
 from gateway.store.tables import counters
-from gateway.store.unit import Batch, Unit
-from gateway.terms.errors import LocalError, Unavailable
+from gateway.store.unit import Packed
+from gateway.terms.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -27,20 +29,12 @@ Chore = Callable[[Connection], T]
 """Something of the store's own that is done in a transaction by itself, such as a purge."""
 
 
-class Conflict(LocalError):
-    """A unit breaks a uniqueness rule, such as one active link per card; nothing of it stands."""
-
-
-class Broken(LocalError):
-    """The database did not take a transaction: what is on disk is uncertain until a restart."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Work:
     """A unit or a chore, and who is told; what may be refused is told so when there is no room."""
 
     done: Done
-    unit: Unit | None = None
+    unit: Packed | None = None
     chore: Chore[object] | None = None
 
     @property
@@ -56,8 +50,9 @@ class Journal:
     refused fails with `Unavailable`, and the others wait. Any other error fails its batch, and
     everything after it, with `Broken`: the process must stop and recover from what is on disk.
     `node` is held by this process while its lease and epoch stand; `lost` hears when they do not,
-    or the journal is broken, after everybody who waits was told. `refusing` hears why the database
-    takes nothing, and of the empty word when it takes again.
+    or the journal is broken, after everybody who waits was told. An idle lease is renewed while
+    `is_followed` says that there is somebody whose it is. How the journal is may be looked at
+    whenever it delivers.
     """
 
     def __init__(
@@ -67,14 +62,14 @@ class Journal:
         deliver: Callable[[Callable[[], None]], None],
         node: Node | None = None,
         lost: Callable[[Exception], None] = lambda _error: None,
-        refusing: Callable[[str], None] = lambda _why: None,
+        is_followed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._engine = engine
         self._sealer = sealer
         self._deliver = deliver
         self._node = node or Node()
         self._lost = lost
-        self._refusing = refusing
+        self._is_followed = is_followed
         # Its own limit would cost more than the rest of it: `_queue` counts instead.
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._next: _Work | None = None
@@ -86,7 +81,7 @@ class Journal:
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: Unit, done: Done) -> None:
+    def submit(self, unit: Packed, done: Done) -> None:
         """Queue a unit; `done` is called on the loop with None or the reason why nothing stands.
 
         Raises `Unavailable` when the queue is full or closed, or the database takes nothing now
@@ -173,7 +168,7 @@ class Journal:
                 return
             self._tell([work for work in batch if work.may_be_refused], self._error(fate))
             batch = [work for work in batch if not work.may_be_refused]
-            self.is_stalled = bool(batch)
+            self._stall(is_stalled=bool(batch))
             if batch and not self._pause():
                 self._tell(batch, self._error(Fate.BROKEN))
                 return
@@ -192,19 +187,19 @@ class Journal:
             self._cause = cause_of(error)
             self._refuse(self._cause if fate is Fate.REFUSED else "")
             return fate
-        self.is_stalled = False
+        self._stall(is_stalled=False)
         self._refuse("")
         return Fate.DONE
 
     def _refuse(self, why: str) -> None:
-        """Know, and have told, whether the last attempt was refused, and why."""
+        """Know, and have it seen, whether the last attempt was refused, and why."""
         if why != self.why_refusing:
             self.why_refusing = why
-            self._deliver(lambda: self._refusing(why))
+            self._deliver(_nothing)
 
     @property
     def _idle_s(self) -> float | None:
-        return PROBE_S if self.why_refusing else self._node.renew_every_s
+        return PROBE_S if self.why_refusing else self._node.lease.renew_every_s
 
     def _execute(self, batch: list[_Work], connection: Connection) -> None:
         rows = Batch(self._sealer, self._node.name)
@@ -219,7 +214,7 @@ class Journal:
 
     def _look_back(self) -> Fate:
         """Find out whether the transaction stands during whose commit the database went away."""
-        self.is_stalled = True
+        self._stall(is_stalled=True)
         while self._pause():
             try:
                 is_done = self._node.has_committed(self._engine)
@@ -227,7 +222,7 @@ class Journal:
                 if fate_of(error) is Fate.BROKEN:
                     break
             else:
-                self.is_stalled = False
+                self._stall(is_stalled=False)
                 return Fate.DONE if is_done else Fate.REFUSED
         return Fate.BROKEN
 
@@ -236,8 +231,16 @@ class Journal:
         return not self._closing.wait(PAUSE_S)
 
     def _renew(self) -> None:
+        if not self._is_followed():
+            return
         if self._attempt([]) is Fate.BROKEN:
             self._end()
+        self._deliver(_nothing)  # the lease is longer now
+
+    def _stall(self, *, is_stalled: bool) -> None:
+        if is_stalled != self.is_stalled:
+            self.is_stalled = is_stalled
+            self._deliver(_nothing)
 
     def _end(self) -> None:
         self._deliver(lambda: self._lost(self._error(Fate.BROKEN) or Broken("")))
@@ -261,6 +264,10 @@ class Journal:
 
 # Changes nothing, and needs the room of a change.
 _PROBE = counters.update().values(next=counters.c.next)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _call(batch: list[_Work], error: Exception | None) -> None:

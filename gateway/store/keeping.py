@@ -24,21 +24,19 @@ from gateway.financial.account import (
     AccountLossKept,
     AccountLossLifted,
     AccountRecord,
-    FinancialAccount,
 )
 from gateway.social import card as social
 from gateway.social.card import (
     CardRecord,
     CardReplaced,
-    SocialCard,
     SsLossConfirmed,
     SsLossKept,
     SsLossLifted,
 )
 from gateway.store import tables
+from gateway.store.members import Members
 from gateway.store.sealing import Sealer
 from gateway.store.statements import Lookup
-from gateway.terms.losses import Loss
 
 _ON_LOSS = (
     SsLossKept | SsLossLifted | SsLossConfirmed | CardReplaced,
@@ -63,16 +61,17 @@ def keep(connection: Connection, sealer: Sealer, record: CardRecord | AccountRec
     return True
 
 
-def losses(
-    connection: Connection, sealer: Sealer, card: SocialCard, account: FinancialAccount
-) -> tuple[Loss | None, Loss | None]:
+def losses(connection: Connection, sealer: Sealer, number: str, pan: str) -> dict[str, Members]:
     """Read the losses of a card and of an account, each from its own side's table."""
-    one, other = sealer.card_fingerprint(card.number), sealer.account_fingerprint(account.pan)
-    found = dict(_LOSSES.all(connection, card=one, account=other))
-    return (
-        sealer.open_card_loss(one, found["card"]) if "card" in found else card.loss,
-        sealer.open_account_loss(other, found["account"]) if "account" in found else account.loss,
+    one, other = (
+        sealer.social.fingerprint(number.encode()),
+        sealer.financial.fingerprint(pan.encode()),
     )
+    found = {}
+    for side, sealed in _LOSSES.all(connection, card=one, account=other):
+        opener = sealer.members_of_card_loss if side == "card" else sealer.members_of_account_loss
+        found[side] = opener(one if side == "card" else other, sealed)
+    return found
 
 
 def _keep_card(connection: Connection, sealer: Sealer, record: CardRecord, sealed: bytes) -> None:

@@ -13,13 +13,9 @@ from time import monotonic
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from gateway.store.fate import Away, Fenced
+from gateway.store.errors import Away, Fenced
+from gateway.store.lease import ENDLESS, Lease
 from gateway.terms.errors import SpecificationError
-
-_RENEWALS = 3  # in each lease: one that fails is made up for in time
-# What is left of a lease when nothing more is sent under it: a message that is on its way to the
-# socket must have left, or have been given up, when another node may take over.
-_MARGIN = 0.1
 
 
 class Node:
@@ -28,20 +24,9 @@ class Node:
     An embedded database has one process, which a lock on its file sees to; there is no lease.
     """
 
-    renew_every_s: float | None = None
-
-    def __init__(self, name: str = "") -> None:
-        self.name = name
-
-    @property
-    def is_held(self) -> bool:
-        """Tell whether no other node can have taken over; asked before anything is sent."""
-        return True
-
-    @property
-    def may_judge(self) -> bool:
-        """Tell whether this node has seen enough to find another one dead."""
-        return False
+    def __init__(self, lease: Lease = ENDLESS) -> None:
+        self.lease = lease
+        self.name = lease.name
 
     @contextmanager
     def transaction(self, engine: Engine) -> Iterator[Connection]:
@@ -66,14 +51,11 @@ class Membership:
 class LeasedNode(Node):
     """One of several nodes; `join` first.
 
-    The journal's thread alone writes; the event loop's asks whether the lease is held, on the
-    monotonic clock of this machine, from before the transaction that renewed it.
+    The lease runs from before the transaction that renewed it.
     """
 
     def __init__(self, membership: Membership) -> None:
-        super().__init__(membership.name)
-        self.renew_every_s = membership.lease_s / _RENEWALS
-        self._membership = membership
+        super().__init__(Lease(membership.name, membership.lease_s))
         self._values: dict[str, object] = {
             "name": membership.name,
             "terminal": membership.terminal,
@@ -82,8 +64,6 @@ class LeasedNode(Node):
         self._epoch = 0
         self._batch = 0  # the last that stands
         self._tried = 0
-        self._held_until = 0.0
-        self._steady_since = 0.0
 
     def join(self, engine: Engine) -> None:
         """Take the name, and with it everything that a process of this name left.
@@ -99,21 +79,7 @@ class LeasedNode(Node):
             rule = "is another node's; each node has a DE 41 of its own"
             raise SpecificationError(self.name, "station.terminal", rule) from None
         self._epoch, self._batch = row
-        self._steady_since = started
-        self._held_until = started + self._membership.lease_s
-
-    @property
-    def is_held(self) -> bool:
-        """Tell whether the lease has time left, less a margin."""
-        return monotonic() < self._held_until - _MARGIN * self._membership.lease_s
-
-    @property
-    def may_judge(self) -> bool:
-        """Tell whether this node renewed its lease without a gap for as long as a lease.
-
-        After an outage of the database every lease is at its end, and nobody is dead.
-        """
-        return monotonic() - self._steady_since > self._membership.lease_s
+        self.lease.begin(started)
 
     @contextmanager
     def transaction(self, engine: Engine) -> Iterator[Connection]:
@@ -130,7 +96,7 @@ class LeasedNode(Node):
                 raise Fenced(f"node {self.name} was taken over")
             yield connection
         self._batch = self._tried
-        self._renewed(started)
+        self.lease.renew(started)
 
     def has_committed(self, engine: Engine) -> bool:
         """Tell whether the last transaction stands; raises as `transaction` does."""
@@ -145,11 +111,6 @@ class LeasedNode(Node):
         """Give the name back, so that others take over at once what is left."""
         with _connected(engine) as connection, connection.begin():
             connection.execute(_LEAVE, {**self._values, "epoch": self._epoch})
-
-    def _renewed(self, started: float) -> None:
-        if started > self._held_until:
-            self._steady_since = started
-        self._held_until = started + self._membership.lease_s
 
 
 @contextmanager

@@ -2,48 +2,26 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, literal_column, select
 
-from gateway.financial.account import FinancialAccount
-from gateway.linking.link import Link, LinkState, PinSession
+from gateway.linking.link import PinSession
 from gateway.operations.exchange import Exchange
 from gateway.operations.facts import Fact, OperationKind, OperationState, from_json
 from gateway.operations.notice import Notice
 from gateway.operations.operation import Operation, replay
-from gateway.social.card import SocialCard
 from gateway.store import notices, tables
+from gateway.store.found import Linked, Plain, StoredKey, asked_of, linked_of, session_of
 from gateway.store.keeping import losses
 from gateway.store.sealing import Sealer
 from gateway.store.statements import Lookup
 from gateway.terms.errors import LocalError
-from gateway.terms.numbers import AgencyCode, LinkId, OperationId, PinSessionId, SsCardNumber
-from gateway.terms.sides import PinPurpose
+from gateway.terms.numbers import LinkId, OperationId, PinSessionId, SsCardNumber
 
 ExchangesOf = Callable[[OperationKind], Iterable[Exchange]]
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """A link with the halves of both sides, and a PIN session that was asked for along with it."""
-
-    link: Link
-    card: SocialCard
-    account: FinancialAccount
-    session: PinSession | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredKey:
-    """What an Idempotency-Key stands for."""
-
-    request_digest: bytes
-    resource: str
 
 
 class Queries:
@@ -66,15 +44,29 @@ class Queries:
         session: PinSessionId | None = None,
     ) -> tuple[StoredKey | None, Linked | None]:
         """Read what a request names in one statement: its key, and a link as `linked` gives it."""
-        names = {"link": link.value if link else "", "session": session.value if session else ""}
-        row = _ASKED.one(self._connection, channel=channel, key=key, **names)
+        return asked_of(
+            self.asked_plain(
+                channel, key, link.value if link else "", session.value if session else ""
+            )
+        )
+
+    def asked_plain(self, channel: str, key: str, link: str, session: str) -> Plain:
+        """Read the same, as the plain values of which `asked_of` makes it."""
+        named = {"channel": channel, "key": key, "link": link, "session": session}
+        row = _ASKED.one(self._connection, **named)
         assert row is not None  # one there is, whatever is missing in it
         digest, resource, card, account = row[:4]
-        stored = None if digest is None else StoredKey(digest, resource)
+        stored = None if digest is None else (digest, resource)
         if row[_LINK_AT] is None or card is None or account is None:
             return stored, None
-        found = _session(row[_SESSION_AT:]) if row[_SESSION_AT] is not None else None
-        return stored, self._linked(row[_LINK_AT:_SESSION_AT], card, account, found)
+        found = row[_SESSION_AT:] if row[_SESSION_AT] is not None else None
+        return stored, (*self._halves(row[_LINK_AT:_SESSION_AT], card, account), found)
+
+    def _halves(self, link: Sequence[Any], card: bytes, account: bytes) -> Plain:
+        one = self._sealer.members_of_card(link[0], card)
+        other = self._sealer.members_of_account(link[0], account)
+        found = losses(self._connection, self._sealer, one["number"], other["pan"])
+        return link, one, other, found
 
     def link_holding(self, number: SsCardNumber) -> LinkId | None:
         """Find the link that holds a card now, or None."""
@@ -89,7 +81,7 @@ class Queries:
     def session(self, session: PinSessionId) -> PinSession | None:
         """Read a PIN session, or None."""
         row = _SESSION.one(self._connection, id=session.value)
-        return _session(row) if row else None
+        return session_of(row) if row else None
 
     def operation(self, operation: OperationId) -> Operation | None:
         """Fold an operation from its facts, or None."""
@@ -135,36 +127,10 @@ class Queries:
                 for query in (_LINKS, _CARDS, _ACCOUNTS)
             )
             for link in rows.keys() & cards.keys() & accounts.keys():
-                linked = self._linked(rows[link], cards[link][1], accounts[link][1])
+                halves = self._halves(tuple(rows[link]), cards[link][1], accounts[link][1])
+                linked = linked_of(*halves)
                 found[linked.link.id] = linked
         return found
-
-    def _linked(
-        self, row: Sequence[Any], card: bytes, account: bytes, session: PinSession | None = None
-    ) -> Linked:
-        link = _link(row)
-        return self._with_losses(
-            Linked(
-                link,
-                self._sealer.open_card(link.id, card),
-                self._sealer.open_account(link.id, account),
-                session,
-            )
-        )
-
-    def _with_losses(self, linked: Linked) -> Linked:
-        """Add the losses of card and account, over whichever link they were reported."""
-        card, account = linked.card, linked.account
-        of_card, of_account = losses(self._connection, self._sealer, card, account)
-        link, since = linked.link.id, linked.link.created_at
-        if of_card is not None and not of_card.concerns(link, since):
-            of_card = None
-        if of_account is not None and not of_account.concerns(link, since):
-            of_account = None
-        if (of_card, of_account) == (card.loss, account.loss):
-            return linked
-        card, account = replace(card, loss=of_card), replace(account, loss=of_account)
-        return replace(linked, card=card, account=account)
 
     def manual(self, after: OperationId | None, count_max: int) -> list[Operation]:
         """Fold the operations that wait for a person, oldest first, beginning after one of them."""
@@ -272,28 +238,3 @@ def _facts(bodies: Iterable[str]) -> Iterator[Fact]:
         except ValueError:
             raise LocalError("the journal holds a row that is not JSON") from None
         yield from map(from_json, members)
-
-
-def _link(row: Sequence[Any]) -> Link:
-    reference, agency, channel, state, created_at, activated_at = row
-    return Link(
-        LinkId(reference),
-        AgencyCode(agency),
-        channel,
-        LinkState(state),
-        datetime.fromisoformat(created_at),
-        datetime.fromisoformat(activated_at) if activated_at else None,
-    )
-
-
-def _session(row: Sequence[Any]) -> PinSession:
-    reference, link, purpose, nonce, kid, expires_at, is_used = row
-    return PinSession(
-        PinSessionId(reference),
-        LinkId(link),
-        PinPurpose(purpose),
-        nonce,
-        kid,
-        datetime.fromisoformat(expires_at),
-        bool(is_used),
-    )

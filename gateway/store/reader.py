@@ -1,15 +1,8 @@
-"""The reader's thread: queries that wait together share one connection and one way back.
+"""The reader: queries that come together share one connection and one way back."""
 
-One thread rather than a pool: each look-up takes some 50 µs, and what costs more than the look-up
-is handing the interpreter from thread to thread.
-"""
-
-import queue
-import threading
 from collections import deque
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
@@ -19,78 +12,24 @@ from gateway.store.queries import ExchangesOf, Queries
 from gateway.store.sealing import Sealer
 from gateway.terms.errors import Unavailable
 
-T = TypeVar("T")
-
-WAITING_MAX = 4_096  # queries; about half a second of work, beyond which refusing is kinder
-BATCH_MAX = 64  # queries answered together: bounds how long the first waits for the last
-
-Query = Callable[[Queries], T]
-Answer = Callable[[T | None, Exception | None], None]
-_Asked = tuple[Query[Any], Answer[Any]]
+Question = Callable[[Queries], Any]
 
 
 class Reader:
-    """Runs queries in the order given; `deliver` carries their answers to the loop's thread."""
+    """Answers queries in the order given."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        sealer: Sealer,
-        exchanges_of: ExchangesOf,
-        deliver: Callable[[Callable[[], None]], None],
-    ) -> None:
+    def __init__(self, engine: Engine, sealer: Sealer, exchanges_of: ExchangesOf) -> None:
         self._engine = engine
         self._sealer = sealer
         self._exchanges_of = exchanges_of
-        self._deliver = deliver
-        # Its own limit would cost more than the rest of it: `submit` counts instead.
-        self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
-        self._is_closed = False
         self.why_failing = ""  # the last batch could not be read, by the database's own word
-        self._thread = threading.Thread(target=self._work, name="reader", daemon=True)
-        self._thread.start()
 
-    def submit(self, query: Query[T], answer: Answer[T]) -> None:
-        """Queue a query; `answer` is called on the loop with its result or its error.
+    def read(self, batch: Sequence[Question]) -> list[Any]:
+        """Give what each query found, or the exception that says why it found nothing.
 
-        Raises `Unavailable` when the queue is full or closed.
+        When the database goes away it is tried once more over a new connection.
         """
-        if self._is_closed:
-            raise Unavailable("the store is closed")
-        if self._waiting.qsize() >= WAITING_MAX:
-            raise Unavailable("the store has as much to read as it can take")
-        self._waiting.put((query, answer))
-
-    def close(self) -> None:
-        """Answer what was submitted, then end the thread."""
-        self._is_closed = True
-        self._waiting.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        is_last = False
-        while not is_last:
-            batch, is_last = self._take()
-            answers = self._run(batch)
-            self._deliver(lambda given=answers: _give(given))  # type: ignore[misc]
-
-    def _take(self) -> tuple[list[_Asked], bool]:
-        """Wait for one query, then take along whatever else already waits."""
-        batch = []
-        item = self._waiting.get()
-        while item is not None:
-            batch.append(item)
-            if len(batch) == BATCH_MAX:
-                return batch, False
-            try:
-                item = self._waiting.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
-
-    def _run(self, batch: list[_Asked]) -> list[Callable[[], None]]:
-        """Answer a batch; when the database goes away, once more over a new connection."""
-        answers: list[Callable[[], None]] = []
+        answers: list[Any] = []
         waiting = deque(batch)
         self.why_failing = ""
         for _attempt in range(_ATTEMPTS):
@@ -102,17 +41,14 @@ class Reader:
             if not waiting:
                 return answers
         away = Unavailable("the database does not answer")
-        return [*answers, *(partial(answer, None, away) for _, answer in waiting)]
+        return [*answers, *(away for _ in waiting)]
 
-    def _answer(
-        self, connection: Connection, waiting: deque[_Asked], answers: list[Callable[[], None]]
-    ) -> None:
+    def _answer(self, connection: Connection, waiting: deque[Question], answers: list[Any]) -> None:
         """Answer what waits, in order, until nothing does or the database has gone away."""
         queries = Queries(connection, self._sealer, self._exchanges_of)
         while waiting:
-            query, answer = waiting[0]
             try:
-                found = query(queries)
+                found = waiting[0](queries)
                 connection.rollback()  # the next query sees what was committed meanwhile
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
                 if self._has_gone(connection, error):
@@ -120,9 +56,9 @@ class Reader:
                     self.why_failing = cause_of(error)
                     return
                 connection.rollback()
-                answers.append(partial(answer, None, self._told(connection, error)))
+                answers.append(self._told(connection, error))
             else:
-                answers.append(partial(answer, found, None))
+                answers.append(found)
             waiting.popleft()
 
     def _told(self, connection: Connection, error: Exception) -> Exception:
@@ -147,8 +83,3 @@ class Reader:
 
 
 _ATTEMPTS = 2
-
-
-def _give(answers: list[Callable[[], None]]) -> None:
-    for answer in answers:
-        answer()

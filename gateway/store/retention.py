@@ -5,23 +5,12 @@ deletes a bounded number of rows. What a person must still look at, or what is u
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection, TextClause, bindparam, text
 
+from gateway.store.questions import Horizon
+
 STEP_MAX = 100  # operations, keys and sessions each: a few milliseconds of the journal's time
-
-
-@dataclass(frozen=True, slots=True)
-class Horizon:
-    """From before when keys with their PIN sessions, and operations, are not kept any more.
-
-    A key must lead to its operation, so keys never outlive those.
-    """
-
-    keys: datetime
-    operations: datetime
 
 
 def purge(connection: Connection, horizon: Horizon) -> int:

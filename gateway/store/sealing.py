@@ -6,23 +6,23 @@ link or into the other side's table does not open.
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
-from gateway.financial.account import AccountOwner, FinancialAccount
-from gateway.social.card import CardHolder, FormerNumber, SocialCard
-from gateway.terms.losses import Loss, LossKind
+from gateway.financial.account import FinancialAccount
+from gateway.social.card import SocialCard
+from gateway.store.members import (
+    Members,
+    account_members,
+    account_of,
+    card_members,
+    card_of,
+    loss_members,
+    loss_of,
+)
+from gateway.terms.losses import Loss
 from gateway.terms.numbers import (
-    Address,
-    AgencyCode,
-    CitizenId,
-    CustomerNumber,
-    EcardNumber,
     LinkId,
-    Mobile,
-    OperationId,
     Pan,
-    PersonName,
     SsCardNumber,
 )
 
@@ -57,143 +57,56 @@ class Sealer:
 
     def seal_card(self, card: SocialCard) -> bytes:
         """Encipher the social half of a link."""
-        return self.social.seal(_dump(_card_members(card)), _context("social_cards", card.link))
+        return self.social.seal(
+            _dump(card_members(card)), _context("social_cards", card.link.value)
+        )
 
     def open_card(self, link: LinkId, sealed: bytes) -> SocialCard:
         """Decipher the social half of a link."""
-        members = _load(self.social.open(sealed, _context("social_cards", link)))
-        mobile, address = members["mobile"], members.get("address")
-        holder = members.get("holder")
-        return SocialCard(
-            link,
-            SsCardNumber(members["number"]),
-            AgencyCode(members["agency"]),
-            Mobile(mobile),
-            Address(address) if address else None,
-            CardHolder(*_person(holder)) if holder else None,
-            _loss_with_link(members.get("loss")),
-            members.get("replacing", False),
-            EcardNumber(members["ecard"]) if "ecard" in members else None,
-            tuple(
-                FormerNumber(SsCardNumber(number), datetime.fromisoformat(until))
-                for number, until in members.get("former", ())
-            ),
-        )
+        return card_of(link, self.members_of_card(link.value, sealed))
+
+    def members_of_card(self, link: str, sealed: bytes) -> Members:
+        """Decipher the social half of a link, and give its members by their names."""
+        return _load(self.social.open(sealed, _context("social_cards", link)))
 
     def seal_account(self, account: FinancialAccount) -> bytes:
         """Encipher the financial half of a link."""
-        members = _account_members(account)
-        return self.financial.seal(_dump(members), _context("financial_accounts", account.link))
+        members = account_members(account)
+        return self.financial.seal(
+            _dump(members), _context("financial_accounts", account.link.value)
+        )
 
     def seal_card_loss(self, fingerprint: bytes, loss: Loss) -> bytes:
         """Encipher the loss of a card."""
-        return self.social.seal(_dump(_loss_members(loss)), _lost("social", fingerprint))
+        return self.social.seal(_dump(loss_members(loss)), _lost("social", fingerprint))
 
     def open_card_loss(self, fingerprint: bytes, sealed: bytes) -> Loss:
         """Decipher the loss of a card."""
-        return _opened_loss(self.social.open(sealed, _lost("social", fingerprint)))
+        return loss_of(self.members_of_card_loss(fingerprint, sealed))
+
+    def members_of_card_loss(self, fingerprint: bytes, sealed: bytes) -> Members:
+        """Decipher the loss of a card, and give its members by their names."""
+        return _load(self.social.open(sealed, _lost("social", fingerprint)))
 
     def seal_account_loss(self, fingerprint: bytes, loss: Loss) -> bytes:
         """Encipher the loss of an account."""
-        return self.financial.seal(_dump(_loss_members(loss)), _lost("financial", fingerprint))
+        return self.financial.seal(_dump(loss_members(loss)), _lost("financial", fingerprint))
 
     def open_account_loss(self, fingerprint: bytes, sealed: bytes) -> Loss:
         """Decipher the loss of an account."""
-        return _opened_loss(self.financial.open(sealed, _lost("financial", fingerprint)))
+        return loss_of(self.members_of_account_loss(fingerprint, sealed))
+
+    def members_of_account_loss(self, fingerprint: bytes, sealed: bytes) -> Members:
+        """Decipher the loss of an account, and give its members by their names."""
+        return _load(self.financial.open(sealed, _lost("financial", fingerprint)))
 
     def open_account(self, link: LinkId, sealed: bytes) -> FinancialAccount:
         """Decipher the financial half of a link."""
-        members = _load(self.financial.open(sealed, _context("financial_accounts", link)))
-        customer, owner = CustomerNumber(members["customer"]), members.get("owner")
-        known = AccountOwner(customer, *_person(owner)) if owner else None
-        loss = _loss_with_link(members.get("loss"))
-        return FinancialAccount(link, Pan(members["pan"]), customer, known, loss)
+        return account_of(link, self.members_of_account(link.value, sealed))
 
-
-def _card_members(card: SocialCard) -> dict[str, object]:
-    members: dict[str, object] = {
-        "number": card.number.value,
-        "agency": card.agency.value,
-        "mobile": card.mobile.value,
-    }
-    if card.address is not None:
-        members["address"] = card.address.value
-    if card.holder is not None:
-        members["holder"] = _person_members(card.holder)
-    if card.replacing:
-        members["replacing"] = True
-    if card.ecard is not None:
-        members["ecard"] = card.ecard.value
-    if card.former:
-        members["former"] = [[each.number.value, each.until.isoformat()] for each in card.former]
-    return members
-
-
-def _account_members(account: FinancialAccount) -> dict[str, object]:
-    members: dict[str, object] = {"pan": account.pan.value, "customer": account.customer.value}
-    if account.owner is not None:
-        members["owner"] = _person_members(account.owner)
-    return members
-
-
-def _person_members(person: CardHolder | AccountOwner) -> dict[str, str | None]:
-    return {
-        "name": person.name.value,
-        "citizen_id": person.citizen_id.value,
-        "mobile": person.mobile.value if person.mobile else None,
-    }
-
-
-def _person(members: dict[str, str]) -> tuple[PersonName, CitizenId, Mobile | None]:
-    mobile = members["mobile"]
-    return (
-        PersonName(members["name"]),
-        CitizenId(members["citizen_id"]),
-        Mobile(mobile) if mobile else None,
-    )
-
-
-def _loss_members(loss: Loss) -> dict[str, object]:
-    members: dict[str, object] = {
-        "kind": loss.kind.value,
-        "reference": loss.reference.value,
-        "reported_at": loss.reported_at.isoformat(),
-    }
-    if loss.confirmed_at is not None:
-        members["confirmed_at"] = loss.confirmed_at.isoformat()
-    if loss.link is not None:
-        members["link"] = loss.link.value
-    if loss.earlier is not None:
-        members["earlier"] = _loss_members(loss.earlier)
-    return members
-
-
-def _opened_loss(opened: bytes) -> Loss:
-    return _loss_of(json.loads(opened))
-
-
-def _loss_of(members: dict[str, Any]) -> Loss:
-    confirmed_at, earlier = members.get("confirmed_at"), members.get("earlier")
-    return Loss(
-        LossKind(members["kind"]),
-        OperationId(members["reference"]),
-        datetime.fromisoformat(members["reported_at"]),
-        _loss_of(earlier) if earlier else None,
-        datetime.fromisoformat(confirmed_at) if confirmed_at else None,
-        LinkId(members["link"]) if "link" in members else None,
-    )
-
-
-def _loss_with_link(stored: list[str] | None) -> Loss | None:
-    """Read a loss as it stood in the row of its link before revision 0005 of the schema.
-
-    Whether its far side had it was not kept: it holds nothing back that it did not then.
-    """
-    if not stored:
-        return None
-    kind, reference, reported_at, *earlier = stored
-    at = datetime.fromisoformat(reported_at)
-    return Loss(LossKind(kind), OperationId(reference), at, _loss_with_link(earlier), at)
+    def members_of_account(self, link: str, sealed: bytes) -> Members:
+        """Decipher the financial half of a link, and give its members by their names."""
+        return _load(self.financial.open(sealed, _context("financial_accounts", link)))
 
 
 def _dump(members: dict[str, object]) -> bytes:
@@ -206,8 +119,8 @@ def _load(text: bytes) -> dict[str, Any]:
     return members
 
 
-def _context(table: str, link: LinkId) -> bytes:
-    return f"{table}/{link.value}".encode()
+def _context(table: str, link: str) -> bytes:
+    return f"{table}/{link}".encode()
 
 
 def _lost(side: str, fingerprint: bytes) -> bytes:

@@ -29,7 +29,7 @@ from gateway.operations.recovery import Limits
 from gateway.regions.catalogue import parse_catalogue
 from gateway.social.answers import CardFinding
 from gateway.social.card import CardHolder, CardState, PinState, SocialCard
-from gateway.store.queries import Linked, StoredKey
+from gateway.store.found import Linked, StoredKey
 from gateway.store.unit import KeyUsed
 from gateway.terms.errors import Unavailable
 from gateway.terms.numbers import (

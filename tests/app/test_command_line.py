@@ -79,7 +79,11 @@ SERVER = ("sqlalchemy", "starlette", "uvicorn", "httpx", "gateway.api", "gateway
         ("gateway.app.commands.serve", ("sqlalchemy", "twisted", "gateway.app.serve")),
         ("gateway.app.commands.security_module", (*SERVER, "twisted", "gateway.iso8583.codec")),
         ("gateway.app.commands.simulate", (*SERVER, "gateway.hsm", "gateway.linking")),
-        ("gateway.app.serve", ("alembic", "psycopg", "markdown_it", "gateway.hsm.payshield")),
+        ("gateway.app.serve", ("sqlalchemy", "sqlite3", "markdown_it", "gateway.hsm.payshield")),
+        (
+            "gateway.app.store_main",
+            ("alembic", "psycopg", "pydantic", "starlette", "twisted", "gateway.iso8583.codec"),
+        ),
     ],
 )
 def test_process_loads_only_what_it_needs(module, needless):
@@ -141,17 +145,18 @@ def test_serve_ends_with_the_gateways_status(run, monkeypatch, tmp_path, status)
     """Whoever started the gateway hears how it ended."""
     given = []
 
-    def served(what, *, embedded, clock):
-        given.append((what, embedded, clock.movable))
+    def served(what, store, *, embedded, clock):
+        given.append((what, store, embedded, clock.movable))
         return status
 
     monkeypatch.setattr(serve, "load_settings", lambda file: f"settings of {file.name}")
+    monkeypatch.setattr(serve.store_process, "launch", lambda: "store")
     monkeypatch.setattr("gateway.app.serve.serve", served)
 
     result = run("serve", "--config", tmp_path / "gateway.toml", "--embedded")
 
     assert result.exit_code == status
-    assert given == [("settings of gateway.toml", True, False)]
+    assert given == [("settings of gateway.toml", "store", True, False)]
 
 
 def test_clock_is_moved_for_a_gateway_that_runs(run, monkeypatch, tmp_path):

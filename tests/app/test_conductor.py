@@ -11,7 +11,7 @@ from gateway.app.conductor import RUNNING_MAX, SS_FOLLOWS_AFTER_S
 from gateway.operations.exchange import Form
 from gateway.operations.facts import AnswerSetAside, Opened, OperationKind, OperationState
 from gateway.operations.notice import Notice
-from gateway.store.journal import Broken, Conflict
+from gateway.store.errors import Broken, Conflict
 from gateway.terms.errors import LocalError, Unavailable
 from gateway.terms.numbers import AgencyCode
 from gateway.terms.refusals import Refusal

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.operations.exchange import ExchangeState, Form
 from gateway.operations.facts import OperationKind, OperationState
-from gateway.store.journal import Broken
+from gateway.store.errors import Broken
 from gateway.store.unit import Unit
 from gateway.terms.sides import Side
 

@@ -19,7 +19,7 @@ from gateway.operations.facts import OperationKind, OperationState
 from gateway.regions.vocabulary import Channel, Proof
 from gateway.regions.working_days import WorkingDays
 from gateway.social.card import SsLossKept
-from gateway.store.journal import Conflict
+from gateway.store.errors import Conflict
 from gateway.store.tables import idempotency_keys
 from gateway.terms.errors import RequestRefused
 from gateway.terms.losses import LossKind

@@ -9,7 +9,7 @@ from gateway.app.manual_desk import ManualDesk
 from gateway.linking.link import Link, LinkChanged, LinkState
 from gateway.operations.exchange import Form
 from gateway.operations.facts import OperationKind, OperationState
-from gateway.store.queries import Linked
+from gateway.store.found import Linked
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import AgencyCode
 

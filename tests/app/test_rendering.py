@@ -21,7 +21,7 @@ from gateway.linking.kinds import EXCHANGES
 from gateway.linking.link import Link, LinkState, PinSession
 from gateway.operations.exchange import Form
 from gateway.operations.facts import OperationKind, OperationState
-from gateway.store.queries import Linked
+from gateway.store.found import Linked
 from gateway.terms.numbers import PinSessionId
 from gateway.terms.sides import PinPurpose, Side
 

@@ -1,6 +1,7 @@
 """The store as the event loop sees it: old rows go, dead nodes are followed, failures are told."""
 
 import asyncio
+import socket
 import threading
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -8,39 +9,85 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import text
 
 from gateway.app import storage as module
+from gateway.app import store_main
 from gateway.app.settings import NodeSettings, RetentionSettings, StoreSettings
-from gateway.app.storage import Storage, open_database, upgrade_database
+from gateway.app.storage import Storage
+from gateway.app.store_process import StoreProcess
+from gateway.hsm.data_key import DATA_KEY_FILE, create_data_key, load_data_key
 from gateway.linking.kinds import EXCHANGES
 from gateway.operations.facts import Opened, OperationKind
 from gateway.operations.operation import open_operation
-from gateway.store import schema
+from gateway.store import chores, questions
+from gateway.store.errors import Broken
+from gateway.store.lease import Lease
+from gateway.store.questions import Chore
 from gateway.store.unit import KeyUsed, Progress, Unit
 from gateway.terms.errors import LocalError, SpecificationError
 from gateway.terms.numbers import LinkId, OperationId
+from gateway.terms.sides import Side
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 
 
-def settings_of(store, name="gateway", lease_s=2.0):
-    station = SimpleNamespace(terminal=f"TERM{name[:4].upper():0>4}")
-    node = NodeSettings(name=name, lease_s=lease_s)
-    return SimpleNamespace(store=store, node=node, station=station)
+@pytest.fixture(scope="module", name="keys")
+def _keys(tmp_path_factory):
+    """Give the directory of each side's data key."""
+    directories = {side: tmp_path_factory.mktemp(side.value, numbered=False) for side in Side}
+    for side, directory in directories.items():
+        create_data_key(directory / DATA_KEY_FILE, side)
+    return directories
 
 
 @pytest.fixture
-def embedded(tmp_path):
+def settings_of(keys):
+    """Give the maker of as much of the settings as the store asks for."""
+
+    def made(store, name="gateway", lease_s=2.0):
+        return SimpleNamespace(
+            store=store,
+            node=NodeSettings(name=name, lease_s=lease_s),
+            station=SimpleNamespace(terminal=f"TERM{name[:4].upper():0>4}"),
+            module=lambda side: SimpleNamespace(key_store=keys[side]),
+        )
+
+    return made
+
+
+@pytest.fixture
+def embedded(settings_of, tmp_path):
     return settings_of(StoreSettings(path=tmp_path / "gateway.db"))
 
 
 @pytest.fixture
-def shared(postgresql):
+def shared(settings_of, postgresql):
     """Give the maker of settings of nodes on a fresh database."""
     postgresql.sql("DROP DATABASE IF EXISTS nodes WITH (FORCE)")
     postgresql.sql("CREATE DATABASE nodes")
     return partial(settings_of, StoreSettings(url=postgresql.url("nodes")))
+
+
+class Thread(threading.Thread):
+    """The store's process as a thread of this one: the same code, and no interpreter to start."""
+
+    def __init__(self):
+        super().__init__(target=self._serve)
+        self._line, self.given = socket.socketpair()
+        self.start()
+
+    def _serve(self):
+        with self._line:
+            store_main.main(self._line)
+
+    def wait(self, timeout=None):
+        self.join(timeout)
+
+
+@pytest.fixture(autouse=True)
+def _lives(monkeypatch):
+    """Let the thread end where the process would end all of its threads."""
+    monkeypatch.setattr(store_main, "die", lambda: None)
 
 
 def in_loop(main):
@@ -49,9 +96,10 @@ def in_loop(main):
     async def run():
         async with AsyncExitStack() as stack:
 
-            def open_(settings, fail=[].append):
-                storage = Storage(settings, None, fail)
-                storage.close_with(stack)
+            async def open_(settings, fail=[].append):
+                thread = Thread()
+                storage = Storage(settings, StoreProcess(thread, thread.given), fail)
+                await storage.open(stack)
                 return storage
 
             return await main(open_)
@@ -89,52 +137,55 @@ def test_what_need_not_be_kept_any_more_goes_by_itself(embedded, monkeypatch):
     young = KeyUsed("online-bank", "young", bytes(32), "op_1", NOW - timedelta(days=89))
 
     async def main(open_):
-        storage = open_(embedded)
+        storage = await open_(embedded)
         await keep(storage, Unit(records=(old, young)))
         purging = asyncio.create_task(storage.purge(RetentionSettings(), lambda: NOW))
-        old_key = partial(storage.read, lambda queries: queries.key("online-bank", "old"))
+        old_key = partial(storage.read, questions.key("online-bank", "old"))
         await until(old_key, gone=True)
         purging.cancel()
-        return await storage.read(lambda queries: queries.key("online-bank", "young"))
+        return await storage.read(questions.key("online-bank", "young"))
 
     assert in_loop(main) is not None
 
 
 @pytest.mark.parametrize("kind", ["chore", "trace numbers"])
-def test_whoever_stopped_waiting_for_the_journal_is_not_told(embedded, kind):
+def test_whoever_stopped_waiting_for_the_journal_is_not_told(embedded, monkeypatch, kind):
     """A task that was cancelled while the journal was at work leaves no error behind."""
     may_go_on, errors = threading.Event(), []
+    monkeypatch.setattr(chores, "held", lambda _: may_go_on.wait(10), raising=False)
+    monkeypatch.setattr(chores, "given", lambda _, value: value, raising=False)
 
     async def main(open_):
-        storage = open_(embedded)
+        storage = await open_(embedded)
         asyncio.get_running_loop().set_exception_handler(lambda _, what: errors.append(what))
-        storage.journal.run(lambda _: may_go_on.wait(10), lambda _: None)
-        work = storage.run(lambda _: 1) if kind == "chore" else storage.traces("core", "TERM0001")
+        storage.journal.run(Chore("held"), lambda _: None)
+        given = storage.run(Chore("given", (1,)))
+        work = given if kind == "chore" else storage.traces("core", "TERM0001")
         waiting = asyncio.create_task(work)
         await asyncio.sleep(0)  # it has asked
         waiting.cancel()
         may_go_on.set()
-        return await storage.run(lambda _: 2)
+        if kind != "chore":
+            given.close()
+        return await storage.run(Chore("given", (2,)))
 
     assert in_loop(main) == 2
     assert errors == []
 
 
-def test_a_dead_node_is_followed_by_another(shared, monkeypatch):
+def test_a_dead_node_is_followed_by_another(shared, postgresql, monkeypatch):
     """Its lease ends, its epoch is raised, and what it left is resumed elsewhere, once."""
     monkeypatch.setattr(module, "_AGAIN_S", 0.01)
-    taken = []
+    monkeypatch.setattr(Lease, "may_judge", True)  # the other has been there for long
+    taken, failed = [], []
 
     async def main(open_):
-        dead, other = open_(shared(name="dead")), open_(shared(name="other"))
+        dead = await open_(shared(name="dead"), failed.append)
+        other = await open_(shared(name="other"))
         await keep(dead, Unit((Progress(operation(1), 0),)))
-        dead.node.renew_every_s = None  # it has stopped
-        dead.journal.close()
-        other.node._steady_since -= 100  # it has been there for long
-        with dead._database.engine.begin() as connection:
-            connection.execute(
-                text("UPDATE operations_nodes SET lease_ends_at = 1 WHERE name = 'dead'")
-            )
+        dead.journal.connection.abort()
+        await asyncio.to_thread(dead._process.child.wait)
+        postgresql.sql("UPDATE operations_nodes SET lease_ends_at = 1 WHERE name = 'dead'", "nodes")
         following = asyncio.create_task(
             other.take_over(lambda operations, _: taken.extend(operations), lambda: 10)
         )
@@ -143,6 +194,7 @@ def test_a_dead_node_is_followed_by_another(shared, monkeypatch):
 
     in_loop(main)
     assert [each.id for each in taken] == [operation(1).id]
+    assert [type(each) for each in failed] == [Broken]
 
 
 def test_what_was_left_is_resumed_part_by_part(embedded, monkeypatch):
@@ -151,7 +203,7 @@ def test_what_was_left_is_resumed_part_by_part(embedded, monkeypatch):
     parts = []
 
     async def main(open_):
-        storage = open_(embedded)
+        storage = await open_(embedded)
         await keep(storage, Unit(tuple(Progress(operation(n), 0) for n in range(1, 6))))
         left = await storage.left_behind()
         await storage.resume_own(left, lambda operations, _: parts.append(operations))
@@ -166,7 +218,7 @@ def test_what_is_begun_while_the_rest_is_resumed_is_not_resumed_itself(embedded,
     resumed = []
 
     async def main(open_):
-        storage = open_(embedded)
+        storage = await open_(embedded)
         await keep(storage, Unit(tuple(Progress(operation(n), 0) for n in (1, 2))))
         left = await storage.left_behind()
         await keep(storage, Unit((Progress(operation(3), 0),)))
@@ -180,11 +232,11 @@ def test_a_node_without_room_takes_nothing_over(shared):
     """What it cannot hold in memory waits for another."""
 
     async def main(open_):
-        leaving = open_(shared(name="leaving"))
+        leaving = await open_(shared(name="leaving"))
         await keep(leaving, Unit((Progress(operation(1), 0),)))
-        leaving.journal.close()
-        leaving.node.leave(leaving._database.engine)
-        other = open_(shared(name="other"))
+        await leaving.journal.close()
+        await asyncio.to_thread(leaving._process.child.wait)
+        other = await open_(shared(name="other"))
         taken = []
         await other._look(lambda operations, _: taken.extend(operations), lambda: 0)
         return taken
@@ -197,76 +249,76 @@ def test_a_fenced_node_hears_of_it_while_it_has_nothing_to_write(shared):
     failed = []
 
     async def main(open_):
-        open_(shared(), failed.append)
-        open_(shared())  # another process of the same name
+        await open_(shared(), failed.append)
+        await open_(shared())  # another process of the same name
         await until(lambda: have(failed))
 
     in_loop(main)
     assert "Fenced" in str(failed[0])
 
 
-def test_a_chore_that_fails_is_its_callers_error(embedded):
-    """A mistake of ours comes out where the chore was asked for."""
+def test_a_chore_that_fails_is_its_callers_error(embedded, monkeypatch):
+    """A mistake of ours comes out where the chore was asked for, and ends the store."""
+    failed = []
 
     def mistaken(_connection):
         raise LocalError("mistaken")
 
+    monkeypatch.setattr(chores, "mistaken", mistaken, raising=False)
+
     async def main(open_):
-        with pytest.raises(LocalError):
-            await open_(embedded).run(mistaken)
+        storage = await open_(embedded, failed.append)
+        with pytest.raises(Broken, match="LocalError"):
+            await storage.run(Chore("mistaken"))
+        await until(lambda: have(failed))
 
     in_loop(main)
+
+
+def test_what_is_wrong_with_the_database_is_told_by_the_gateway(embedded, tmp_path):
+    """The store's process finds it: file, key and rule come out here."""
+    (tmp_path / "gateway.db").write_bytes(b"not a database at all " * 200)
+
+    async def main(open_):
+        with pytest.raises(SpecificationError, match="cannot be opened") as refused:
+            await open_(embedded)
+        return refused.value.key
+
+    assert in_loop(main) == "store.path"
+
+
+def test_a_missing_data_key_is_named(embedded, keys, tmp_path):
+    """It is the store's process that reads it, and nobody else."""
+    keys = {**keys, Side.FINANCIAL: tmp_path}
+    embedded.module = lambda side: SimpleNamespace(key_store=keys[side])
+
+    async def main(open_):
+        with pytest.raises(SpecificationError, match=r"data\.key") as refused:
+            await open_(embedded)
+        return refused.value.file
+
+    assert in_loop(main) == str(tmp_path / DATA_KEY_FILE)
+
+
+def test_values_are_fingerprinted_here_as_in_the_store(embedded, keys):
+    """The key for that is told; what opens sealed rows is not."""
+
+    async def main(open_):
+        storage = await open_(embedded)
+        return {side: storage.fingerprint(side)(b"value") for side in Side}
+
+    stored = {s: load_data_key(keys[s] / DATA_KEY_FILE, s).fingerprint(b"value") for s in Side}
+    assert in_loop(main) == stored
 
 
 def test_trace_numbers_of_two_nodes_never_meet(shared):
     """Each has blocks of its own from one counter, and says its own DE 41."""
 
     async def main(open_):
-        nodes = [open_(shared(name=name)) for name in ("a", "b")]
+        nodes = [await open_(shared(name=name)) for name in ("a", "b")]
         traces = [await node.traces("bureau", f"GATEWAY{n}") for n, node in enumerate(nodes)]
         return [each.allocate(NOW) for each in traces]
 
     first, second = in_loop(main)
     assert (first.terminal, second.terminal) == ("GATEWAY0", "GATEWAY1")
     assert first.stan != second.stan
-
-
-def test_a_database_that_cannot_be_reached_is_named(postgresql):
-    """Key, and what the server says against it."""
-    url = f"host={postgresql.directory} user=gateway dbname=nowhere"
-
-    with pytest.raises(SpecificationError, match="cannot be reached") as refused:
-        open_database(StoreSettings(url=url))
-    assert refused.value.key == "store.url"
-    assert 'database "nowhere" does not exist' in refused.value.rule
-
-
-@pytest.mark.parametrize(("mode", "rule"), [(None, "No such file"), (0o644, "chmod 600")])
-def test_a_password_file_that_libpq_would_pass_over_is_refused(tmp_path, mode, rule):
-    """Else the server's refusal of nobody's password would be all that is told."""
-    file = tmp_path / "pgpass"
-    if mode is not None:
-        file.touch(mode)
-
-    with pytest.raises(SpecificationError, match=rule) as refused:
-        open_database(StoreSettings(url="postgresql://a@h/d", password_file=file))
-    assert refused.value.key == "store.password_file"
-
-
-@pytest.mark.parametrize(
-    ("url", "rule"),
-    [("postgresql://a:secret@h/d", "no password"), ("postgresql//a", "must be such as")],
-)
-def test_a_url_is_checked_without_repeating_it(url, rule):
-    """A password belongs in a file of its own."""
-    with pytest.raises(SpecificationError, match=rule) as refused:
-        open_database(StoreSettings(url=url))
-    assert "secret" not in str(refused.value)
-
-
-def test_a_shared_database_is_upgraded_too(shared):
-    """An empty one from nothing; a repeated command changes nothing."""
-    settings = shared().store
-
-    assert upgrade_database(settings) == (None, schema.HEAD)
-    assert upgrade_database(settings) == (schema.HEAD, schema.HEAD)

@@ -115,10 +115,17 @@ def _doomed(fresh_town, tmp_path_factory):
 # ------------------------------------------------------------------ faults
 
 
+def store_of(doomed):
+    """Give the process that holds the gateway's database."""
+    pid = doomed.town.gateway.process.pid
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    return int(child)
+
+
 @contextmanager
 def full_disk(doomed):
-    """Let no file of the gateway's grow."""
-    pid = doomed.town.gateway.process.pid
+    """Let no file of the gateway's store grow."""
+    pid = store_of(doomed)
     size = max(file.stat().st_size for file in doomed.town.directory.glob("gateway.db*"))
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
     try:
@@ -158,6 +165,11 @@ def cut_links(doomed):
         wire.restore()
 
 
+def killed_store(doomed):
+    """Kill the store's process alone; the gateway's then ends by itself."""
+    os.kill(store_of(doomed), signal.SIGKILL)
+
+
 def killed_module(doomed):
     """Kill the security module of one side, and start another."""
     doomed.restart_module(Side.SOCIAL)
@@ -181,7 +193,12 @@ def killed_database(doomed):
     doomed.server.start()
 
 
-FAULTS = {"paused": paused, "links cut": cut_links, "module killed": killed_module}
+FAULTS = {
+    "paused": paused,
+    "links cut": cut_links,
+    "module killed": killed_module,
+    "store killed": killed_store,
+}
 FAULTS_OF = {
     "SQLite": FAULTS
     | {

@@ -20,7 +20,7 @@ from gateway.store.journal import Journal
 from gateway.store.postgresql import SharedDatabase
 from gateway.store.queries import Queries
 from gateway.store.sealing import Sealer
-from gateway.store.unit import Unit
+from gateway.store.unit import Unit, pack
 from gateway.terms.numbers import (
     Address,
     AgencyCode,
@@ -108,7 +108,7 @@ class Store:
             return done
 
         for index, unit in enumerate(units):
-            self.journal.submit(unit, done_with(index))
+            self.journal.submit(pack(unit), done_with(index))
         assert over.wait(ANSWER_S), "the journal told nothing"
         return [told[index] for index in range(len(units))]
 

@@ -6,8 +6,8 @@ import psycopg.errors
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from gateway.store.fate import Away, Fate, Fenced, fate_of
-from gateway.store.unit import Changed
+from gateway.store.errors import Away, Changed, Fenced
+from gateway.store.fate import Fate, fate_of
 
 
 def sqlite_error(name):

@@ -10,8 +10,8 @@ from sqlalchemy import event, select, text
 from gateway.store import journal as journals
 from gateway.store import tables
 from gateway.store.counters import reserve
-from gateway.store.journal import Broken
-from gateway.store.unit import Unit
+from gateway.store.errors import Broken
+from gateway.store.unit import Unit, pack
 from gateway.terms.errors import Unavailable
 
 
@@ -74,7 +74,7 @@ def test_room_is_found_again_without_anybody_asking(embedded, record, full, monk
             over.set()
 
     for unit in many(record, range(1, 60), may_be_refused=True):
-        journal.submit(unit, done)
+        journal.submit(pack(unit), done)
     assert over.wait(10)
     full(is_full=False)
     deadline = time.monotonic() + 10
@@ -100,12 +100,12 @@ def test_what_goes_on_waits_for_room(embedded, record, full, monkeypatch):
             over.set()
 
     for unit in many(record, range(2, 60), may_be_refused=False):
-        embedded.journal.submit(unit, done)
+        embedded.journal.submit(pack(unit), done)
     deadline = time.monotonic() + 10
     while not embedded.journal.is_stalled and time.monotonic() < deadline:
         time.sleep(0.01)
     with pytest.raises(Unavailable, match="takes nothing now"):
-        embedded.journal.submit(many(record, [99], may_be_refused=True)[0], done)
+        embedded.journal.submit(pack(many(record, [99], may_be_refused=True)[0]), done)
     assert told == []
     full(is_full=False)
 
@@ -121,7 +121,7 @@ def test_closing_does_not_wait_for_room_for_ever(embedded, record, full):
     full(is_full=True)
     told = []
     for unit in many(record, range(2, 60), may_be_refused=False):
-        embedded.journal.submit(unit, told.append)
+        embedded.journal.submit(pack(unit), told.append)
 
     embedded.journal.close()
 

@@ -17,8 +17,9 @@ from gateway.social.card import CardReplaced, HolderKept, SsLossKept, SsLossLift
 from gateway.store import journal as journals
 from gateway.store import tables
 from gateway.store.engine import Database
-from gateway.store.journal import Broken, Conflict, Journal
-from gateway.store.unit import Unit
+from gateway.store.errors import Broken, Conflict
+from gateway.store.journal import Journal
+from gateway.store.unit import Unit, pack
 from gateway.terms.errors import Unavailable
 from gateway.terms.losses import Loss, LossKind
 from gateway.terms.numbers import OperationId, SsCardNumber
@@ -33,7 +34,7 @@ from pathlib import Path
 from gateway.linking.link import Link, LinkState
 from gateway.store.engine import Database
 from gateway.store.journal import Journal
-from gateway.store.unit import Unit
+from gateway.store.unit import Unit, pack
 from gateway.terms.numbers import AgencyCode, LinkId
 
 room = threading.Semaphore(500)
@@ -51,7 +52,7 @@ for number in count(int(sys.argv[2])):
     room.acquire()
     link = LinkId(f"lnk_{number:026d}")
     fresh = Link(link, AgencyCode("99350201"), "bank", LinkState.PENDING, datetime.now(UTC))
-    journal.submit(Unit(records=(fresh,)), acknowledge(number))
+    journal.submit(pack(Unit(records=(fresh,))), acknowledge(number))
 """
 
 
@@ -87,10 +88,10 @@ def ids(store):
 def test_units_that_wait_together_become_one_transaction(store, record, gate, commits):
     """While the first is being written the others gather, and share one commit."""
     told = []
-    store.journal.submit(Unit(records=(record.link(0),)), told.append)
+    store.journal.submit(pack(Unit(records=(record.link(0),))), told.append)
     assert gate.reached.wait(10)
     for number in range(1, 101):
-        store.journal.submit(Unit(records=(record.link(number),)), told.append)
+        store.journal.submit(pack(Unit(records=(record.link(number),))), told.append)
 
     gate.set()
     store.journal.close()
@@ -103,10 +104,10 @@ def test_units_that_wait_together_become_one_transaction(store, record, gate, co
 def test_a_transaction_takes_no_more_units_than_its_bound(store, record, gate, commits):
     """The first unit of a batch waits for a bounded number of others."""
     told = []
-    store.journal.submit(Unit(records=(record.link(0),)), told.append)
+    store.journal.submit(pack(Unit(records=(record.link(0),))), told.append)
     assert gate.reached.wait(10)
     for number in range(1, journals.BATCH_MAX + 2):
-        store.journal.submit(Unit(records=(record.link(number),)), told.append)
+        store.journal.submit(pack(Unit(records=(record.link(number),))), told.append)
 
     gate.set()
     store.journal.close()
@@ -124,7 +125,7 @@ def test_nobody_is_told_before_the_commit(store, record):
         seen.append((error, len(ids(store))))
         told.set()
 
-    store.journal.submit(Unit(records=(record.link(1),)), done)
+    store.journal.submit(pack(Unit(records=(record.link(1),))), done)
 
     assert told.wait(10)
     assert seen == [(None, 1)]
@@ -138,10 +139,10 @@ def test_a_conflict_fails_alone(store, record, gate):
         "same card": record.linked(2),
         "other card": record.linked(3, "T00000027"),
     }
-    store.journal.submit(Unit(records=(record.link(9),)), lambda _error: None)
+    store.journal.submit(pack(Unit(records=(record.link(9),))), lambda _error: None)
     assert gate.reached.wait(10)
     for name, unit in units.items():
-        store.journal.submit(unit, lambda error, name=name: told.update({name: error}))
+        store.journal.submit(pack(unit), lambda error, name=name: told.update({name: error}))
 
     gate.set()
     store.journal.close()
@@ -174,12 +175,12 @@ def test_a_released_card_can_be_linked_again(store, record, ended):
 
 def test_a_card_can_be_released_and_linked_again_in_one_batch(store, record, gate):
     """The order of units is kept, whatever the order of statements."""
-    store.journal.submit(record.linked(1), lambda _error: None)
+    store.journal.submit(pack(record.linked(1)), lambda _error: None)
     assert gate.reached.wait(10)
     told = []
     ended = LinkChanged(record.link_id(1), LinkState.REMOVED, record.now)
-    store.journal.submit(Unit(records=(ended,)), told.append)
-    store.journal.submit(record.linked(2), told.append)
+    store.journal.submit(pack(Unit(records=(ended,))), told.append)
+    store.journal.submit(pack(record.linked(2)), told.append)
 
     gate.set()
     store.journal.close()
@@ -201,13 +202,13 @@ def test_a_full_queue_refuses_at_once(store, record, gate, monkeypatch):
     """Beyond the bound nothing is taken in, and what was taken in is written."""
     monkeypatch.setattr(journals, "WAITING_MAX", 3)
     told = []
-    store.journal.submit(Unit(records=(record.link(0),)), told.append)
+    store.journal.submit(pack(Unit(records=(record.link(0),))), told.append)
     assert gate.reached.wait(10)
     for number in (1, 2, 3):
-        store.journal.submit(Unit(records=(record.link(number),)), told.append)
+        store.journal.submit(pack(Unit(records=(record.link(number),))), told.append)
 
     with pytest.raises(Unavailable):
-        store.journal.submit(Unit(records=(record.link(4),)), told.append)
+        store.journal.submit(pack(Unit(records=(record.link(4),))), told.append)
 
     gate.set()
     store.journal.close()
@@ -232,7 +233,7 @@ def test_a_broken_journal_ends_its_process(store, record):
     journal = Journal(store.database.engine, store.sealer, lambda call: call(), lost=lost.append)
     lose_a_table(store)
 
-    journal.submit(Unit(records=(record.link(1),)), lost.append)
+    journal.submit(pack(Unit(records=(record.link(1),))), lost.append)
     journal.close()
 
     assert [type(error) for error in lost] == [Broken] * 2
@@ -263,14 +264,14 @@ def test_a_unit_that_nobody_can_write_does_not_leave_others_waiting(store, recor
 def test_after_a_break_nothing_later_of_the_batch_is_written(store, record, gate):
     """A conflict makes units be written one by one; the first that breaks stops the rest."""
     told = []
-    store.journal.submit(record.linked(1), told.append)
+    store.journal.submit(pack(record.linked(1)), told.append)
     assert gate.reached.wait(10)
     for unit in (
         record.linked(2),
         Unit(records=(HolderKept(record.link_id(1), "no holder"),)),
         Unit(records=(record.link(9),)),
     ):
-        store.journal.submit(unit, told.append)
+        store.journal.submit(pack(unit), told.append)
 
     gate.set()
     store.journal.close()
@@ -283,7 +284,7 @@ def test_closing_writes_what_was_submitted(store, record):
     """Nothing in the queue is dropped at a clean end."""
     told = []
     for number in range(50):
-        store.journal.submit(Unit(records=(record.link(number),)), told.append)
+        store.journal.submit(pack(Unit(records=(record.link(number),))), told.append)
 
     store.journal.close()
 
@@ -295,7 +296,7 @@ def test_a_closed_journal_takes_nothing_in(store, record):
     store.journal.close()
 
     with pytest.raises(Unavailable):
-        store.journal.submit(Unit(records=(record.link(1),)), lambda _error: None)
+        store.journal.submit(pack(Unit(records=(record.link(1),))), lambda _error: None)
 
 
 def test_one_callers_failure_is_not_the_others(store, record, gate):
@@ -306,10 +307,10 @@ def test_one_callers_failure_is_not_the_others(store, record, gate):
     def fail(_error):
         raise RuntimeError("mistaken")
 
-    journal.submit(Unit(records=(record.link(0),)), told.append)
+    journal.submit(pack(Unit(records=(record.link(0),))), told.append)
     assert gate.reached.wait(10)
-    journal.submit(Unit(records=(record.link(1),)), fail)
-    journal.submit(Unit(records=(record.link(2),)), told.append)
+    journal.submit(pack(Unit(records=(record.link(1),))), fail)
+    journal.submit(pack(Unit(records=(record.link(2),))), told.append)
     gate.set()
     journal.close()
 
@@ -330,7 +331,7 @@ def test_outcomes_are_delivered_where_the_caller_wants_them(store, record):
 
     journal = Journal(store.database.engine, store.sealer, deliver)
     told = []
-    journal.submit(Unit(records=(record.link(1),)), told.append)
+    journal.submit(pack(Unit(records=(record.link(1),))), told.append)
     assert handed.wait(10)
     journal.close()
 
@@ -342,7 +343,7 @@ def test_outcomes_are_delivered_where_the_caller_wants_them(store, record):
 def test_a_chore_stands_in_a_transaction_of_its_own(store, record):
     """It is done in its turn, and what it gives comes back."""
     told = []
-    store.journal.submit(Unit(records=(record.link(1),)), told.append)
+    store.journal.submit(pack(Unit(records=(record.link(1),))), told.append)
     seen = store.run(lambda connection: len(connection.execute(select(tables.links.c.id)).all()))
 
     assert (told, seen) == ([None], 1)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from gateway.operations.facts import OperationState, Settled
 from gateway.operations.notice import NoticeDelivered, NoticeGivenUp, NoticeTried, notice_of
 from gateway.operations.operation import evolve
-from gateway.store.journal import Conflict
+from gateway.store.errors import Conflict
 from gateway.store.unit import Progress, Unit
 
 

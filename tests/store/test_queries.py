@@ -13,7 +13,7 @@ from gateway.operations.facts import AnswerSetAside, Moved, OperationKind, Opera
 from gateway.operations.operation import evolve
 from gateway.social.card import HolderKept
 from gateway.store import queries, tables
-from gateway.store.queries import Linked, StoredKey
+from gateway.store.found import Linked, StoredKey
 from gateway.store.unit import KeyUsed, LetGo, Progress, Unit
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import OperationId, PinSessionId, Rrn, SsCardNumber, Stan

@@ -13,7 +13,8 @@ from gateway.operations.notice import Notice, NoticeGivenUp
 from gateway.operations.operation import evolve
 from gateway.social.card import SsLossKept
 from gateway.store import tables
-from gateway.store.retention import STEP_MAX, Horizon, purge
+from gateway.store.questions import Horizon
+from gateway.store.retention import STEP_MAX, purge
 from gateway.store.unit import KeyUsed, LetGo, Progress, Unit
 from gateway.terms.losses import Loss, LossKind
 from gateway.terms.numbers import OperationId

@@ -17,8 +17,9 @@ from gateway.operations.facts import OperationState
 from gateway.store import migrations, schema
 from gateway.store.counters import reserve
 from gateway.store.engine import Database
+from gateway.store.found import StoredKey
 from gateway.store.postgresql import SharedDatabase
-from gateway.store.queries import Queries, StoredKey
+from gateway.store.queries import Queries
 from gateway.store.sealing import Sealer
 from gateway.store.tables import metadata
 from gateway.terms.errors import SpecificationError

@@ -10,8 +10,9 @@ from gateway.operations.exchange import ExchangeEvent, Move, Trace
 from gateway.operations.facts import Moved, OperationKind, OperationState, Settled
 from gateway.operations.operation import evolve
 from gateway.social.card import HolderKept
-from gateway.store.journal import Conflict
-from gateway.store.unit import Batch, KeyUsed, LetGo, Progress, Unit, is_at_rest
+from gateway.store.batch import Batch
+from gateway.store.errors import Conflict
+from gateway.store.unit import KeyUsed, LetGo, Progress, Unit, is_at_rest, pack
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import Rrn, Stan
 from gateway.terms.refusals import Refusal
@@ -75,7 +76,7 @@ def test_a_decision_without_facts_leaves_room_for_the_next(store, record, sent):
 def test_a_record_that_no_table_keeps_is_refused(store):
     """Nothing is silently not stored."""
     with pytest.raises(LocalError, match="no table keeps a timedelta"):
-        Batch(store.sealer).add(Unit(records=(timedelta(1),)))
+        Batch(store.sealer).add(pack(Unit(records=(timedelta(1),))))
 
 
 def test_rest_is_what_a_restart_need_not_touch(record, sent):

@@ -31,7 +31,7 @@ from gateway.store.engine import Database
 from gateway.store.history import ROWS_EACH, make_history
 from gateway.store.journal import Journal
 from gateway.store.sealing import Sealer
-from gateway.store.unit import KeyUsed, Progress, Unit
+from gateway.store.unit import KeyUsed, Progress, Unit, pack
 from gateway.terms.numbers import (
     AgencyCode,
     CustomerNumber,
@@ -147,7 +147,7 @@ class _Store:
             over.clear()
             waiting = len(part)
             for unit in part:
-                self._journal.submit(unit, done)
+                self._journal.submit(pack(unit), done)
             over.wait()
 
     def _set_pin(self) -> tuple[Unit, Unit, Unit]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.app import store_process
 from gateway.app.clock import clock_of
 from gateway.app.commands.refusals import in_one_line
 from gateway.app.importing import imported
@@ -31,5 +32,6 @@ def serve(
         settings = load_settings(config)
         clock = clock_of(settings, movable=movable_clock)
         # What is wrong with the configuration is told before the gateway itself is loaded.
+        store = store_process.launch()
         run = imported("gateway.app.serve").serve
-        sys.exit(run(settings, embedded=embedded, clock=clock))
+        sys.exit(run(settings, store, embedded=embedded, clock=clock))

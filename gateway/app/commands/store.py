@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from gateway.app.commands.refusals import in_one_line
+from gateway.app.database import upgrade_database
 from gateway.app.settings import load_settings
-from gateway.app.storage import upgrade_database
 
 app = typer.Typer(help="The database.", no_args_is_help=True, add_completion=False)
 

@@ -13,7 +13,7 @@ from gateway.app import conductor as conductor_module
 from gateway.operations.exchange import AWAITING
 from gateway.operations.facts import OperationState
 from gateway.regions.vocabulary import Channel, Proof
-from gateway.store.journal import Conflict
+from gateway.store.errors import Conflict
 from gateway.store.unit import KeyUsed
 from gateway.terms.errors import RequestRefused, Unavailable
 from gateway.terms.numbers import (

@@ -17,7 +17,7 @@ from gateway.linking.link import PinSession, SessionUsed
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.regions.vocabulary import Channel, Proof
 from gateway.regions.working_days import WorkingDays
-from gateway.store.journal import Conflict
+from gateway.store.errors import Conflict
 from gateway.store.unit import KeyUsed
 from gateway.terms.advice import Advice
 from gateway.terms.errors import RequestRefused, Unavailable

@@ -10,8 +10,8 @@ from gateway.api.service import (
 )
 from gateway.linking.link import Link, LinkState, PinSession
 from gateway.operations.facts import OperationState
-from gateway.store.journal import Conflict
-from gateway.store.queries import Linked
+from gateway.store.errors import Conflict
+from gateway.store.found import Linked
 from gateway.store.unit import KeyUsed
 from gateway.terms.numbers import (
     CustomerNumber,

@@ -12,12 +12,14 @@ import selectors
 import signal
 import socket
 import sys
+from functools import partial
 
 import uvloop  # noqa: F401 - what a gateway imports, once for all
-from points import arm
+from points import OF_THE_STORE, arm
 
 import gateway.app.serve  # noqa: F401 - as above
 from gateway.api.application import create_application
+from gateway.app import store_main, store_process
 from gateway.app.command_line import main
 
 QUESTION_BYTES_MAX = 4_096
@@ -84,14 +86,53 @@ def fork(connection: socket.socket, ours: list[int]) -> int:
 def run(question: dict) -> None:
     """Be the gateway."""
     os.setsid()
-    if question["dying"]:
-        arm(*question["dying"])
+    point, times = question["dying"] or ("", 0)
+    store_process.launch = partial(fork_store, point, times)
+    if point and point not in OF_THE_STORE:
+        arm(point, times)
     sys.argv[1:] = question["arguments"]
     try:
         main()
     except SystemExit as ended:
         sys.stdout.flush()
         os._exit(ended.code if isinstance(ended.code, int) else 1)
+
+
+def fork_store(point: str, times: int) -> store_process.StoreProcess:
+    """Fork the gateway's store, as `launch` starts one; it dies at a point of its own."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return store_process.StoreProcess(Forked(pid), ours)
+    try:
+        ours.close()
+        with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - a name of the system's
+            os.dup2(nothing.fileno(), 0)
+            os.dup2(nothing.fileno(), 1)
+        store_main.seal()
+        if point in OF_THE_STORE:
+            arm(point, times)
+        store_main.main(theirs)
+    finally:
+        sys.stderr.flush()
+        os._exit(0)
+
+
+class Forked:
+    """A child that was forked, with as much of `subprocess.Popen` as is needed of the store's."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def wait(self, _timeout: float | None = None) -> int:
+        """Wait for its end, however long that takes: the test's patience is a limit itself."""
+        _, status = os.waitpid(self._pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    def kill(self) -> None:
+        """End it."""
+        os.kill(self._pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

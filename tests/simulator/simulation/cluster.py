@@ -8,7 +8,7 @@ that of the simulation.
 from contextlib import contextmanager, nullcontext
 
 from gateway.app.storage import Storage
-from gateway.store import node, takeover
+from gateway.store import lease, node, takeover
 from gateway.store.node import LeasedNode, Membership, Node
 
 LEASE_S = 120.0
@@ -119,7 +119,7 @@ class SimulatedStorage(Storage):
 
     def __init__(self, simulated):
         self._loop = simulated.loop
-        self.node = simulated.lease
+        self.node = simulated.lease.lease
         self.journal = simulated.journal
         self.read = simulated.read
 
@@ -135,8 +135,8 @@ def lease_of(machine, *, is_shared):
 def simulated_clock(scheduler):
     """Let leases run on the clock of the simulation."""
     before = node.monotonic
-    node.monotonic = lambda: scheduler.elapsed
+    node.monotonic = lease.monotonic = lambda: scheduler.elapsed
     try:
         yield
     finally:
-        node.monotonic = before
+        node.monotonic = lease.monotonic = before

@@ -14,8 +14,8 @@ from gateway.operations.notice import Notice, NoticeDelivered, NoticeGivenUp, No
 from gateway.operations.operation import replay
 from gateway.social import card as social
 from gateway.social.card import CardRecord, CardReplaced, SocialCard
-from gateway.store.journal import Conflict
-from gateway.store.queries import Linked, StoredKey
+from gateway.store.errors import Conflict
+from gateway.store.found import Linked, StoredKey
 from gateway.store.unit import KeyUsed, LetGo, is_at_rest, still_bars
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -151,7 +151,7 @@ class Node:
             code: agency.institution.link for code, agency in world.catalogue.agencies.items()
         }
         self.table = DialogueTable(
-            CORE, routes, dict.fromkeys(Side, world.limits), lambda: self.lease.is_held
+            CORE, routes, dict.fromkeys(Side, world.limits), lambda: self.lease.lease.is_held
         )
         for name, far_side in world.far_sides.items():
             traces = await self._traces(name)

@@ -11,11 +11,12 @@ from sqlalchemy.pool import StaticPool
 
 from gateway.linking.kinds import EXCHANGES
 from gateway.store import counters
-from gateway.store.journal import Conflict
+from gateway.store.batch import Batch
+from gateway.store.errors import Changed, Conflict
 from gateway.store.queries import Queries
 from gateway.store.sealing import Sealer
 from gateway.store.tables import metadata
-from gateway.store.unit import Batch, Changed
+from gateway.store.unit import pack
 from simulation.disk import Disk
 
 
@@ -97,7 +98,7 @@ class StoreDisk(Disk):
     def _write(self, units):
         rows = Batch(self._sealer, self.node)
         for unit in units:
-            rows.add(unit)
+            rows.add(pack(unit))
         with self._connection.begin():
             rows.write(self._connection)
 

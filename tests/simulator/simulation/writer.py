@@ -1,7 +1,6 @@
 """The journal of one simulated process, from which a crash takes what is not durable yet."""
 
-from gateway.store.fate import Fenced
-from gateway.store.journal import Broken
+from gateway.store.errors import Broken, Fenced
 from gateway.terms.errors import Unavailable
 
 _AS_A_WHOLE = 0.5  # how often what a crash cuts short is there, as a whole
@@ -99,8 +98,8 @@ class Writer:
 
     def keep_renewing(self):
         """Renew the lease for as long as the process lives."""
-        if self._node.lease.renew_every_s is not None:
-            self._node.after_in_background(self._node.lease.renew_every_s, self._renew)
+        if self._node.lease.lease.renew_every_s is not None:
+            self._node.after_in_background(self._node.lease.lease.renew_every_s, self._renew)
 
     def _renew(self):
         if self._under_lease(lambda _: []) is None:

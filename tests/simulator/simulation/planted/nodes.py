@@ -2,9 +2,9 @@
 
 from contextlib import contextmanager
 
-from gateway.app import storage
 from gateway.app.dialogue import Dialogue
-from gateway.store import node
+from gateway.store import chores, node
+from gateway.store.lease import Lease
 from gateway.store.node import LeasedNode
 from gateway.terms.numbers import OperationId
 from simulation.faults import BAD_WEATHER
@@ -15,7 +15,7 @@ _HELD = {**BAD_WEATHER, "drop-answer": 0.6, "paused-past-lease": 0.15}
 
 @mistake("ignore the end of the lease", weather=_HELD, nodes=2)
 def _no_lease():
-    return [(LeasedNode, "is_held", property(lambda _: True))]
+    return [(Lease, "is_held", property(lambda _: True))]
 
 
 @mistake("do not compare the epoch", weather=_HELD, nodes=2)
@@ -24,7 +24,7 @@ def _no_epoch():
     def transaction(self, engine):
         with engine.connect() as connection, connection.begin():
             yield connection
-        self._renewed(node.monotonic())
+        self.lease.renew(node.monotonic())
 
     return [(LeasedNode, "transaction", transaction)]
 
@@ -38,7 +38,7 @@ def _claim_of_the_living():
         disk.claim(found[:count_max], node)
         return [OperationId(each.value) for each in found[:count_max]]
 
-    return [(storage, "claim", claim)]
+    return [(chores, "claim", claim)]
 
 
 @mistake("repeat another node's message under one's own name", weather=_HELD, nodes=2)
