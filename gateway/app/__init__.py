@@ -6,7 +6,10 @@ module            holds
 ``settings``      the configuration file, checked; names file, key and remedy
 ``clock``         the wall clock, the only place that reads it
 ``identifiers``   fresh references, sortable by time
-``storage``       the store of one process, and the take-over from dead nodes
+``storage``       the store as the event loop sees it, and the take-over from dead nodes
+``store_process`` starts the store's process and greets it
+``store_main``    the store's process itself
+``database``      opens and upgrades the database of either kind
 ``traces``        durable blocks of trace numbers, one counter per link
 ``dialogue``      drafts to messages and answers to events, in a link's message set
 ``ports``         what the conductor needs of others

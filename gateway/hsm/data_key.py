@@ -1,6 +1,6 @@
 """The data key of a side: seals what the side stores in the database, and makes it findable.
 
-The gateway process holds it, not the security module: sealed columns are read at every request.
+The store's process holds it, not the security module: sealed columns are read at every request.
 It is therefore in a file of its own, apart from the keys that only the module may read, and the
 master key is not needed to load it.
 """

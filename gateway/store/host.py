@@ -50,11 +50,12 @@ class Host:
         self._to_say: list[Item] = []
         self._asked: list[tuple[int, Any]] = []
         self._state: tuple[Any, ...] | None = None
+        self._workers: tuple[Journal, Reader] | None = None  # until it serves, nothing is asked
         self._heard_at = monotonic()
 
     def serve(self, journal: Journal, reader: Reader) -> bool:
         """Do what is asked for until told to close; False when the gateway is gone instead."""
-        self._journal, self._reader = journal, reader
+        self._journal, self._reader = self._workers = journal, reader
         self.deliver(_nothing)
         frames = Frames()
         while data := self._receive():
@@ -77,13 +78,11 @@ class Host:
         """Make a call that gives answers, and send them along with how the store is."""
         with self._speaking:
             call()
-            journal = self._journal
-            state = (
-                journal.is_stalled,
-                journal.why_refusing,
-                self._reader.why_failing,
-                self._lease.span,
-            )
+            if self._workers is None:
+                return
+            journal, reader = self._workers
+            refusing, failing = journal.why_refusing, reader.why_failing
+            state = (journal.is_stalled, refusing, failing, self._lease.span)
             items: list[Item] = []
             if state != self._state:
                 self._state = state

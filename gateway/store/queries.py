@@ -1,4 +1,4 @@
-"""What is read back from the store; every function runs on a reader's thread."""
+"""What is read back from the store."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence

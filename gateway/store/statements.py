@@ -1,7 +1,7 @@
 """Statements put together once for each database: writes of many rows, and look-ups.
 
 A statement of many rows costs a fraction of as many statements: each one that the driver executes
-lets go of the interpreter and must get it back from the event loop's thread. A batch of the usual
+lets go of the interpreter and must get it back from another thread. A batch of the usual
 size is one statement for each table; rows beyond that are cut into powers of two, so that few texts
 are ever prepared.
 """

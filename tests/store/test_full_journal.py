@@ -99,8 +99,8 @@ def test_what_goes_on_waits_for_room(embedded, record, full, monkeypatch):
         if len(told) == 58:
             over.set()
 
-    for unit in many(record, range(2, 60), may_be_refused=False):
-        embedded.journal.submit(pack(unit), done)
+    for unit in [pack(each) for each in many(record, range(2, 60), may_be_refused=False)]:
+        embedded.journal.submit(unit, done)
     deadline = time.monotonic() + 10
     while not embedded.journal.is_stalled and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -120,8 +120,8 @@ def test_closing_does_not_wait_for_room_for_ever(embedded, record, full):
     embedded.keep(record.link(1))
     full(is_full=True)
     told = []
-    for unit in many(record, range(2, 60), may_be_refused=False):
-        embedded.journal.submit(pack(unit), told.append)
+    for unit in [pack(each) for each in many(record, range(2, 60), may_be_refused=False)]:
+        embedded.journal.submit(unit, told.append)
 
     embedded.journal.close()
 
