@@ -13,7 +13,7 @@ line do not import each other. The contracts in ``pyproject.toml`` prove it in t
 
 How a request goes through: ``api`` reads it, ``app.service`` looks up and checks, the security
 module of one side (``hsm``, a process of its own) opens, judges and enciphers a PIN in one call,
-``operations.life`` decides by a plan of ``linking``, ``app.conductor`` has ``store`` (a process of its
-own, too) make the facts durable and only then lets ``wire`` send, in the words of a message set that
+``operations.life`` decides by a plan of ``linking``, ``app.conductor`` has ``store`` (another
+process) make the facts durable and only then lets ``wire`` send, in the words of a message set that
 ``iso8583`` checks. The answer comes back as the next event of the same operation.
 """

@@ -45,7 +45,7 @@ class _Work:
 class Journal:
     """Makes units durable in the order given and tells each when it is on disk.
 
-    `deliver` carries a finished batch's calls to the event loop's thread. A unit that conflicts
+    `deliver` makes the calls about a finished batch, on the journal's thread. A unit that conflicts
     fails alone with `Conflict`. While the database has no room, or is away, a unit that may be
     refused fails with `Unavailable`, and the others wait. Any other error fails its batch, and
     everything after it, with `Broken`: the process must stop and recover from what is on disk.
@@ -82,7 +82,7 @@ class Journal:
         self._thread.start()
 
     def submit(self, unit: Packed, done: Done) -> None:
-        """Queue a unit; `done` is called on the loop with None or the reason why nothing stands.
+        """Queue a unit; `done` hears None or the reason why nothing stands.
 
         Raises `Unavailable` when the queue is full or closed, or the database takes nothing now
         and the unit may be refused: nothing was recorded.
@@ -92,7 +92,7 @@ class Journal:
         self._queue(_Work(done, unit))
 
     def run(self, chore: Chore[T], done: Callable[[T | Exception], None]) -> None:
-        """Queue a chore; `done` is called on the loop with what it gave or why it did not.
+        """Queue a chore; `done` hears what it gave or why it did not.
 
         Raises `Unavailable` as `submit` does.
         """

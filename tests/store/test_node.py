@@ -286,6 +286,26 @@ def test_a_database_that_is_away_is_no_verdict(member):
         pass
 
 
+def test_an_idle_lease_is_not_renewed_for_a_gateway_that_stands_still(shared):
+    """Its store goes on, but others must take over what nobody carries on."""
+    node, looked = LeasedNode(Membership("A", "GATEWAYA", 0.06)), threading.Semaphore(0)
+    node.join(shared.database.engine)
+    held = node.lease.span
+
+    def is_followed():
+        looked.release()
+        return False
+
+    journal = Journal(
+        *(shared.database.engine, shared.sealer, lambda call: call(), node), is_followed=is_followed
+    )
+    for _ in range(3):
+        assert looked.acquire(timeout=10)
+    journal.close()
+
+    assert node.lease.span == held
+
+
 def test_the_one_process_of_a_file_has_nobody_beside_it():
     """No lease, nothing to judge."""
     alone = Node().lease
