@@ -5,11 +5,14 @@ before, in any form; then they are set, and looked for again.
 """
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from gateway.hsm.data_key import DATA_KEY_FILE, load_data_key
 from gateway.pinblock.policy import PinHolder, PinPolicy, PinVerdict, judge
+from gateway.terms.sides import Side
 
 PINS = 4
 WIDE = "utf-16-le"
@@ -75,3 +78,16 @@ def test_no_clear_pin_is_in_the_memory_of_the_gateway(town, newcomer):
 
     assert holding(pid, sessions), "what passes through the gateway was not found: wrong search"
     assert holding(pid, {pin: forms(pin) for pin in pins}) == set()
+
+
+def test_no_data_key_is_in_the_memory_of_the_gateway(town):
+    """What opens rows at rest is in the store's process alone; what only finds them is here."""
+    pid, wanted = town.gateway.process.pid, {}
+    for side in Side:
+        text = (town.directory / "keys" / side.value / DATA_KEY_FILE).read_text("ascii")
+        key = tomllib.loads(text)["key"]
+        wanted[f"{side} data key"] = [key.encode(), bytes.fromhex(key)]
+        loaded = load_data_key(town.directory / "keys" / side.value / DATA_KEY_FILE, side)
+        wanted[f"{side} fingerprint key"] = [loaded.fingerprint_key]
+
+    assert holding(pid, wanted) == {f"{side} fingerprint key" for side in Side}
