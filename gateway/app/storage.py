@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from gateway.app.futures import resolve
+from gateway.app.futures import beside, resolve
 from gateway.app.settings import RetentionSettings, Settings
 from gateway.app.store_process import StoreProcess
 from gateway.app.traces import TraceNumbers
@@ -63,7 +63,8 @@ class Storage:
         )
         stack.push_async_callback(self.journal.close)
         if self.node.renew_every_s is not None:
-            beating = asyncio.create_task(self.journal.beat(self.node.renew_every_s / _BEATS))
+            beat = self.journal.beat(self.node.renew_every_s / _BEATS)
+            beating = beside("beat", beat)
             stack.callback(beating.cancel)
 
     def fingerprint(self, side: Side) -> Callable[[bytes], bytes]:
