@@ -43,8 +43,9 @@ def test_a_url_is_checked_without_repeating_it(url, rule):
 
 def test_a_shared_database_is_upgraded_too(postgresql):
     """An empty one from nothing; a repeated command changes nothing."""
-    postgresql.sql("CREATE DATABASE upgraded")
-    settings = StoreSettings(url=postgresql.url("upgraded"))
+    postgresql.sql("DROP DATABASE IF EXISTS fresh WITH (FORCE)")
+    postgresql.sql("CREATE DATABASE fresh")
+    settings = StoreSettings(url=postgresql.url("fresh"))
 
     assert upgrade_database(settings) == (None, schema.HEAD)
     assert upgrade_database(settings) == (schema.HEAD, schema.HEAD)
