@@ -9,7 +9,7 @@ from gateway.linking.link import Link, LinkState
 from gateway.linking.procedures import UNPROVED
 from gateway.operations.facts import OperationKind
 from gateway.social.card import CardReplaced, NewCard, keep
-from gateway.store.queries import Linked
+from gateway.store.found import Linked
 from gateway.terms.numbers import SsCardNumber
 
 K = OperationKind
