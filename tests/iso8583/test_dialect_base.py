@@ -60,9 +60,19 @@ def test_dialect_that_extends_none_is_as_it_stands():
         (FILES["up"], "x.toml", "extends", "name of a dialect"),
         ('extends = "odd"', "odd.toml", "extends", "name of a dialect"),
         ('extends = "base"\nwithout = "kind"', "x.toml", "without", "list"),
-        ('extends = "base"\nwithout = ["speed"]', "x.toml", "without", "that the base has"),
-        ('extends = "base"\nwithout = ["kind.x"]', "x.toml", "without", "that the base has"),
-        ('without = ["kind"]\nkind = 1', "x.toml", "without", "that the base has"),
+        (
+            'extends = "base"\nwithout = ["speed"]',
+            "x.toml",
+            "without",
+            "which the base does not have",
+        ),
+        (
+            'extends = "base"\nwithout = ["kind.x"]',
+            "x.toml",
+            "without",
+            "which the base does not have",
+        ),
+        ('without = ["kind"]\nkind = 1', "x.toml", "without", "which the base does not have"),
     ],
 )
 def test_wrong_base_is_refused(text, file, key, rule):
