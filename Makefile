@@ -68,7 +68,7 @@ evidence: .venv/ready
 	    --torture-seconds $(SECONDS)
 
 # Compiles codec, matching, connections and the security module's PIN calls, the same source, to C:
-# PYTHONPATH=var/compiled takes it (not with `python -m`, which looks in this directory first).
+# PYTHONSAFEPATH=1 PYTHONPATH=$PWD/var/compiled takes it, in every process.
 # Needs a C compiler. Classes that pydantic reads from files, and links with their plans, stay Python.
 HOT := $(addprefix gateway/iso8583/, bitmap.py codec.py ebcdic.py errors.py field_content.py field_form.py \
          frames.py layouts.py matching.py message.py message_builder.py message_gate.py message_index.py \
