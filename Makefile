@@ -15,7 +15,7 @@ test: .venv/ready
 	$(MAKE) --no-print-directory --jobs 2 lint suite
 
 suite: .venv/ready
-	$(BIN)/pytest --numprocesses 3
+	$(BIN)/pytest --numprocesses 4
 
 # Branch coverage of the same tests, child processes included; it takes several times as long.
 coverage: .venv/ready

@@ -76,7 +76,7 @@ def test_operators_file_adds_a_year():
     [
         ("2050-01-04", "2051-01-04", "years.2050", "of that year"),
         ("2050-01-08", "2050-01-07", "years.2050.working_weekends.0", "Saturday or Sunday"),
-        ("years.2050", "years.next", "years.next.[key]", "pattern"),
+        ("years.2050", "years.next", "years.next.[key]", "must have the form"),
         ('source = "test"', "", "years.2050.source", "missing"),
     ],
 )
