@@ -94,6 +94,7 @@ class HttpConnection(HttpToolsProtocol):
             # What we said now would be taken for the answer to the request. What comes is read on
             # all the same: a close with bytes unread resets the connection, and loses the answer.
             self._is_deaf, self.cycle.keep_alive = True, False
+            self._log_end("not HTTP behind a request")
         else:
             self._end("not HTTP", _NOT_HTTP)
 
@@ -191,15 +192,18 @@ class HttpConnection(HttpToolsProtocol):
             self._unread = None
 
     def _give_up(self) -> None:
-        log.info("http-connection-ended", why="not read", connections=len(self.connections))
+        self._log_end("not read")
         self.transport.abort()
 
     def _end(self, why: str, answer: bytes) -> None:
-        log.info("http-connection-ended", why=why, connections=len(self.connections))
+        self._log_end(why)
         self._expect_nothing()
         self.transport.write(answer)
         self.transport.close()
         self._must_be_read()
+
+    def _log_end(self, why: str) -> None:
+        log.info("http-connection-ended", why=why, connections=len(self.connections))
 
 
 class _Pipelined(Exception):

@@ -9,6 +9,7 @@ from threading import Semaphore
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from gateway.app import http_connection
 from gateway.app.http_server import HttpServer, listen
@@ -174,6 +175,29 @@ def test_what_is_no_http_is_answered_400():
 
     status, problem = asyncio.run(act())
     assert (status, problem["code"]) == (400, "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"\x16\x03\x01\x02\x00", ["not HTTP"]),
+        (REQUEST + b"\x00garbage", ["not HTTP behind a request"]),
+        (b"GET / HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n", []),
+    ],
+)
+def test_what_callers_say_wrong_is_one_line_of_ours(caplog, said, why):
+    """The library's own words about it, which are no structured line, are left out."""
+
+    async def act():
+        async with serving() as connect:
+            reader, writer = await connect()
+            writer.write(said)
+            await reader.read()
+
+    with capture_logs() as lines:
+        asyncio.run(act())
+    assert [line["why"] for line in lines] == why
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("noise", [b"\r\n", b"PUT / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"])
