@@ -22,6 +22,7 @@ module            holds
 ``service``       what the HTTP room asks of the gateway
 ``card_life``     the businesses in the life of a card, by one rule for all
 ``certificates``  the files of a listener's TLS
+``doors``         the ports, taken before anything is written or said
 ``core_desk``     what a bank core may have done
 ``core_record``   what the key of a core's request stands for
 ``core_reversals`` what a core's 0420 takes back, and what its inquiry tells

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import structlog
 from starlette.types import ASGIApp
-from twisted.internet.error import CannotListenError
 
 from gateway.api.application import create_application
 from gateway.api.authentication import Channels, KnownChannel
@@ -23,7 +22,6 @@ from gateway.api.service import ReadinessCheck
 from gateway.app.callbacks import Callbacks, couriers
 from gateway.app.card_life import CardLife
 from gateway.app.cargo import Cargo
-from gateway.app.certificates import certificates
 from gateway.app.clock import LOCAL_ZONE, GatewayClock, LoopTimers
 from gateway.app.conductor import RUNNING_MAX, Conductor
 from gateway.app.control import Control, clock_desk, control_path, cut_over_desk, key_desk
@@ -31,8 +29,9 @@ from gateway.app.core_channel import REACH_MAX, CoreChannel, CorePlace
 from gateway.app.core_desk import CoreDesk
 from gateway.app.core_reversals import CoreReversals
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
+from gateway.app.doors import Doors
 from gateway.app.futures import beside
-from gateway.app.http_server import HttpServer, listen, url_of
+from gateway.app.http_server import HttpServer, url_of
 from gateway.app.identifiers import Identifiers
 from gateway.app.intake import Intake
 from gateway.app.key_changes import KeyChanges, KeyRenewal, LinkKeys
@@ -113,6 +112,7 @@ class Gateway:
         self._hangup = asyncio.Event()
         self._links: dict[str, OutboundLink[Pending] | ExchangeLink[Pending]] = {}
         self._listeners: dict[str, InboundLink] = {}
+        self._doors = Doors(settings, reactor)
         self._cores: dict[str, CoreChannel] = {}
         self._keys = LinkKeys()
         self._modules: dict[Side, SecurityModule] = {}
@@ -125,6 +125,7 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
         async with AsyncExitStack() as stack:
+            await self._doors.take(stack)
             await _each(self._storage.open(stack), self._start_modules(stack))
             table = await self._prepare_links()
             conductor = self._conductor(table)
@@ -287,7 +288,6 @@ class Gateway:
         macs = await self._macs(f"listeners.{name}", settings, codec.dialect.mac)
         plan = InboundPlan(
             name=name,
-            address=settings.listen,
             peers=tuple(map(ip_network, settings.peers)),
             codec=codec,
             message_set=message_set,
@@ -296,7 +296,6 @@ class Gateway:
             handler=self._handler(stack, name, settings, message_set),
             connections_max=settings.connections_max,
             connections_per_peer_max=settings.connections_per_peer_max,
-            tls=certificates(settings.tls) if settings.tls else None,
             change_key=changes.take,
             echo_seconds=settings.echo_s,
         )
@@ -306,13 +305,10 @@ class Gateway:
         anew = partial(self._start_listener, stack, name, settings)
         self._keys.add(name, link, changes, anew)
         stack.push_async_callback(lambda: link.stop().asFuture(self._loop))
-        try:
-            port = await link.start().asFuture(self._loop)
-        except (ValueError, CannotListenError) as error:
-            key = "tls" if settings.tls and isinstance(error, ValueError) else "listen"
-            raise self._bad_address(f"listeners.{name}.{key}", error) from None
+        door = await self._doors.of(name)
+        link.start(door)
         self._listeners[name] = link
-        log.info("listening", listener=name, port=port)
+        log.info("listening", listener=name, port=door.number)
 
     def _changes(self, settings: LinkSettings | ListenerSettings, rule: MacRule) -> KeyChanges:
         return KeyChanges(self._modules[settings.side], settings.zone, rule, self._keys.renew)
@@ -454,9 +450,8 @@ class Gateway:
         return checks
 
     async def _start_http(self, stack: AsyncExitStack, application: ASGIApp) -> None:
-        listening = listen(self._settings.http.listen, self._settings.file)
         server = HttpServer(application)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        serving = asyncio.create_task(server.serve(sockets=[self._doors.http]))
 
         async def stop() -> None:
             server.should_exit = True
@@ -465,7 +460,7 @@ class Gateway:
         stack.push_async_callback(stop)
         gc.freeze()  # what is here now stays: no collection need look at it again
         gc.set_threshold(_COLLECTED_AFTER)
-        url = url_of(listening)
+        url = url_of(self._doors.http)
         sys.stdout.write(json.dumps({"http": url}) + "\n")
         sys.stdout.flush()
         log.info("ready", http=url.removeprefix("http://"))

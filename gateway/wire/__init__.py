@@ -13,6 +13,7 @@ module               holds
 ``rotation``         turns among the connections of a link, by weight
 ``outbound_link``    a link that we dial: connections kept up, answers matched
 ``exchange_link``    a link that we dial for each request anew
+``doorway``          a listener's port: taken first, opened when there is who answers
 ``inbound_link``     a link that far sides dial
 ``tally``            what is counted of a link
 ``renewal``          what is made of files, made anew when they change

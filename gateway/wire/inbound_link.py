@@ -7,9 +7,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import structlog
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import wrapServerTLS
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.defer import Deferred, succeed
 
 from gateway.iso8583.codec import Codec
 from gateway.iso8583.key_change import KEY_CHANGE, PREVIOUS_MAC_KEY_SECONDS
@@ -18,13 +16,12 @@ from gateway.iso8583.message import Message
 from gateway.iso8583.message_set import MessageSet
 from gateway.iso8583.session import ECHO_INTERVAL_SECONDS, Event, State
 from gateway.terms.response_codes import ResponseCode
-from gateway.wire.addresses import server_endpoint
 from gateway.wire.connection import MessageConnection
+from gateway.wire.doorway import Doorway
 from gateway.wire.key_changes import ChangeKey, KeyTaker, MacChange
 from gateway.wire.line import Line, Speech
 from gateway.wire.link_mac import LinkMac
 from gateway.wire.tally import Tally
-from gateway.wire.tls import Certificates, DemandingTls
 
 log = structlog.get_logger()
 
@@ -34,16 +31,14 @@ Handler = Callable[[Message, Reply], None]
 
 @dataclass(frozen=True, slots=True)
 class InboundPlan:
-    """What a listener needs besides its socket.
+    """What a listener needs besides its port.
 
     Far sides are the gateway of the message set, and we are its peer. `handler` answers requests
     that are in the set and no 08xx, at once or later; `peers` are the networks that may connect.
-    With `tls` each far side must show a certificate; with `change_key` its new keys are taken in.
-    `echo_seconds` of silence end in an echo.
+    With `change_key` a far side's new keys are taken in. `echo_seconds` of silence end in an echo.
     """
 
     name: str
-    address: str
     peers: Sequence[IPv4Network | IPv6Network]
     codec: Codec
     message_set: MessageSet
@@ -52,7 +47,6 @@ class InboundPlan:
     handler: Handler
     connections_max: int
     connections_per_peer_max: int
-    tls: Certificates | None = None
     change_key: ChangeKey | None = None
     echo_seconds: float = ECHO_INTERVAL_SECONDS
 
@@ -79,7 +73,7 @@ class InboundLink:
         self._mac_change = MacChange(self._mac, lambda: self._lines, reactor)
         self.business_day: str | None = None  # MMDD, as the latest cut-over has it
         self._lines: dict[Line, str] = {}  # with the address of the far side
-        self._port: Any = None
+        self._door: Doorway | None = None
         self._stopping: list[Deferred[None]] = []
         self._tally = Tally()
         self._keys = KeyTaker(
@@ -102,22 +96,10 @@ class InboundLink:
         """How many connections are in each state."""
         return Counter(line.state for line in self._lines)
 
-    def start(self) -> "Deferred[int]":
-        """Listen; gives the port, or fails as Twisted's endpoint does.
-
-        Raises `ValueError` for a bad address or certificate.
-        """
-
-        def listening(port: Any) -> int:  # noqa: ANN401 - Twisted's
-            self._port = port
-            return int(port.getHost().port)
-
-        endpoint = server_endpoint(self._reactor, self._plan.address)
-        if self._plan.tls is not None:
-            tls = DemandingTls(self._plan.tls, self._refuse_subject)
-            endpoint = wrapServerTLS(tls, endpoint, self._reactor)
-        opened: Deferred[int] = endpoint.listen(_Accepting(self)).addCallback(listening)
-        return opened
+    def start(self, door: Doorway) -> None:
+        """Let far sides in at a port that was taken."""
+        self._door = door
+        door.open(self)
 
     def mac(self, data: bytes) -> bytes:
         """Compute the MAC that far sides are answered with now, 8 bytes."""
@@ -131,9 +113,7 @@ class InboundLink:
         """Listen no more and hang up; fires when every connection is gone."""
         stopped: Deferred[None] = Deferred()
         self._stopping.append(stopped)
-        closed = maybeDeferred(self._port.stopListening) if self._port else Deferred()
-        if not self._port:
-            closed.callback(None)
+        closed: Deferred[None] = self._door.close() if self._door else succeed(None)
 
         def hang_up(_: object) -> None:
             for line in tuple(self._lines):
@@ -160,7 +140,8 @@ class InboundLink:
         self.turned_away += 1
         log.warning("connection-refused", link=self.name, reason=reason, **who)
 
-    def _refuse_subject(self, subject: str) -> None:
+    def refuse_subject(self, subject: str) -> None:
+        """Hear of a good certificate whose subject may not connect."""
         self._turn_away("not an allowed certificate", subject=subject)
 
     def _refusal(self, peer: str) -> str:
@@ -223,23 +204,3 @@ def not_supported(message_set: MessageSet) -> Handler:
         reply(message_set.identify(request).answer(request, ResponseCode.NOT_SUPPORTED.value))
 
     return handle
-
-
-class _Accepting(Factory[Protocol]):
-    noisy = False
-
-    def __init__(self, link: InboundLink) -> None:
-        self._link = link
-
-    def buildProtocol(self, addr: Any) -> Protocol:  # noqa: ANN401, N802 - Twisted's
-        """Make the protocol of a new connection, or of one that is refused."""
-        return self._link.accept(addr.host) or _TurnedAway()
-
-
-class _TurnedAway(Protocol):
-    """Ends its connection at once. No protocol at all would do, but not under Twisted's TLS."""
-
-    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        """Disconnect before a byte is read."""
-        transport: Any = self.transport
-        transport.abortConnection()

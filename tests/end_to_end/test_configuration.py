@@ -47,6 +47,16 @@ WRONG = {
     ),
 }
 
+LISTENER = """
+[listeners.core-in]
+side = "financial"
+listen = "{}"
+peers = ["127.0.0.0/8"]
+dialect = "core"
+message_set = "core-channel"
+zone = "core"
+"""
+
 
 def copy_of(town, directory, change=lambda text: text):
     """Copy a town's keys and configuration, changed; its own database and sockets."""
@@ -106,16 +116,24 @@ def test_database_belongs_to_one_gateway(town):
     assert town.is_up("link-bureau")
 
 
-def test_port_in_use_is_named(town, tmp_path):
-    """The address and the key that says it."""
+@pytest.mark.parametrize("key", ["http.listen", "listeners.core-in.listen"])
+def test_port_in_use_is_named_before_anything_is_done(town, tmp_path, key):
+    """The address and the key that says it; nothing was written, and no far side was dialled."""
+    accepted = {name: wire.accepted for name, wire in town.wires.items()}
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        file = copy_of(town, tmp_path, replaced('"127.0.0.1:0"', f'"{address}"'))
+        changes = {
+            "http.listen": replaced('"127.0.0.1:0"', f'"{address}"'),
+            "listeners.core-in.listen": lambda text: text + LISTENER.format(address),
+        }
+        file = copy_of(town, tmp_path, changes[key])
         status, said = serve(file)
 
     assert status == 2
-    for word in (str(file), "http.listen", address):
+    for word in (str(file), key, address):
         assert word in said
+    assert {name: wire.accepted for name, wire in town.wires.items()} == accepted
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gateway.toml", "keys"]
 
 
 def test_far_side_that_is_away_is_no_wrong_configuration(town, tmp_path):

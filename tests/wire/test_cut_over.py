@@ -114,7 +114,6 @@ def test_far_side_that_dialled_announces_it_as_well(words, new_transport, mac):
     """A listener has a business day of its own, in both dialects."""
     plan = InboundPlan(
         name="core-in",
-        address="127.0.0.1:8590",
         peers=[ip_network("10.0.0.0/8")],
         codec=words.codec,
         message_set=words.messages,

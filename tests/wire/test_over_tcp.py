@@ -10,6 +10,7 @@ from twisted.internet.epollreactor import EPollReactor
 
 from gateway.iso8583.frames import FrameReader
 from gateway.iso8583.session import State
+from gateway.wire.doorway import Doorway
 from gateway.wire.exchange_link import ExchangeLink
 from gateway.wire.inbound_link import InboundLink, InboundPlan
 from gateway.wire.outbound_link import Address, LinkPlan, OutboundLink
@@ -168,7 +169,6 @@ class Wire:
         self.reactor = EPollReactor()
         plan = InboundPlan(
             name="in",
-            address="127.0.0.1:0",
             peers=[ip_network("127.0.0.0/8")],
             codec=words.codec,
             message_set=words.messages,
@@ -179,9 +179,10 @@ class Wire:
             connections_per_peer_max=8,
         )
         self.link = InboundLink(plan, self.reactor)
-        opened = []
-        self.link.start().addCallback(opened.append)
-        self.port = opened[0]
+        door = Doorway(self.reactor, "127.0.0.1:0")
+        door.take()
+        self.link.start(door)
+        self.port = door.number
         self._sockets = []
 
     def until(self, probe):

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from gateway.iso8583.session import State
 from gateway.wire.addresses import client_endpoint
 from gateway.wire.connection import HANG_UP_SECONDS_MAX, USER_TIMEOUT_MS
+from gateway.wire.doorway import Doorway
 from gateway.wire.exchange_link import ExchangeLink
 from gateway.wire.inbound_link import InboundLink, InboundPlan
 from gateway.wire.outbound_link import Address, LinkPlan, OutboundLink
@@ -57,7 +58,6 @@ class Ends:
         """Have a listener of ours, whose handler approves."""
         plan = InboundPlan(
             name="in",
-            address=address,
             peers=[ip_network(peers)],
             codec=self.words.codec,
             message_set=self.words.messages,
@@ -66,12 +66,12 @@ class Ends:
             handler=lambda request, reply: reply(self.words.answer(request)),
             connections_max=8,
             connections_per_peer_max=8,
-            tls=tls,
         )
         self.link = InboundLink(plan, self.reactor)
-        opened = []
-        self.link.start().addCallback(opened.append)
-        (self.port,) = opened
+        door = Doorway(self.reactor, address, tls)
+        door.take()
+        self.link.start(door)
+        self.port = door.number
         self._links.append(self.link)
 
     def dial(self, place, kind=OutboundLink):
