@@ -22,6 +22,7 @@ module                 holds
 ``agency_views``       institutions with everything that their region says
 ``contract``           the table of endpoints: what each takes and answers
 ``openapi``            the contract as an OpenAPI 3.1 document
+``webhooks``           the callbacks in it
 ``openapi_texts``      the prose of that document
 ``vocabulary``         stable words of answers, and what each means
 ``examples``           the examples in it

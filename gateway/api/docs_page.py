@@ -30,7 +30,7 @@ customer. What each next action asks of the caller is said under [NextAction](#N
 def render_page(document: JsonObject) -> bytes:
     """Write the page in UTF-8, to be completed by `at_address`.
 
-    Contents, introduction, endpoints with their members and examples, problems, objects.
+    Contents, introduction, endpoints with their members and examples, callbacks, problems, objects.
     """
     info = document["info"]
     name = escape(info["title"])
@@ -45,6 +45,8 @@ def render_page(document: JsonObject) -> bytes:
         f"<main>{introduction}",
         f"<h2 id=endpoints>Endpoints</h2>{MARKDOWN.render(_TRYING)}",
         *_endpoints(document),
+        "<h2 id=callbacks>Callbacks</h2>",
+        *_callbacks(document),
         f"<h2 id=problems>Problems</h2>{MARKDOWN.render(_PROBLEMS)}",
         *_problems(),
         "<h2 id=objects>Objects</h2>",
@@ -86,7 +88,7 @@ def _contents(document: JsonObject, headings: list[tuple[str, str]]) -> Iterator
     for method, path, operation in _operations(document):
         name = f"<small>{method}</small> {escape(path)}"
         yield f"<li><a href='#{operation['operationId']}'>{name}</a>"
-    yield "</ul><li><a href='#problems'>Problems</a>"
+    yield "</ul><li><a href='#callbacks'>Callbacks</a><li><a href='#problems'>Problems</a>"
     yield "<li><a href='#objects'>Objects</a><ul class=objects>"
     for name in _shown_as_objects(document):
         yield f"<li><a href='#{name}'>{name}</a>"
@@ -148,6 +150,24 @@ def _success(response: JsonObject) -> Iterator[str]:
             example = escape(_pretty(content["example"]))
             yield f"<a href='#{name}'>{name}</a>"
             yield f"<details><summary>Example</summary><pre>{example}</pre></details>"
+
+
+def _callbacks(document: JsonObject) -> Iterator[str]:
+    schemas = document["components"]["schemas"]
+    for name, item in document["webhooks"].items():
+        callback = item["post"]
+        (content,) = callback["requestBody"]["content"].values()
+        body = content["schema"]["allOf"][0]["$ref"].rpartition("/")[2]
+        headers = {each["name"]: each for each in callback["parameters"]}
+        described = {
+            header: {**each["schema"], "description": each["description"]}
+            for header, each in headers.items()
+        }
+        yield f"<section><h3 id={callback['operationId']}>{escape(name)}</h3>"
+        yield f"<p>{escape(callback['summary'])}.</p>{MARKDOWN.render(callback['description'])}"
+        yield from fields_table({"properties": described, "required": list(headers)}, schemas)
+        yield f"<p><a href='#{body}'>{body}</a><pre>{escape(_pretty(content['example']))}</pre>"
+        yield "</section>"
 
 
 def _problems() -> Iterator[str]:

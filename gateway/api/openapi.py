@@ -27,6 +27,8 @@ from gateway.api.problems import (
     problem,
 )
 from gateway.api.vocabulary import explained
+from gateway.api.webhooks import webhooks, with_patterns
+from gateway.operations.notice import NoticeBody
 from gateway.regions.matrix import Grant, Matrix, NotGranted, NoticeRules
 from gateway.regions.notice import Text
 from gateway.regions.vocabulary import Business, Channel, Proof
@@ -79,6 +81,7 @@ def document() -> JsonObject:
         },
         "servers": [{"url": "/"}],
         "paths": {path: _path_item(by_path()[path]) for path in sorted(by_path(), key=_order)},
+        "webhooks": webhooks(),
         "components": {
             "securitySchemes": {"channel": {"type": "http", "scheme": "bearer"}},
             "parameters": PARAMETERS,
@@ -121,7 +124,8 @@ def _order(path: str) -> int:
 
 
 def _schemas() -> JsonObject:
-    modes: dict[type, JsonSchemaMode] = {Problem: "serialization"}
+    # As it is written, with null where there is no code: not as answers are, which leave it out.
+    modes: dict[type, JsonSchemaMode] = {Problem: "serialization", NoticeBody: "validation"}
     for endpoint in ENDPOINTS:
         modes |= {s.view: "serialization" for s in endpoint.successes if s.view is not None}
         modes |= {endpoint.body: "validation"} if endpoint.body is not None else {}
@@ -136,6 +140,7 @@ def _schemas() -> JsonObject:
     actions = {action.value: action.meaning for action in NextAction}
     next_action = definitions[NextAction.__name__]
     next_action["description"] = explained(next_action["description"], actions)
+    with_patterns(definitions)
     return definitions
 
 

@@ -47,8 +47,8 @@ path or customer 422 `IDEMPOTENCY_KEY_REUSED`; no key 400 `IDEMPOTENCY_KEY_MISSI
 - **200, 201**: done. After an activation the financial account is active; the SS account follows
   by itself, and `ss_account` in the operation says when and how far it is.
 - **202** with `Location`: taken on, not settled. It is neither a failure nor to be asked for anew
-  under another key. Read the operation there, or be told of its outcome by a callback (Standard
-  Webhooks) where the gateway's operator has set one up; what to do follows from its `state`:
+  under another key. Read the operation there, or be told of its outcome by a callback
+  (`webhooks`) where the gateway's operator has set one up; what to do follows from its `state`:
   - `pending`: under way. Read it again after a second.
   - `unknown` (an SS PIN only): the bureau's answer was lost, so the old or the new PIN may be in
     force, and the gateway cannot ask which. Only a late answer still settles it, so do not wait:

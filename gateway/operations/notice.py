@@ -6,22 +6,52 @@ Standard Webhooks specification; the body holds references and stable words only
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from gateway.operations.facts import OperationKind, Settled
+from gateway.operations.facts import OperationKind, OperationState, Settled
 from gateway.operations.operation import Operation
 from gateway.operations.recovery import is_beyond
 from gateway.terms.numbers import OperationId
+from gateway.terms.refusals import Refusal
 
 ATTEMPT_MAX = timedelta(seconds=10)  # to connect, send and hear the status
 RETRY_FIRST = timedelta(seconds=15)  # longer than an attempt: no two of one notice overlap
 RETRY_MAX = timedelta(minutes=5)  # a receiver that is back hears of everything within this
 HORIZON = timedelta(hours=24)  # as that of the exchanges: a person must look then
 
-EVENT = "operation.settled"
-SS_ACCOUNT_EVENT = "ss-account.settled"
-"""The SS account that follows an activation; the notice names the activation."""
+
+class NoticeType(StrEnum):
+    """What came to its outcome: an operation, or the SS account that follows an activation."""
+
+    OPERATION = "operation.settled"
+    SS_ACCOUNT = "ss-account.settled"
+
+
+@dataclass(frozen=True, slots=True)
+class SettledOperation:
+    """Which operation it was, and what became of it; `code` says why one has failed.
+
+    Of an SS account that follows it is the activation.
+    """
+
+    operation: str
+    state: OperationState
+    code: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeBody:
+    """What a channel is posted: the outcome, and when it was recorded."""
+
+    type: NoticeType
+    timestamp: datetime
+    data: SettledOperation
+
+    def __str__(self) -> str:
+        """Write it as JSON text."""
+        return json.dumps(asdict(self), separators=(",", ":"), default=_plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +94,26 @@ class NoticeGivenUp:
 NoticeRecord = Notice | NoticeTried | NoticeDelivered | NoticeGivenUp
 
 
+def _plain(value: datetime | Refusal) -> str:
+    return value.isoformat() if isinstance(value, datetime) else value.value
+
+
 def notice_of(operation: Operation, sequence: int, channel: str) -> Notice:
     """Write the notice of the outcome that is the operation's fact number `sequence`."""
     settled = operation.facts[sequence]
     assert isinstance(settled, Settled)
     follows = operation.kind is OperationKind.SS_ACCOUNT and operation.cause is not None
     told = operation.cause if follows and operation.cause is not None else operation.id
-    body = {
-        "type": SS_ACCOUNT_EVENT if follows else EVENT,
-        "timestamp": settled.at.isoformat(),
-        "data": {
-            "operation": told.value,
-            "state": settled.state.value,
-            "code": settled.refusal.value if settled.refusal else None,
-        },
-    }
+    body = NoticeBody(
+        NoticeType.SS_ACCOUNT if follows else NoticeType.OPERATION,
+        settled.at,
+        SettledOperation(told.value, settled.state, settled.refusal),
+    )
     return Notice(
         f"msg_{operation.id.value.removeprefix('op_')}_{sequence}",
         channel,
         told,
-        json.dumps(body, separators=(",", ":")),
+        str(body),
         settled.at,
         settled.at,
     )

@@ -58,7 +58,14 @@ def test_contents_lead_to_every_part(page):
     contents = page.text.partition("<nav")[2].partition("</nav>")[0]
     listed = set(re.findall(r"href='#([^']+)'", contents))
 
-    assert {"outcomes", "encrypting-a-pin", "endpoints", "problems", "objects"} <= listed
+    assert {
+        "outcomes",
+        "encrypting-a-pin",
+        "endpoints",
+        "callbacks",
+        "problems",
+        "objects",
+    } <= listed
     assert {endpoint.operation_id for endpoint in ENDPOINTS} <= listed
     assert "OperationView" in listed
 
@@ -125,6 +132,17 @@ def test_endpoint_leads_to_every_refusal(page, endpoint):
         assert f"<a href='#{refusal.value}'><code>{refusal.value}</code></a>" in section
 
 
+@pytest.mark.parametrize("name", DOCUMENT["webhooks"])
+def test_page_tells_every_callback(page, name):
+    """Its headers by rule and meaning, its body by a link, and an example."""
+    section = page.text.partition(f">{name}</h3>")[2].partition("</section>")[0]
+
+    for header in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        assert f"<code>{header}</code><br><small>required</small>" in section
+    assert "<a href='#NoticeBody'>NoticeBody</a>" in section
+    assert f"&quot;type&quot;: &quot;{name}&quot;" in section
+
+
 @pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"])
 def test_page_has_every_member_of_every_schema(page, name):
     """Bodies and views are told by name, type, whether required, rule and meaning."""
@@ -188,6 +206,7 @@ def test_no_description_adds_an_element():
     broken = json.loads(json.dumps(DOCUMENT))
     broken["info"] |= {"title": evil, "version": evil, "description": f"## {evil}\n\n`{evil}`"}
     broken["paths"]["/v1/agencies"]["get"]["summary"] = evil
+    broken["webhooks"]["operation.settled"]["post"] |= {"summary": evil, "description": evil}
     broken["components"]["schemas"]["Side"] |= {"description": evil, "enum": [evil]}
     broken["components"]["schemas"]["NameView"]["properties"][evil] = {
         "type": "string",
