@@ -158,6 +158,7 @@ def _business(resource: Resource) -> Endpoint:
     refusals.update(_PIN_REFUSALS if procedure.pins else _TURN_REFUSALS)
     refusals.update(_OWN_REFUSALS.get(resource.kind, ()))
     refusals.update({Refusal.WRONG_PIN} if procedure.has_proof else ())
+    refusals.add(Refusal.IN_PROGRESS)  # of what is not on disk when the wait is over
     is_question = resource.method == "GET"
     make = endpoints.asking if is_question else endpoints.carrying_out
     done = _ok("Told in `result`." if is_question else "Done, for good.", OperationView)

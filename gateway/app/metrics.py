@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import accumulate, product
 from time import monotonic
 from typing import Protocol
@@ -55,27 +56,30 @@ class Link(Counted, Protocol):
     business_day: str | None
 
 
-class GatewayCollector(Collector):
-    """Reads the tallies of the conductor, links and listeners when it is asked.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What else is counted, supplied by the wiring; `seconds` is the clock of the links."""
 
-    `seconds` is the clock of the links.
-    """
+    seconds: Callable[[], float] = monotonic
+    callbacks: Callable[[], Mapping[str, Counter[Outcome]]] = dict
+    core_failures: Callable[[], Mapping[str, int]] = dict
+    store_silent_s: Callable[[], float] = float
+
+
+class GatewayCollector(Collector):
+    """Reads the tallies of the conductor, links, listeners and others when it is asked."""
 
     def __init__(
         self,
         conductor: Conductor,
         links: Iterable[Link],
         listeners: Iterable[InboundLink] = (),
-        seconds: Callable[[], float] = monotonic,
-        callbacks: Callable[[], Mapping[str, Counter[Outcome]]] = dict,
-        core_failures: Callable[[], Mapping[str, int]] = dict,
+        sources: Sources | None = None,
     ) -> None:
         self._conductor = conductor
         self._links = tuple(links)
         self._listeners = tuple(listeners)
-        self._seconds = seconds
-        self._callbacks = callbacks
-        self._core_failures = core_failures
+        self._sources = sources or Sources()
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric now."""
@@ -88,6 +92,11 @@ class GatewayCollector(Collector):
             "ssgw_operations_manual",
             "Operations that wait for a person: gateway operations list --state manual.",
             value=self._conductor.manual_count,
+        )
+        yield GaugeMetricFamily(
+            "ssgw_store_silent_seconds",
+            "How long the store has not answered what was asked first; 0 within its bound.",
+            value=self._sources.store_silent_s(),
         )
         operations = CounterMetricFamily(
             "ssgw_operations", "Operations by kind and state reached.", labels=["kind", "state"]
@@ -103,7 +112,7 @@ class GatewayCollector(Collector):
             "Attempts to tell a channel of an outcome, and notices given up.",
             labels=["channel", "outcome"],
         )
-        for channel, counts in self._callbacks().items():
+        for channel, counts in self._sources.callbacks().items():
             for outcome in Outcome:
                 callbacks.add_metric([channel, outcome.value], counts[outcome])
         yield callbacks
@@ -133,7 +142,7 @@ class GatewayCollector(Collector):
         for link in self._links:
             in_flight.add_metric([link.name], link.in_flight)
             connections.add_metric([link.name], link.connections_up)
-            ages.add_metric([link.name, link.reason], self._seconds() - link.since)
+            ages.add_metric([link.name, link.reason], self._sources.seconds() - link.since)
             if link.business_day is not None:
                 days.add_metric([link.name], int(link.business_day))
             for state in State:
@@ -158,7 +167,7 @@ class GatewayCollector(Collector):
             "Requests of a core answered 96 for a mistake of ours: core-request-failed in the log.",
             labels=["listener"],
         )
-        for name, count in self._core_failures().items():
+        for name, count in self._sources.core_failures().items():
             failures.add_metric([name], count)
         yield from (connections, turned_away, failures)
 

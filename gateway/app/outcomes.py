@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import TypedDict, TypeVar, Unpack
 
 from gateway.app.cargo import Cargo
 from gateway.app.conductor import Conductor
@@ -17,9 +18,11 @@ from gateway.operations.facts import Opened, OperationState
 from gateway.operations.operation import Operation
 from gateway.store import questions
 from gateway.store.unit import KeyUsed, Unit
-from gateway.terms.errors import RequestRefused
+from gateway.terms.errors import RequestRefused, Unavailable
 from gateway.terms.numbers import OperationId
 from gateway.terms.refusals import Refusal
+
+T = TypeVar("T")
 
 
 class Brought(TypedDict, total=False):
@@ -71,7 +74,7 @@ class Outcomes:
         records = _for_operation(records, operation)
         self.conductor.open(operation, opened, cargo, records=records, done=resolve(begun))
         try:
-            return await begun
+            return await self._in_time(begun)
         finally:
             self.conductor.leave(operation)
 
@@ -106,13 +109,21 @@ class Outcomes:
         recorded: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
         records = _for_operation(records, operation)
         self.conductor.refuse(operation, opened, refusal, records, resolve(recorded))
-        return await recorded
+        return await self._in_time(recorded)
 
     async def keep(self, unit: Unit) -> None:
         """Make a unit durable that belongs to no operation."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.conductor.keep(unit, resolve(written))
-        await written
+        await self._in_time(written)
+
+    async def _in_time(self, durable: asyncio.Future[T]) -> T:
+        """Wait until something is durable, as long as for anything; raises `RequestRefused`."""
+        try:
+            async with asyncio.timeout(self.wait_s):
+                return await durable
+        except TimeoutError:
+            raise RequestRefused(_NOT_KNOWN) from None
 
     def _begun(
         self,
@@ -146,10 +157,17 @@ class Outcomes:
         finally:
             waiting.cancel()
             self.conductor.leave(operation)
-        known = known or await self.read(questions.operation(operation))
         if known is None:
-            raise RequestRefused(Refusal.OVERLOADED)
+            with suppress(Unavailable):
+                known = await self.read(questions.operation(operation))
+        if known is None:
+            raise RequestRefused(_NOT_KNOWN)
         return known
+
+
+# What is not on disk is not promised, and may come to be there all the same: whoever asks again
+# under the same key is told what became of it.
+_NOT_KNOWN = Refusal.IN_PROGRESS
 
 
 def _progressed(

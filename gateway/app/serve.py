@@ -37,7 +37,7 @@ from gateway.app.intake import Intake
 from gateway.app.key_changes import KeyChanges, KeyRenewal, LinkKeys
 from gateway.app.logs import configure
 from gateway.app.manual_desk import ManualDesk
-from gateway.app.metrics import GatewayCollector, exposition
+from gateway.app.metrics import GatewayCollector, Sources, exposition
 from gateway.app.modules import ModuleProcess, check_pads, connected
 from gateway.app.pins import SecurityModules
 from gateway.app.reactor import ParentsHand, run_in_reactor
@@ -416,9 +416,12 @@ class Gateway:
             conductor,
             self._links.values(),
             self._listeners.values(),
-            self._reactor.seconds,
-            self._callbacks.counts,
-            lambda: {name: core.failures for name, core in self._cores.items()},
+            Sources(
+                self._reactor.seconds,
+                self._callbacks.counts,
+                lambda: {name: core.failures for name, core in self._cores.items()},
+                lambda: self._storage.journal.silent_s,
+            ),
         )
         channels = {
             name: KnownChannel(bytes.fromhex(channel.token_sha256), channel.kind)

@@ -59,9 +59,12 @@ class Storage:
         stack.callback(self._process.line.close)
         self._fingerprint_keys = await self._process.greet(self._settings)
         _, self.journal = await self._loop.create_unix_connection(
-            lambda: StoreClient(self.node, self._fail, _tell_refusal), sock=self._process.line
+            lambda: StoreClient(self.node, self._fail, _tell_refusal, _tell_silence),
+            sock=self._process.line,
         )
         stack.push_async_callback(self.journal.close)
+        watching = beside("store-watch", self.journal.watch())
+        stack.callback(watching.cancel)
         if self.node.renew_every_s is not None:
             beat = self.journal.beat(self.node.renew_every_s / _BEATS)
             beating = beside("beat", beat)
@@ -76,8 +79,10 @@ class Storage:
 
     @property
     def why_unusable(self) -> str:
-        """Say why the database takes nothing or cannot be read now; nothing while it does."""
+        """Say why the store answers nothing, takes nothing or cannot read now; nothing else."""
         journal = self.journal
+        if journal.silent_s:
+            return f"the store has not answered for {journal.silent_s:.0f} s"
         if journal.is_stalled or journal.why_refusing:
             return f"the database takes nothing now ({journal.why_refusing or 'it is waited for'})"
         failing = journal.why_failing
@@ -172,6 +177,13 @@ def _tell_refusal(why: str) -> None:
         log.warning("store-refuses", why=why)
     else:
         log.info("store-takes-again")
+
+
+def _tell_silence(seconds: float) -> None:
+    if seconds:
+        log.error("store-silent", seconds=seconds)
+    else:
+        log.info("store-answers-again")
 
 
 _BEATS = 2  # for each renewal of the lease

@@ -7,6 +7,7 @@ no transaction takes a moment of that interpreter, and no data key is in its mem
 module          holds
 ==============  =================================================================
 ``client``      the gateway's end: what is asked for, and who is told
+``silence``     whether it answers, as the client sees it
 ``host``        the store's end: journal and reader behind one socket
 ``frames``      what crosses between both
 ``questions``   what may be asked, each as a value

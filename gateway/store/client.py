@@ -28,6 +28,7 @@ from gateway.store.frames import (
 )
 from gateway.store.lease import Lease
 from gateway.store.questions import Chore, Query
+from gateway.store.silence import LOOK_S, Silence
 from gateway.store.unit import Unit, pack
 from gateway.terms.errors import Unavailable
 
@@ -46,7 +47,7 @@ class StoreClient(asyncio.Protocol):
     database has no room, or is away, what may be refused fails with `Unavailable`, and the rest
     waits. `lost` hears of whatever ends the store: then the gateway must stop, and recover from
     what is on disk. `refusing` hears why the database takes nothing, and of the empty word when it
-    takes again.
+    takes again; `silent` likewise, whether the store does not answer although it lives.
     """
 
     def __init__(
@@ -54,19 +55,23 @@ class StoreClient(asyncio.Protocol):
         lease: Lease,
         lost: Callable[[Exception], None],
         refusing: Callable[[str], None] = lambda _why: None,
+        silent: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._lease = lease
         self._lost = lost
         self._refusing = refusing
+        self._silent = silent
         self.connection: asyncio.WriteTransport | None = None
         self._frames = Frames()
         self._to_say: list[Item] = []
         self._number = 0
         self._units: dict[int, Done] = {}
-        self._given: dict[int, Given] = {}  # of queries and chores
+        self._given: dict[int, Given | asyncio.Future[Any]] = {}  # of chores and queries
         self._is_closing = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._silences = Silence(), Silence()  # of units, and of the rest
+        self.silent_s = 0.0  # for how long it has not answered what was asked first
         self.is_stalled = False  # what must not be refused waits
         self.why_refusing = ""  # the last transaction was refused, by the database's own word
         self.why_failing = ""  # what was asked last could not be read, by the database's own word
@@ -77,9 +82,10 @@ class StoreClient(asyncio.Protocol):
         """Have a unit made durable; `done` hears None, or the reason why nothing of it stands.
 
         Raises `Unavailable` when as much waits as may or the store is closed, or when the database
-        takes nothing now and the unit may be refused: nothing was recorded.
+        takes nothing now, or the store is silent, and the unit may be refused: nothing was
+        recorded.
         """
-        if self.is_stalled and unit.may_be_refused:
+        if unit.may_be_refused and (self.is_stalled or self.silent_s):
             raise Unavailable("the database takes nothing now")
         self._must_have_room(self._units, "write")
         self._number = number = self._number + 1
@@ -91,23 +97,16 @@ class StoreClient(asyncio.Protocol):
 
         Raises `Unavailable` as `submit` does.
         """
+        self._must_answer()
         self._must_have_room(self._given, "do")
         self._say((CHORE, self._numbered(done), pickle.dumps(chore)))
 
     async def read(self, query: Query[T]) -> T:
-        """Give what a query finds; raises `Unavailable` while the database is away."""
+        """Give what a query finds; raises `Unavailable` while the database is away or silent."""
+        self._must_answer()
         self._must_have_room(self._given, "read")
         read: asyncio.Future[T] = self._loop.create_future()
-
-        def settle(found: T | Exception) -> None:
-            if read.done():
-                return  # whoever asked has gone
-            if isinstance(found, Exception):
-                read.set_exception(found)
-            else:
-                read.set_result(found)
-
-        number = self._numbered(settle)
+        number = self._numbered(read)
         if query.name == "asked":
             channel, key, link, session = query.arguments
             about = channel, key, link.value if link else "", session.value if session else ""
@@ -122,11 +121,37 @@ class StoreClient(asyncio.Protocol):
             self._say((BEAT,))
             await asyncio.sleep(every_s)
 
+    async def watch(self) -> None:
+        """Look whether the store answers, for ever; where nobody asks, ask."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            units, rest = self._silences
+            units.look(() if self.is_stalled else self._units)  # why those wait is known
+            rest.look(self._given)
+            self._hear(max(units.seconds, rest.seconds))
+            if not self._given:
+                self._say((QUERY, self._numbered(_ignore), _ANYTHING))
+
+    def _hear(self, silent_s: float) -> None:
+        """Know for how long it is silent; whoever waits for a query need not wait any longer."""
+        is_another = bool(silent_s) is not bool(self.silent_s)
+        self.silent_s = silent_s
+        if is_another:
+            self._silent(silent_s)
+        if silent_s:
+            for given in self._given.values():
+                if isinstance(given, asyncio.Future) and not given.done():
+                    given.set_exception(Unavailable(_SILENT))
+
     async def close(self) -> None:
         """Have written and answered what was asked for, and wait until the store has ended."""
         self._is_closing = True
         self._say((CLOSE,))
         await self._ended
+
+    def _must_answer(self) -> None:
+        if self.silent_s:
+            raise Unavailable(_SILENT)
 
     def _must_have_room(self, waiting: dict[int, Any], what: str) -> None:
         if self._is_closing:
@@ -134,7 +159,7 @@ class StoreClient(asyncio.Protocol):
         if len(waiting) >= WAITING_MAX:
             raise Unavailable(f"the store has as much to {what} as it can take")
 
-    def _numbered(self, given: Given) -> int:
+    def _numbered(self, given: Given | asyncio.Future[Any]) -> int:
         self._number += 1
         self._given[self._number] = given
         return self._number
@@ -170,14 +195,24 @@ class StoreClient(asyncio.Protocol):
                     for number in numbers:
                         self._tell(self._units.pop(number), None)
                 case (code, number, answer) if code == ANSWER:
-                    self._tell(self._given.pop(number), _found(answer))
+                    self._give(self._given.pop(number), _found(answer))
                 case (code, number, kind, text) if code == FAILED:
                     told = self._units.pop(number, None) or self._given.pop(number)
-                    self._tell(told, error_of(kind, text))
+                    self._give(told, error_of(kind, text))
                 case (code, *state) if code == STATE:
                     self._know(*state)
                 case (code, kind, text) if code == LOST:
                     self._lost(error_of(kind, text))
+
+    def _give(self, told: Given | asyncio.Future[Any], outcome: object) -> None:
+        if not isinstance(told, asyncio.Future):
+            self._tell(told, outcome)
+        elif told.done():
+            pass  # whoever asked has gone
+        elif isinstance(outcome, Exception):
+            told.set_exception(outcome)
+        else:
+            told.set_result(outcome)
 
     def _tell(self, told: Callable[[Any], None], outcome: object) -> None:
         try:
@@ -204,3 +239,11 @@ def _found(answer: object) -> object:
     if isinstance(answer, bytes):
         return pickle.loads(answer)  # noqa: S301 - our own child's
     return asked_of(cast("Plain", answer))
+
+
+_SILENT = "the store does not answer"
+_ANYTHING = ("", "", "", "")  # the query that costs the least
+
+
+def _ignore(_answer: object) -> None:
+    pass

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.app.metrics import GatewayCollector, exposition
+from gateway.app.metrics import GatewayCollector, Sources, exposition
 from gateway.iso8583.session import State
 from gateway.operations.facts import OperationKind, OperationState
 from gateway.wire.tally import RoundTrips, Tally
@@ -35,7 +35,12 @@ def samples_of_listener(stage):
 
     def read():
         text = exposition(
-            GatewayCollector(stage.conductor, (), (listener,), core_failures=lambda: {"core-in": 2})
+            GatewayCollector(
+                stage.conductor,
+                (),
+                (listener,),
+                Sources(core_failures=lambda: {"core-in": 2}, store_silent_s=lambda: 7.0),
+            )
         ).decode()
         return {
             (sample.name, *sample.labels.values()): sample.value
@@ -133,13 +138,17 @@ def test_business_day_is_told_once_it_is_known(samples):
 
 
 def test_listener_tells_who_is_connected_and_who_was_not(samples_of_listener):
-    """Connections by state, those turned away, our mistakes, and the counters of every link."""
+    """Connections by state, those turned away, our mistakes, and the counters of every link.
+
+    What is told of the store stands beside it.
+    """
     found = samples_of_listener()
 
     assert found["ssgw_listener_connections", "core-in", "signed-on"] == 2
     assert found["ssgw_listener_turned_away_total", "core-in"] == 3
     assert found["ssgw_core_failures_total", "core-in"] == 2
     assert found["ssgw_messages_received_total", "core-in"] == 4
+    assert found["ssgw_store_silent_seconds",] == 7
 
 
 def test_link_state_is_one_of_all(samples):

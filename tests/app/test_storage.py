@@ -9,6 +9,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.app import storage as module
 from gateway.app import store_main
@@ -19,7 +20,7 @@ from gateway.hsm.data_key import DATA_KEY_FILE, create_data_key, load_data_key
 from gateway.linking.kinds import EXCHANGES
 from gateway.operations.facts import Opened, OperationKind
 from gateway.operations.operation import open_operation
-from gateway.store import chores, questions
+from gateway.store import chores, client, questions
 from gateway.store.errors import Broken
 from gateway.store.lease import Lease
 from gateway.store.questions import Chore
@@ -255,6 +256,30 @@ def test_a_fenced_node_hears_of_it_while_it_has_nothing_to_write(shared):
 
     in_loop(main)
     assert "Fenced" in str(failed[0])
+
+
+def test_a_store_that_hangs_is_said_to_and_so_is_its_return(embedded, monkeypatch):
+    """In what readiness says, and in one line of the log each."""
+    monkeypatch.setattr(client, "LOOK_S", 0.005)
+    may_go_on = threading.Event()
+    monkeypatch.setattr(chores, "held", lambda _: may_go_on.wait(10), raising=False)
+
+    async def unusable(storage):
+        return storage.why_unusable
+
+    async def main(open_):
+        storage = await open_(embedded)
+        storage.journal.run(Chore("held"), lambda _: None)
+        await until(partial(unusable, storage))
+        why = storage.why_unusable
+        may_go_on.set()
+        await until(partial(unusable, storage), gone=True)
+        return why
+
+    with capture_logs() as lines:
+        why = in_loop(main)
+    assert why.startswith("the store has not answered for")
+    assert [line["event"] for line in lines] == ["store-silent", "store-answers-again"]
 
 
 def test_a_chore_that_fails_is_its_callers_error(embedded, monkeypatch):

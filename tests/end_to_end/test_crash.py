@@ -1,9 +1,15 @@
 """Kill or stop a gateway that has messages out: what it said stands, the rest is resolved."""
 
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 from torture.clients import reaching
+
+from gateway.app.online_bank import call
+
+PROMPT_S = 2.0  # of a busy machine; a caller waits for two seconds and more
 
 
 def test_sigterm_finishes_what_is_being_answered(brief_town, newcomer, eventually):
@@ -72,3 +78,27 @@ def test_unfinished_operations_are_resolved_after_a_crash(brief_town, newcomer, 
     assert eventually(lambda: bureau.state(activating.who)["card_state"] == "normal")
     traces = {entry["fields"][3]["value"] for entry in bureau.received(marks[0], "pin-set")}
     assert len(traces) == 1
+
+
+def test_store_that_stands_still_is_noticed_and_goes_on(brief_town, newcomer, eventually):
+    """It lives, so nothing ends: not ready with the reason, 503 at once, and all of it recovers."""
+    town, citizen = brief_town, newcomer(of=brief_town).linked()
+    store = town.store_pid()
+    os.kill(store, signal.SIGSTOP)
+    try:
+        eventually(lambda: not town.is_up("store"), "the silence")
+        readiness = call(f"{town.url}/readyz")
+        begun = monotonic()
+        refused = citizen.unlink("the-key")
+        waited = monotonic() - begun
+    finally:
+        os.kill(store, signal.SIGCONT)
+    town.wait_until_ready()
+    again = citizen.unlink("the-key")
+
+    assert readiness.status == 503
+    assert "has not answered" in readiness.body["checks"]["store"]["detail"]
+    assert (refused.status, refused.body["retryable"]) == (503, True)
+    assert waited < PROMPT_S
+    assert again.status == 200
+    assert (town.bureau_peer.links(citizen.who), town.core_peer.links(citizen.who)) == ([], [])

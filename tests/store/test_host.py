@@ -1,6 +1,7 @@
 """Both ends of the store over a real socket: what is asked for is answered, each by itself."""
 
 import asyncio
+import pickle
 import socket
 import threading
 from contextlib import asynccontextmanager
@@ -14,12 +15,13 @@ from gateway.store import chores, client, questions
 from gateway.store import host as hosts
 from gateway.store.client import StoreClient
 from gateway.store.errors import Broken, Conflict
-from gateway.store.frames import STANDS, frame
+from gateway.store.frames import ANSWER, QUERY, STANDS, STATE, Frames, frame
 from gateway.store.host import Host
 from gateway.store.journal import Journal
 from gateway.store.lease import ENDLESS, Lease
 from gateway.store.questions import Chore
 from gateway.store.reader import Reader
+from gateway.store.silence import LOOKS_MAX
 from gateway.store.unit import KeyUsed, Unit
 from gateway.terms.errors import LocalError, Unavailable
 from gateway.terms.losses import Loss, LossKind
@@ -35,6 +37,7 @@ class Ends:
         self.was_told = None
         self.lost, self.refusals = [], []
         self.client = None
+        self.before_serving, self.silent = (lambda: None), (lambda _: None)
 
     @asynccontextmanager
     async def open(self):
@@ -42,7 +45,10 @@ class Ends:
         serving = threading.Thread(target=self._serve, args=(theirs,))
         serving.start()
         _, self.client = await asyncio.get_running_loop().create_unix_connection(
-            lambda: StoreClient(Lease("", 3.0), self.lost.append, self.refusals.append), sock=ours
+            lambda: StoreClient(
+                Lease("", 3.0), self.lost.append, self.refusals.append, self.silent
+            ),
+            sock=ours,
         )
         try:
             yield self.client
@@ -53,6 +59,7 @@ class Ends:
 
     def _serve(self, line):
         database = self.store.database
+        self.before_serving()
         with line:
             host = Host(line, ENDLESS)
             journal = Journal(database.engine, self.store.sealer, host.deliver, lost=host.lost)
@@ -218,6 +225,86 @@ def test_a_gateway_that_goes_without_a_word_is_noticed(ends):
 
     in_loop(main)
     assert not ends.was_told
+
+
+async def until(probe):
+    async with asyncio.timeout(WAIT_S):
+        while not probe():  # noqa: ASYNC110 - of what no event tells
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def _looks_often(monkeypatch):
+    monkeypatch.setattr(client, "LOOK_S", 0.005)
+
+
+@pytest.mark.usefixtures("_looks_often")
+def test_a_store_that_does_not_answer_is_known_and_asked_nothing_more(ends, record):
+    """It lives and stands still: who reads hears so, new work is refused, what must be kept waits.
+
+    When it goes on, everybody is served again, and what was asked meanwhile is done.
+    """
+    heard, told = [], []
+    may_go_on = threading.Event()
+    ends.before_serving = lambda: may_go_on.wait(WAIT_S)
+    ends.silent = heard.append
+    key = KeyUsed("online-bank", "a key", bytes(32), "op_1", record.now)
+
+    async def main():
+        async with ends.open() as store:
+            watching = asyncio.create_task(store.watch())
+            with pytest.raises(Unavailable, match="does not answer"):
+                await store.read(questions.key("online-bank", "a key"))
+            silent_s = store.silent_s
+            for refused in (
+                lambda: store.submit(Unit(may_be_refused=True), told.append),
+                lambda: store.run(Chore("reserve", ("n", 1)), told.append),
+            ):
+                with pytest.raises(Unavailable):
+                    refused()
+            store.submit(Unit(records=(key,)), told.append)
+            may_go_on.set()
+            await until(lambda: told and not store.silent_s)
+            found = await store.read(questions.key("online-bank", "a key"))
+            watching.cancel()
+            return silent_s, found
+
+    silent_s, found = in_loop(main)
+    assert silent_s > 0
+    assert [bool(each) for each in heard] == [True, False]
+    assert (told, found.resource) == ([None], "op_1")
+
+
+class Reading:
+    """A store that can be read, and writes nothing: the database takes nothing."""
+
+    def __init__(self, store):
+        self.store, self.looks = store, 0
+
+    def write(self, data):
+        for what, number, *_ in Frames().take(data):
+            if what == QUERY:
+                self.looks += 1
+                nothing = frame([(ANSWER, number, pickle.dumps(None))])
+                asyncio.get_running_loop().call_soon(self.store.data_received, nothing)
+
+
+@pytest.mark.usefixtures("_looks_often")
+def test_what_waits_for_a_database_that_takes_nothing_is_no_silence():
+    """The store says so itself, and answers everything else."""
+    heard = []
+
+    async def main():
+        store = StoreClient(Lease("", 3.0), heard.append, silent=heard.append)
+        store.connection = reading = Reading(store)
+        store.data_received(frame([(STATE, True, "SQLITE_FULL", "", (0.0, 0.0))]))
+        store.submit(Unit(), heard.append)
+        watching = asyncio.create_task(store.watch())
+        await until(lambda: reading.looks > 3 * LOOKS_MAX)
+        watching.cancel()
+
+    in_loop(main)
+    assert heard == []
 
 
 def test_the_end_of_the_store_ends_the_gateway(ends):

@@ -187,12 +187,20 @@ def test_caller_waits_no_longer_than_is_decent(bank_of):
     assert any(exchange.state in AWAITING for exchange in operation.exchanges.values())
 
 
-def test_opening_that_is_not_durable_in_time_is_no_promise(bank_of, refused):
-    """What may not be on disk is not told as pending."""
+@pytest.mark.parametrize("name", ["unlink", "open_session"])
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_what_is_not_durable_in_time_is_no_promise(bank_of, refused, name, is_silent, monkeypatch):
+    """It may be on disk or not: told neither as pending nor as refused, it is to be asked again."""
     bank = bank_of(wait_s=0.01)
     bank.stage.journal.is_held = bank.store.is_blind = True
 
-    assert refused(bank.unlink()).refusal is Refusal.OVERLOADED
+    def silent(_operation):
+        raise Unavailable("the store does not answer")
+
+    if is_silent:
+        monkeypatch.setattr(bank.store, "operation", silent)
+
+    assert refused(bank.ask(name)).refusal is Refusal.IN_PROGRESS
 
 
 @pytest.mark.parametrize("is_conflict", [True, False])

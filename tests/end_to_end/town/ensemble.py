@@ -70,9 +70,16 @@ class Town(Ensemble):
 
     def module_pid(self, side: Side) -> int:
         """Find the gateway's security-module process of a side."""
+        return self._child(f"--side {side.value}")
+
+    def store_pid(self) -> int:
+        """Find the gateway's store process."""
+        return self._child("gateway.app.store_main")
+
+    def _child(self, words: str) -> int:
         gateway = self.gateway.process.pid
         children = Path(f"/proc/{gateway}/task/{gateway}/children").read_text("ascii").split()
-        return next(int(pid) for pid in children if f"--side {side.value}" in _command(pid))
+        return next(int(pid) for pid in children if words in _command(pid))
 
     def stop(self) -> None:
         super().stop()
