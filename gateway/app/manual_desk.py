@@ -1,6 +1,7 @@
 """Operations that wait for a person: listed, and resolved by two persons, for the operator."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
@@ -116,5 +117,5 @@ def _shown(operation: Operation) -> Mapping[str, object]:
         "operation": operation.id.value,
         "kind": operation.kind.value,
         "state": operation.state.value,
-        "facts": [to_json(fact) for fact in operation.facts],
+        "facts": json.loads(to_json(operation.facts)),
     }

@@ -4,12 +4,14 @@ A fact holds references, trace numbers and codes only: no PIN, no PIN block and 
 citizen or mobile number, so that the journal needs no encipherment and no purge of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, assert_never
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import Any
 
 from gateway.operations.exchange import ExchangeEvent, Move, Trace
+from gateway.terms import instants
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import LinkId, OperationId, Rrn, Stan
 from gateway.terms.refusals import Refusal
@@ -74,12 +76,16 @@ class OperationState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Tell whether the state never changes again."""
-        return self is OperationState.SUCCEEDED or self is OperationState.FAILED
+        return self in _FINAL
 
     @property
     def is_left_alone(self) -> bool:
         """Tell whether the gateway does no more by itself: it is over, or a person must look."""
-        return self.is_final or self is OperationState.MANUAL
+        return self in _LEFT_ALONE
+
+
+_FINAL = frozenset({OperationState.SUCCEEDED, OperationState.FAILED})
+_LEFT_ALONE = _FINAL | {OperationState.MANUAL}
 
 
 @value(frozen=True, slots=True)
@@ -161,70 +167,83 @@ Fact = (
 )
 
 
-def to_json(fact: Fact) -> dict[str, Any]:
-    """Write a fact as a JSON object without empty members."""
-    body = {"fact": _NAMES[type(fact)], **_members(fact), "at": fact.at.isoformat()}
-    return {name: value for name, value in body.items() if value is not None}
+def to_json(facts: Iterable[Fact]) -> str:
+    """Write facts as one JSON array, each as an object without empty members.
+
+    By hand, for every operation is written so twice: the library takes four times as long.
+    """
+    return (
+        f"[{','.join([_WRITERS[type(fact)](fact, instants.written(fact.at)) for fact in facts])}]"
+    )
 
 
-_NAMES = {
-    Opened: "opened",
-    Moved: "moved",
-    AnswerSetAside: "answer-set-aside",
-    Settled: "settled",
-    ResolutionProposed: "resolution-proposed",
-    ResolutionApproved: "resolution-approved",
-    Withdrawn: "withdrawn",
+def _opened_json(fact: Opened, at: str) -> str:
+    kind, link = _quoted(fact.kind), _quoted(fact.link.value)
+    wake_at = f',"wake_at":"{instants.written(fact.wake_at)}"' if fact.wake_at else ""
+    cause = _member("cause", fact.cause.value) if fact.cause else ""
+    details = "" if fact.details is None else f',"details":{_words(fact.details)}'
+    return f'{{"fact":"opened","kind":{kind},"link":{link}{wake_at}{cause}{details},"at":"{at}"}}'
+
+
+def _moved_json(fact: Moved, at: str) -> str:
+    step, exchange = fact.move, _quoted(fact.exchange)
+    code = _member("response_code", step.response_code)
+    reason = _member("reason", step.reason)
+    trace = f',"trace":{_trace(step.trace)}' if step.trace else ""
+    said = f'"event":{_quoted(step.event)}{code}{reason}{trace}'
+    return f'{{"fact":"moved","exchange":{exchange},{said},"at":"{at}"}}'
+
+
+def _set_aside_json(fact: AnswerSetAside, at: str) -> str:
+    said = f'"exchange":{_quoted(fact.exchange)},"response_code":{_quoted(fact.response_code)}'
+    return f'{{"fact":"answer-set-aside",{said},"at":"{at}"}}'
+
+
+def _settled_json(fact: Settled, at: str) -> str:
+    refusal = _member("refusal", fact.refusal.value) if fact.refusal else ""
+    code = _member("response_code", fact.response_code)
+    follow_up = _member("follow_up", fact.follow_up.value) if fact.follow_up else ""
+    told = f',"told":{_words(fact.told)}' if fact.told else ""
+    said = f'"state":{_quoted(fact.state)}{refusal}{code}{follow_up}{told}'
+    return f'{{"fact":"settled",{said},"at":"{at}"}}'
+
+
+def _proposed_json(fact: ResolutionProposed, at: str) -> str:
+    said = f'"outcome":{_quoted(fact.outcome)},"by":{_quoted(fact.by)}'
+    return f'{{"fact":"resolution-proposed",{said},"reason":{_quoted(fact.reason)},"at":"{at}"}}'
+
+
+def _approved_json(fact: ResolutionApproved, at: str) -> str:
+    return f'{{"fact":"resolution-approved","by":{_quoted(fact.by)},"at":"{at}"}}'
+
+
+def _withdrawn_json(_fact: Withdrawn, at: str) -> str:
+    return f'{{"fact":"withdrawn","at":"{at}"}}'
+
+
+_WRITERS: Mapping[type[Fact], Callable[[Any, str], str]] = {
+    Opened: _opened_json,
+    Moved: _moved_json,
+    AnswerSetAside: _set_aside_json,
+    Settled: _settled_json,
+    ResolutionProposed: _proposed_json,
+    ResolutionApproved: _approved_json,
+    Withdrawn: _withdrawn_json,
 }
 
 
-def _members(fact: Fact) -> dict[str, Any]:
-    match fact:
-        case Opened():
-            return {
-                "kind": fact.kind,
-                "link": fact.link.value,
-                "wake_at": fact.wake_at and fact.wake_at.isoformat(),
-                "cause": fact.cause and fact.cause.value,
-                "details": fact.details and dict(fact.details),
-            }
-        case Moved(exchange=exchange, move=step):
-            return {
-                "exchange": exchange,
-                "event": step.event,
-                "response_code": step.response_code,
-                "reason": step.reason,
-                "trace": step.trace and _trace(step.trace),
-            }
-        case AnswerSetAside():
-            return {"exchange": fact.exchange, "response_code": fact.response_code}
-        case Settled():
-            return {
-                "state": fact.state,
-                "refusal": fact.refusal and fact.refusal.value,
-                "response_code": fact.response_code,
-                "follow_up": fact.follow_up and fact.follow_up.value,
-                "told": dict(fact.told) if fact.told else None,
-            }
-        case _:
-            return _said(fact)
+def _member(name: str, value: str | None) -> str:
+    return "" if value is None else f',"{name}":{_quoted(value)}'
 
 
-def _said(fact: ResolutionProposed | ResolutionApproved | Withdrawn) -> dict[str, Any]:
-    match fact:
-        case ResolutionProposed():
-            return {"outcome": fact.outcome, "by": fact.by, "reason": fact.reason}
-        case ResolutionApproved():
-            return {"by": fact.by}
-        case Withdrawn():
-            return {}
-        case _:
-            assert_never(fact)
+def _words(words: Mapping[str, str]) -> str:
+    return f"{{{','.join([f'{_quoted(name)}:{_quoted(words[name])}' for name in words])}}}"
 
 
-def _trace(trace: Trace) -> list[str]:
-    written = [trace.stan.value, trace.rrn.value, trace.transmitted_at.isoformat()]
-    return [*written, trace.terminal] if trace.terminal else written
+def _trace(trace: Trace) -> str:
+    terminal = f",{_quoted(trace.terminal)}" if trace.terminal else ""
+    at = instants.written(trace.transmitted_at)
+    return f'["{trace.stan.value}","{trace.rrn.value}","{at}"{terminal}]'
 
 
 def from_json(body: Mapping[str, Any]) -> Fact:

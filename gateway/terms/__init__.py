@@ -6,6 +6,7 @@ Every other room may import this one; it imports none of them.
 module             holds
 =================  ==============================================================
 ``advice``         what is said beside an answer, Chinese and English
+``instants``       how an instant is written
 ``losses``         a reported loss: kind, instant, reference
 ``masking``        how a sensitive value prints
 ``numbers``        card, account, citizen, mobile, agency, link and trace numbers

@@ -5,6 +5,7 @@ resumes from what was recorded. It watches the promises and raises `Violation` w
 """
 
 import heapq
+import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from gateway.operations import life
 from gateway.operations.exchange import AWAITING, ExchangeEvent, Form, Recovery, Trace
 from gateway.operations.facts import Moved, Opened, OperationKind, OperationState, Settled
 from gateway.operations.facts import from_json as read_fact
-from gateway.operations.facts import to_json as write_fact
+from gateway.operations.facts import to_json as write_facts
 from gateway.operations.operation import open_operation, replay
 from gateway.operations.recovery import Limits
 from gateway.social.answers import CardFinding
@@ -129,7 +130,7 @@ class Script:
 
     def resume(self):
         """Let another process take over what was recorded; what was in memory is gone."""
-        facts = [read_fact(write_fact(fact)) for fact in self.operation.facts]
+        facts = [*map(read_fact, json.loads(write_facts(self.operation.facts)))]
         self.operation = replay(self.operation.id, facts, EXCHANGES.__getitem__)
         self.sent.clear()
         return self.take(life.Resumed())
@@ -313,7 +314,7 @@ class World:
     def _record(self, decision):
         identity = decision.operation.id
         fresh = decision.facts if identity in self.journal else decision.operation.facts
-        self.journal.setdefault(identity, []).extend(map(write_fact, fresh))
+        self.journal.setdefault(identity, []).extend(json.loads(write_facts(fresh)))
         self.links += [each.state for each in decision.records if isinstance(each, LinkChanged)]
         for fact in decision.facts:
             if isinstance(fact, Settled):
@@ -325,7 +326,7 @@ class World:
             if isinstance(effect, life.OpenFollowUp):
                 self._open(effect.kind, {}, identity, effect.operation)
                 facts = self.running[effect.operation].facts
-                self.journal[effect.operation] = [write_fact(fact) for fact in facts]
+                self.journal[effect.operation] = json.loads(write_facts(facts))
                 followers.append(effect.operation)
         return followers
 

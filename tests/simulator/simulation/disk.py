@@ -18,7 +18,6 @@ from gateway.store.errors import Conflict
 from gateway.store.found import Linked, StoredKey
 from gateway.store.unit import KeyUsed, LetGo, is_at_rest, still_bars
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _NEW_TRACE = frozenset({ExchangeEvent.SEND, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE})
 
 
@@ -112,7 +111,7 @@ class Disk:
         elif rests and not still_bars(operation):
             self._let_go(identity)
         if fresh:
-            text = _encode([to_json(fact) for fact in fresh])
+            text = to_json(fresh)
             self.facts.setdefault(identity, []).append(text)
             self._watch.recorded(self.writer, operation, fresh, text)
         for fact in fresh:
