@@ -27,12 +27,14 @@ from gateway.app.text_files import read_text
 from gateway.operations.recovery import Limits
 from gateway.regions.vocabulary import Channel
 from gateway.terms.sides import Side
-from gateway.terms.specification import broken_rule, parse_toml
+from gateway.terms.specification import as_json, broken_rule, parse_toml
 from gateway.wire.endpoint_string import is_endpoint_string
 
 
 class _Strict(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
 
 def _host_and_port(value: str) -> str:
@@ -91,8 +93,7 @@ class ChannelSettings(_Strict):
     token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     kind: Channel = Channel.ONLINE_BANK
     institution: Institution | None = None
-    # Sides are strings in TOML, which strict validation would refuse.
-    pin_zones: dict[Annotated[Side, Field(strict=False)], Name] = Field(default_factory=dict)
+    pin_zones: dict[Side, Name] = Field(default_factory=dict)
     callback: CallbackSettings | None = None
 
 
@@ -197,7 +198,9 @@ EchoSeconds = Annotated[float, Field(ge=1, le=600)]
 
 
 def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
 class LinkSettings(_Strict):
@@ -446,7 +449,7 @@ def load_settings(file: Path) -> Settings:
     """Read a configuration file; raises `SpecificationError` naming file, key and rule."""
     values = parse_toml(read_text(file), str(file))
     try:
-        settings = Settings.model_validate(values, context=str(file))
+        settings = Settings.model_validate_json(as_json(values), strict=True, context=str(file))
     except ValidationError as error:
         raise broken_rule(error, str(file), values) from None
     return _resolved(settings, file.resolve().parent)

@@ -66,7 +66,7 @@ class _Nothing:
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class _After:
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] = "0"  # as a query string has it
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -176,7 +176,7 @@ class Side(ABC):
 
     def _journal(self, query: _After) -> Mapping[str, Any]:
         journal = self.host.journal
-        return {"last": journal.last, "entries": journal.read(query.after)}
+        return {"last": journal.last, "entries": journal.read(int(query.after))}
 
     def _faults(self, _nothing: _Nothing) -> Mapping[str, Any]:
         listed = self.host.faults.listed()

@@ -2,11 +2,14 @@
 
 A specification type is a frozen dataclass; pydantic checks it, so that unknown keys, wrong
 types and values out of range are refused alike for dialects, message sets, regions and zones.
+Nothing is taken for what it is not: neither "yes" for true, nor "30" for 30, nor 1 for true.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from datetime import date, time
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -31,10 +34,24 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
 def structure(type_: type[T], values: Mapping[str, Any], file: str) -> T:
     """Build `type_` from parsed values; raises `SpecificationError` for the first broken rule."""
     try:
-        built: T = _checker(type_).validate_python(values)  # type: ignore[arg-type] # types can be hashed
+        checker = _checker(type_)  # type: ignore[arg-type] # types can be hashed
+        built: T = checker.validate_json(as_json(values), strict=True)
     except ValidationError as error:
         raise broken_rule(error, file, values) from None
     return built
+
+
+def as_json(values: Mapping[str, Any]) -> str:
+    """Write parsed values as JSON, to be checked strictly.
+
+    There a word of a vocabulary, a path, a date or a set has one form, so that strictness asks for
+    nothing that TOML cannot say: Python's own types would have to be built first.
+    """
+    return json.dumps(values, default=_instant)
+
+
+def _instant(value: date | time) -> str:
+    return value.isoformat()  # TOML has no other value that JSON has not
 
 
 @cache
@@ -109,4 +126,11 @@ _WORDS: Final = {
     **dict.fromkeys(_UNKNOWN, "there is no such key here; see the documents for those there are"),
     **dict.fromkeys(_MISSING, "is missing; add it"),
     "string_type": "must be text, in quotes",
+    "int_type": "must be a whole number, without quotes",
+    "float_type": "must be a number, without quotes",
+    "bool_type": "must be true or false, without quotes",
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing"),
+        "must be a date, such as 2026-11-21",
+    ),
 }

@@ -209,6 +209,18 @@ TERM = '\n[[terms]]\nbusiness = "card-replace"\nvalue = {days}\nsource = "defaul
         ("[[card_number]]", TERM.format(days=999) + "[[card_number]]", "terms.0.value", "120"),
         (
             "[[card_number]]",
+            TERM.format(days='"7"') + "[[card_number]]",
+            "terms.0.value",
+            "whole number, without quotes",
+        ),
+        (
+            "value = true",
+            'value = "yes"',
+            "linking.mobile_equals_core.0.value",
+            "true or false, without quotes",
+        ),
+        (
+            "[[card_number]]",
             TERM.format(days=7) * 2 + "[[card_number]]",
             "terms.card-replace",
             "ascend",

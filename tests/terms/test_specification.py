@@ -1,6 +1,9 @@
 """Specification files are read whole or refused by file, key and rule."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -38,6 +41,22 @@ class Coding:
     codes: tuple[Coded, ...]
 
 
+class Colour(StrEnum):
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    whole: int = 1
+    fraction: float = 1.5
+    is_so: bool = True
+    text: str = "x"
+    since: date = date.min
+    path: Path = Path()
+    colours: frozenset[Colour] = frozenset()
+    by_colour: dict[Colour, int] = field(default_factory=dict)
+
+
 def test_toml_is_parsed_into_values():
     """Tables and values come as Python has them."""
     assert parse_toml('name = "测试"\n[pin]\ndigits = 6', "x.toml") == {
@@ -62,6 +81,49 @@ def test_values_become_the_type():
     values = {"name": "x", "pins": [{"digits": 6}]}
 
     assert structure(Outer, values, "x.toml") == Outer("x", (Inner(6),))
+
+
+def test_what_toml_can_say_is_taken(tmp_path):
+    """Words, dates, paths, sets and tables by word; a whole number is a number too."""
+    text = f"""
+        whole = 30
+        fraction = 30
+        is_so = false
+        since = 2026-11-21
+        path = "{tmp_path}"
+        colours = ["red"]
+        by_colour = {{ red = 1 }}
+    """
+
+    assert structure(Kinds, parse_toml(text, "x.toml"), "x.toml") == Kinds(
+        30, 30.0, False, "x", date(2026, 11, 21), tmp_path, {Colour.RED}, {Colour.RED: 1}
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ('whole = "30"', "must be a whole number, without quotes"),
+        ("whole = true", "must be a whole number, without quotes"),
+        ("whole = 30.0", "must be a whole number, without quotes"),
+        ('fraction = "1.5"', "must be a number, without quotes"),
+        ("fraction = true", "must be a number, without quotes"),
+        ('is_so = "yes"', "must be true or false, without quotes"),
+        ("is_so = 1", "must be true or false, without quotes"),
+        ("text = 1", "must be text, in quotes"),
+        ("since = 20261121", "must be a date, such as 2026-11-21"),
+        ("since = 2026-11-21T00:00:00Z", "must be a date, such as 2026-11-21"),
+        ("path = 1", "must be text, in quotes"),
+        ('by_colour = { red = "1" }', "must be a whole number, without quotes"),
+    ],
+)
+def test_nothing_is_taken_for_what_it_is_not(line, rule):
+    """One way to write each kind of value; the error says which, and where."""
+    with pytest.raises(SpecificationError) as refused:
+        structure(Kinds, parse_toml(line, "x.toml"), "x.toml")
+
+    assert refused.value.key.split(".")[0] == line.split()[0]
+    assert refused.value.rule == rule
 
 
 @pytest.mark.parametrize(
