@@ -8,16 +8,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from gateway.store import engine
 from gateway.store.engine import Database
 from gateway.terms.errors import SpecificationError
 
 OPEN_AND_WAIT = """
 import sys
 from pathlib import Path
+from sqlalchemy import text
 from gateway.store.engine import Database
 database = Database(Path(sys.argv[1]))
-print("open", flush=True)
-sys.stdin.read()
+with database.engine.begin() as connection:
+    connection.execute(text("INSERT INTO operations_counters VALUES ('committed', 1)"))
+with database.engine.begin() as connection:
+    connection.execute(text("INSERT INTO operations_counters VALUES ('being written', 1)"))
+    print("open", flush=True)
+    sys.stdin.read()
 """
 
 
@@ -62,7 +68,27 @@ def test_a_new_directory_is_private(path):
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_second_handle_on_the_same_file_is_refused(path):
+class Looks(list):
+    """The pauses between looks at the lock, which take no time; `at` some, something is done."""
+
+    def __init__(self):
+        super().__init__()
+        self.at = {}
+
+    def pause(self, seconds):
+        self.append(seconds)
+        self.at.get(len(self), lambda: None)()
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    looks = Looks()
+    monkeypatch.setattr(engine, "sleep", looks.pause)
+    monkeypatch.setattr(engine, "monotonic", lambda: sum(looks))
+    return looks
+
+
+def test_a_second_handle_on_the_same_file_is_refused(path, looks):
     """The refusal names file and remedy; the first goes on working."""
     first = Database(path)
 
@@ -70,14 +96,26 @@ def test_a_second_handle_on_the_same_file_is_refused(path):
         Database(path)
 
     assert raised.value.file == str(path)
+    assert sum(looks) == pytest.approx(2.0, abs=0.1)  # as long as the documents say
     with first.engine.connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
     first.close()
     Database(path).close()
 
 
-def test_a_second_process_on_the_same_file_is_refused(path):
-    """While another process has it open, and not a moment longer, however it ends."""
+@pytest.mark.parametrize("look", [1, 2, 50])
+def test_a_successor_waits_for_its_predecessor(path, looks, look):
+    """It has the file at the first look after the other has let go of it, and not before."""
+    first = Database(path)
+    looks.at = {look: first.close}
+
+    Database(path).close()
+
+    assert len(looks) == look
+
+
+def test_a_successor_finds_what_a_killed_predecessor_had_committed(path, looks):
+    """A process in the middle of a transaction: that does not stand, what was before does."""
     other = subprocess.Popen(
         [sys.executable, "-c", OPEN_AND_WAIT, str(path)],
         stdin=subprocess.PIPE,
@@ -86,12 +124,19 @@ def test_a_second_process_on_the_same_file_is_refused(path):
     )
     assert other.stdout.readline() == b"open\n"
 
+    def kill():
+        other.kill()
+        other.communicate()
+
     with pytest.raises(SpecificationError, match="another gateway has this database open"):
         Database(path)
+    looks.at = {len(looks) + 1: kill}
+    successor = Database(path)
 
-    other.kill()
-    other.communicate()
-    Database(path).close()
+    with successor.engine.connect() as connection:
+        found = connection.execute(text("SELECT name FROM operations_counters")).scalars().all()
+    successor.close()
+    assert found == ["committed"]
 
 
 def directory_is_a_file(path):
