@@ -26,7 +26,7 @@ from gateway.operations.recovery import Limits
 from gateway.social import answers as bureau_answers
 from gateway.social import exchanges as bureau
 from gateway.terms.errors import LocalError, PeerError
-from gateway.terms.numbers import AgencyCode, OperationId, transmission_date_time
+from gateway.terms.numbers import TWO_DIGITS, AgencyCode, OperationId, transmission_date_time
 from gateway.terms.response_codes import ResponseCode
 from gateway.terms.sides import Side
 from gateway.terms.values import value
@@ -248,7 +248,9 @@ def hear(
 def _times(at: datetime) -> tuple[str, str, str]:
     """Write an instant as data elements 7, 12 and 13."""
     local = at.astimezone(LOCAL_ZONE)
-    return transmission_date_time(at), local.strftime("%H%M%S"), local.strftime("%m%d")
+    two = TWO_DIGITS
+    time = two[local.hour] + two[local.minute] + two[local.second]
+    return transmission_date_time(at), time, two[local.month] + two[local.day]
 
 
 def _echoed(kind: MessageKind, request: Message) -> Message:

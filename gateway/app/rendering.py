@@ -10,7 +10,7 @@ from gateway.api.vouchers import Paper, ReceiptView
 from gateway.app.conductor import SS_FOLLOWS_AFTER_S
 from gateway.linking.link import PinSession
 from gateway.linking.procedures import BY_KIND
-from gateway.operations.exchange import Exchange, ExchangeEvent, move
+from gateway.operations.exchange import TRANSITIONS, Exchange, ExchangeEvent, ExchangeState
 from gateway.operations.facts import (
     AnswerSetAside,
     Fact,
@@ -123,10 +123,16 @@ def _ss_account(operation: Operation, followed: Operation | None) -> api.SsAccou
 
 def _timeline(operation: Operation, planned: tuple[Exchange, ...]) -> Iterator[api.TimelineEntry]:
     exchanges = {exchange.name: exchange for exchange in planned}
+    states: dict[str, ExchangeState] = {}
+    attempts: dict[str, int] = {}  # by exchange: messages sent in its state, as `move` counts them
     for fact in operation.facts:
         if isinstance(fact, Moved):
-            exchanges[fact.exchange] = move(exchanges[fact.exchange], fact.move)
-        yield _entry(fact, exchanges)
+            name, event = fact.exchange, fact.move.event
+            before = states.get(name, ExchangeState.PLANNED)
+            state = states[name] = TRANSITIONS[before][event]
+            if event in _SENDING:
+                attempts[name] = attempts[name] + 1 if state is before else 1
+        yield _entry(fact, exchanges, attempts)
 
 
 _SENDING = {ExchangeEvent.SEND, ExchangeEvent.REPEAT, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}
@@ -139,13 +145,15 @@ _SAID: Mapping[type[Fact], str] = {
 }
 
 
-def _entry(fact: Fact, exchanges: dict[str, Exchange]) -> api.TimelineEntry:
+def _entry(
+    fact: Fact, exchanges: dict[str, Exchange], attempts: dict[str, int]
+) -> api.TimelineEntry:
     match fact:
         case Opened():
             return api.TimelineEntry(fact.at, "opened")
         case Moved(move=step):
             exchange = exchanges[fact.exchange]
-            attempt = exchange.attempts if step.event in _SENDING else None
+            attempt = attempts[fact.exchange] if step.event in _SENDING else None
             return api.TimelineEntry(
                 fact.at,
                 step.event.value,

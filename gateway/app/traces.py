@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from gateway.operations.exchange import Trace
 from gateway.terms.errors import Unavailable
-from gateway.terms.numbers import Rrn, Stan
+from gateway.terms.numbers import TWO_DIGITS, Rrn, Stan
 
 BLOCK = 10_000  # numbers a reservation; lost at worst by a crash, 1 % of a STAN cycle
 _REFILL = BLOCK // 2
@@ -18,7 +18,7 @@ Reserve = Callable[[str, int, Callable[[int | Exception], None]], None]
 
 @lru_cache(_SECONDS_KEPT)
 def _hour(at: datetime) -> str:
-    return f"{at:%Y}"[-1] + f"{at:%j%H}"
+    return f"{at.year % 10}{at.timetuple().tm_yday:03}{TWO_DIGITS[at.hour]}"
 
 
 class TraceNumbers:
@@ -70,7 +70,9 @@ class TraceNumbers:
         return Trace(stan, Rrn(_hour(at) + stan.value), at, self._terminal)
 
     def _take(self) -> int:
-        numbers = self._numbers.popleft()
-        if len(numbers) > 1:
-            self._numbers.appendleft(numbers[1:])
-        return numbers[0]
+        block = self._numbers[0]
+        if len(block) > 1:
+            self._numbers[0] = block[1:]
+        else:
+            self._numbers.popleft()
+        return block[0]

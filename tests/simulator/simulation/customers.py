@@ -82,12 +82,14 @@ class Customer(Businesses):
     # ------------------------------------------------------------ a life
 
     async def live(self, changes):
-        """Link, and do so many things through the storm."""
+        """Link, and do things through the storm until there are enough, or so many."""
         await pause(self._chance.uniform(0, 5))
         await self.ask_link()
         if not self._world.storm.is_over:
             await pause(self._world.storm.begins)
         for _ in range(changes - 1):
+            if self._world.has_enough:
+                return
             await self.do_something()
             await pause(self._chance.choice((0.1, 2.0, 30.0)))
 

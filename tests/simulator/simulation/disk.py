@@ -1,8 +1,8 @@
 """What is durable: a model of the store, written by `Unit`s and read by the words of `Queries`."""
 
 import json
-from collections import Counter
 from dataclasses import replace
+from operator import attrgetter
 
 from gateway.financial import account as financial
 from gateway.financial.account import AccountRecord, FinancialAccount
@@ -21,6 +21,20 @@ from gateway.store.unit import KeyUsed, LetGo, is_at_rest, still_bars
 _NEW_TRACE = frozenset({ExchangeEvent.SEND, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE})
 
 
+class Row:
+    """What is stored of one operation; `texts` are its facts as JSON, one for each commit."""
+
+    __slots__ = ("folded", "id", "kind", "link", "owner", "place", "rests", "state", "texts")
+
+    def __init__(self, operation, place):
+        self.id, self.kind, self.link = operation.id, operation.kind, operation.link
+        self.place = place  # among all that were opened
+        self.owner = ""  # the node that carries it on
+        self.state, self.rests = operation.state, False
+        self.texts = []
+        self.folded = (0, None)  # from how many texts it was folded last, and the operation
+
+
 class Disk:
     """Committed units, readable as `Queries`."""
 
@@ -28,21 +42,16 @@ class Disk:
         self._watch = watch
         self.writer = ""  # the process whose units are being committed
         self.node = ""  # … and the name of its node
-        self.owners = {}  # by operation: the node that carries it on
         self.notice_rows = {}  # by id: what is to be told, or was given up
-        self.facts = {}  # by operation: JSON texts, one for each commit
-        self.heads = {}  # by operation: (state, is at rest)
+        self.rows = {}  # by operation, in the order of their opening
         self.holds = {}  # by link: the operation that must be over before another begins
-        self.opened = {}  # by operation: as it was opened
-        self.order = {}  # by operation: its place among all that were opened
         self.keys, self.sessions, self.counters = {}, {}, {}
         self._sessions_now = {}  # by link and purpose: the newest, which alone may be of use
         self.links, self.cards, self.accounts, self.holding = {}, {}, {}, {}
-        self.sendings = Counter()  # by operation, exchange and STAN: durable decisions to send
+        self.sendings = {}  # by operation, exchange and STAN: durable decisions to send
         self._stan_now = {}
         self.card_losses, self.account_losses = {}, {}  # by number, whichever link leads there
         self.replaced = {}  # by card number: that of the card in its place
-        self._folded = {}  # by operation: as it was read last, and from how many commits
 
     # ------------------------------------------------------------ writing
 
@@ -76,10 +85,10 @@ class Disk:
     def _conflicts(self, unit, written):
         if any(map(self._cannot_be_kept, unit.records)):
             return True
-        return any(
-            progress.operation.link in self.holds and _must_be_alone(progress, rests)
-            for progress, rests in written
-        )
+        for progress, rests in written:
+            if _must_be_alone(progress, rests) and progress.operation.link.value in self.holds:
+                return True
+        return False
 
     def _cannot_be_kept(self, record):
         match record:
@@ -98,37 +107,37 @@ class Disk:
                 return False
 
     def _progress(self, progress, rests):
-        operation = progress.operation
-        identity = operation.id
+        operation, identity = progress.operation, progress.operation.id.value
         fresh = operation.facts[progress.recorded :]
-        if identity not in self.order:
-            self.order[identity] = len(self.order)
-            self.opened[identity] = operation
-        self.owners[identity] = self.node  # what rests may be woken by any node
-        self.heads[identity] = (operation.state, rests)
+        row = self.rows.get(identity)
+        if row is None:
+            row = self.rows[identity] = Row(operation, len(self.rows))
+        row.owner = self.node  # what rests may be woken by any node
+        row.state, row.rests = operation.state, rests
         if _must_be_alone(progress, rests):
-            self.holds[operation.link] = identity
+            self.holds[row.link.value] = identity
         elif rests and not still_bars(operation):
-            self._let_go(identity)
+            self._let_go(row)
         if fresh:
             text = to_json(fresh)
-            self.facts.setdefault(identity, []).append(text)
+            row.texts.append(text)
             self._watch.recorded(self.writer, operation, fresh, text)
         for fact in fresh:
             if isinstance(fact, Moved):
                 self._count_sending(identity, fact.exchange, fact.move)
-        self._watch.written(identity, self.owners[identity], rests=rests)
+        self._watch.written(identity, row.owner, rests=rests)
 
-    def _let_go(self, identity):
-        held = [link for link, holder in self.holds.items() if holder == identity]
-        for link in held:
-            del self.holds[link]
+    def _let_go(self, row):
+        if self.holds.get(row.link.value) == row.id.value:
+            del self.holds[row.link.value]
 
     def _count_sending(self, identity, exchange, step):
         if step.event in _NEW_TRACE:
             self._stan_now[identity, exchange] = step.trace.stan.value
-        if step.event in _NEW_TRACE or step.event is ExchangeEvent.REPEAT:
-            self.sendings[identity, exchange, self._stan_now.get((identity, exchange))] += 1
+        elif step.event is not ExchangeEvent.REPEAT:
+            return
+        sending = (identity, exchange, self._stan_now.get((identity, exchange)))
+        self.sendings[sending] = self.sendings.get(sending, 0) + 1
 
     def _record(self, record):
         self._watch.kept(record)
@@ -164,8 +173,9 @@ class Disk:
                 used = replace(self.sessions[record.session], is_used=True)
                 self.sessions[record.session] = used
             case LetGo():
-                self.heads[record.operation] = (self.heads[record.operation][0], True)
-                self._let_go(record.operation)
+                row = self.rows[record.operation.value]
+                row.rests = True
+                self._let_go(row)
             case _ if isinstance(record, CardRecord):
                 self._keep_card(record)
             case _ if isinstance(record, AccountRecord):
@@ -176,14 +186,16 @@ class Disk:
     def _keep_account(self, record):
         before = self.accounts[record.link]
         number = before.pan.value
-        before = replace(before, loss=self.account_losses.get(number, before.loss))
+        loss = self.account_losses.get(number, before.loss)
+        before = before if loss is before.loss else replace(before, loss=loss)
         account = self.accounts[record.link] = financial.keep(before, record)
         _keep_loss(self.account_losses, number, account.loss)
 
     def _keep_card(self, record):
         before = self.cards[record.link]
         number = before.number.value
-        before = replace(before, loss=self.card_losses.get(number, before.loss))
+        loss = self.card_losses.get(number, before.loss)
+        before = before if loss is before.loss else replace(before, loss=loss)
         card = self.cards[record.link] = social.keep(before, record)
         _keep_loss(self.card_losses, number, card.loss)
         if isinstance(record, CardReplaced):
@@ -207,14 +219,15 @@ class Disk:
                 self.notice_rows[record.notice] = replace(known, due_at=None)
 
     def _change_link(self, change):
-        link = replace(self.links[change.link], state=change.state)
-        card = self.cards[change.link].number.value
+        before, card = self.links[change.link], self.cards[change.link].number.value
+        activated_at = before.activated_at
         if change.state is LinkState.PENDING:
             self.holding[card] = change.link
         elif change.state.holds_card:
-            link = replace(link, activated_at=change.at)
+            activated_at = change.at
         elif self.holding.get(card) == change.link:
             del self.holding[card]
+        link = replace(before, state=change.state, activated_at=activated_at)
         self.links[change.link] = link
 
     # ------------------------------------------------------------ reading, as `Queries` does
@@ -242,32 +255,32 @@ class Disk:
         return StoredKey(used.request_digest, used.resource) if used else None
 
     def holder(self, link):
-        holder = self.holds.get(link)
-        return self.state_of(holder) if holder else None
+        holder = self.holds.get(link.value)
+        return self.rows[holder].state if holder else None
 
     def session(self, session):
         return self.sessions.get(session)
 
     def operation(self, identity):
-        texts = self.facts.get(identity)
-        if not texts:
-            return None
-        known = self._folded.get(identity)
-        if known is None or known[0] != len(texts):
-            facts = [from_json(body) for text in texts for body in json.loads(text)]
-            known = (len(texts), replay(identity, facts, EXCHANGES.__getitem__))
-            self._folded[identity] = known
-        return known[1]
+        row = self.rows.get(identity.value)
+        return None if row is None else self.fold(row)
+
+    def fold(self, row):
+        """Fold an operation from its facts, as they were written."""
+        count, folded = row.folded
+        if count != len(row.texts):
+            facts = [from_json(body) for text in row.texts for body in json.loads(text)]
+            folded = replay(row.id, facts, EXCHANGES.__getitem__)
+            row.folded = (len(row.texts), folded)
+        return folded
 
     def unfinished_after(self, after, count_max, node=""):
         found = [
-            identity
-            for identity, (_, rests) in self.heads.items()
-            if not rests
-            and self.owners[identity] == node
-            and (after is None or identity.value > after.value)
+            row.id
+            for row in self.rows.values()
+            if not row.rests and row.owner == node and (after is None or row.id.value > after.value)
         ]
-        return sorted(found, key=str)[:count_max]
+        return sorted(found, key=attrgetter("value"))[:count_max]
 
     def operations(self, identifiers):
         found = map(self.operation, identifiers)
@@ -284,12 +297,15 @@ class Disk:
     @property
     def is_at_rest(self):
         """Tell whether nothing is unfinished, and nothing is to be told any more."""
-        waits = any(notice.due_at is not None for notice in self.notice_rows.values())
-        return not waits and all(rests for _, rests in self.heads.values())
+        for notice in self.notice_rows.values():
+            if notice.due_at is not None:
+                return False
+        return all(row.rests for row in self.rows.values())
 
     def claim(self, identifiers, node):
         """Let a node carry operations on."""
-        self.owners.update(dict.fromkeys(identifiers, node))
+        for identity in identifiers:
+            self.rows[identity.value].owner = node
 
     def all_linked(self, links):
         return {link: self.linked(link) for link in links if link in self.links}
@@ -300,19 +316,17 @@ class Disk:
     # ------------------------------------------------------------ what the watch asks
 
     def state_of(self, identity):
-        head = self.heads.get(identity)
-        return head[0] if head else None
+        row = self.rows.get(identity.value)
+        return row and row.state
 
     def manual(self):
         """Give the operations that wait for a person, in the order of their opening."""
         manual = OperationState.MANUAL
-        return [identity for identity in self.order if self.heads[identity][0] is manual]
+        return [row.id for row in self.rows.values() if row.state is manual]
 
     def links_in(self, state):
         """Give the links of the operations in a state."""
-        return {
-            self.opened[identity].link for identity, (now, _) in self.heads.items() if now is state
-        }
+        return {row.link for row in self.rows.values() if row.state is state}
 
     def active_link(self, card):
         """Give the link that a card has, and whether it is active."""

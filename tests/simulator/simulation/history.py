@@ -31,8 +31,10 @@ from simulation.watch import Watch
 
 OPERATIONS_MIN = 20  # of each history
 CUSTOMERS = (2, 3, 4)
+CHANGES_MAX = 5  # that a customer asks for: whoever is refused for ever makes room for another
 _SHARED = 0.3  # of the histories have two nodes at once on one store
 _REST_S = 7_200.0  # after so long without an event nobody waits for anything
+_IDLE_S = 600.0  # five leases: so long a storm goes on for nodes that have nothing to do
 _HABITS = ("everything", "everything", "everything", "links", "pins", "businesses", "counter")
 EPOCHS = (  # a plain day, the end of a year, and the day before a leap day
     datetime(2026, 11, 21, 4, 0, tzinfo=UTC),
@@ -120,19 +122,19 @@ class World:
             finally:
                 for loop in self.loops:
                     loop.bury()
+                self.scheduler.end()
         return self
 
     def _play(self):
         for machine in self.machines if self.is_shared else self.machines[:1]:
             self._boot(machine)
-        changes = OPERATIONS_MIN // len(self.customers) - 1
         for customer in self.customers:
-            self._begin(customer.live(changes))
+            self._begin(customer.live(CHANGES_MAX))
         self.scheduler.at(self.storm.begins, self._break)
-        self.scheduler.at(self.storm.begins + self.storm.lasting, self._calm)
-        self._run_while(lambda: self._living or not self.storm.is_over)
-        while len(self.disk.heads) + len(self.customers) < OPERATIONS_MIN:
-            self._begin(self._meet().live(2))  # the others may have to wait for a person
+        self.scheduler.in_background(self.storm.begins + self.storm.lasting, self._calm)
+        self._run_through_storm()
+        while not self.has_enough:
+            self._begin(self._meet().live(CHANGES_MAX))  # the others may have to wait for a person
             self._run_while(lambda: self._living)
         self._run_to_rest()
         self.watch.judge()
@@ -141,6 +143,11 @@ class World:
             self._run_to_rest()
             self.watch.check(26, not self.disk.manual(), "something is manual for ever")
         self._prove_alive()
+
+    @property
+    def has_enough(self):
+        """Tell whether there are operations enough, with the one by which each is served again."""
+        return len(self.disk.rows) + len(self.customers) >= OPERATIONS_MIN
 
     def _prove_alive(self):
         """Everybody is served again, and the last PIN set is the one in force."""
@@ -168,12 +175,33 @@ class World:
             self.watch.broken = error
 
     def _run_while(self, goes_on):
-        scheduler, watch = self.scheduler, self.watch
-        while goes_on() and scheduler.step():
+        scheduler, watch, events_max = self.scheduler, self.watch, self._events_max
+
+        def is_fine():
             if watch.broken is not None:
                 raise watch.broken
-            if scheduler.events > self._events_max:
+            if scheduler.events > events_max:
                 watch.fail(21, f"no rest after {scheduler.events} events")
+            return goes_on()
+
+        scheduler.run_while(is_fine)
+        if watch.broken is not None:
+            raise watch.broken
+
+    def _run_through_storm(self):
+        """Go on until it is over, or has had nothing to strike for long; then it is calm."""
+        scheduler, idle_since = self.scheduler, None
+
+        def goes_on():
+            nonlocal idle_since
+            if self._living or scheduler.foreground or not self.disk.is_at_rest:
+                idle_since = None
+                return self._living or not self.storm.is_over
+            idle_since = scheduler.elapsed if idle_since is None else idle_since
+            return not self.storm.is_over and scheduler.elapsed - idle_since < _IDLE_S
+
+        self._run_while(goes_on)
+        self._calm()
 
     def _run_to_rest(self):
         """Go on until nothing waits, or nothing has happened for long."""
@@ -194,6 +222,8 @@ class World:
         self.note("storm")
 
     def _calm(self):
+        if self.storm.is_over:
+            return
         self.storm.is_on, self.storm.is_over = False, True
         self.note("calm")
         for node in self.nodes.values():
@@ -226,7 +256,7 @@ class World:
         """Set a machine's wall clock, as an operator or a time server might."""
         if self.storm.fires("clock-step"):
             step = self.chance.choice(_STEPS_S)
-            machine.offset += timedelta(seconds=step)
+            machine.set_clock(step)
             self.note("clock", machine.name, step)
 
     def end_losses_there(self, customer):

@@ -23,18 +23,18 @@ class Judgement:
     def judge(self):
         """Judge the world when it is quiet: faults off, every timer run down."""
         disk = self._world.disk
-        for identity, (state, rests) in disk.heads.items():
-            kind = disk.opened[identity].kind
-            if not rests:
+        for identity, row in disk.rows.items():
+            kind, state = row.kind, row.state
+            if not row.rests:
                 self.fail(21, f"{identity} ({kind}) never came to rest, it is {state}")
             if state is S.PENDING or (state is S.UNKNOWN and kind not in _MAY_BE_UNKNOWN):
                 self.fail(2, f"{kind} ended as {state}")
             self.check_truth(identity, kind, state)
             if kind is OperationKind.ACTIVATE and state is S.SUCCEEDED:
-                follow_up = disk.operation(identity).follow_up
-                self.check(2, follow_up in disk.heads, f"nothing follows {identity}")
+                follow_up = disk.fold(row).follow_up
+                self.check(2, follow_up.value in disk.rows, f"nothing follows {identity}")
             if state is not S.MANUAL and WITH_EFFECT[kind]:
-                nets = {self.net[identity, name] for name in WITH_EFFECT[kind]}
+                nets = {self.net.get((identity, name), 0) for name in WITH_EFFECT[kind]}
                 removed = kind is OperationKind.UNLINK and state is S.SUCCEEDED
                 if not removed and len(nets) != 1:
                     self.fail(3, f"{kind} stands on one side only")

@@ -50,8 +50,9 @@ class Node:
         self._may_crash = "crash" in self.storm.rates and world.starts < CRASHES_MAX
         self.name = f"{machine.name}.{world.starts}"
         self.chance = world.chance_of(f"node {world.starts}")
-        self.loop = Loop(world.scheduler)
-        self._schedule, self._enter = world.scheduler.after, self.loop.enter
+        self.loop = Loop(world.scheduler, machine)
+        self.call, self.after = self.loop.enter, self.loop.after
+        self.now = machine.now
         self.links = {}
         self.waiting = []  # what is to be told to clients should the process die
         self.service = None
@@ -83,7 +84,7 @@ class Node:
     def die(self, point):
         """End here and now: memory and connections are gone, the disk is as it is."""
         if not self.is_dead:
-            self.loop.is_dead = True
+            self.loop.die()
             self.world.scheduler.after(0.0, self.loop.bury)
             self.world.died(self, point)
 
@@ -94,24 +95,10 @@ class Node:
 
     # ------------------------------------------------------------ time
 
-    def now(self):
-        return self.machine.now()
-
-    def after(self, delay, call, *args):
-        """Let something of the outside happen to the process later, if it lives then."""
-        self._schedule(delay, self.call, call, *args)
-
-    def after_in_background(self, delay, call):
+    def after_in_background(self, delay, call, *args):
         """Let something happen to the process later for which nobody waits."""
         scheduler = self.world.scheduler
-        scheduler.in_background(scheduler.elapsed + delay, self.call, call)
-
-    def call(self, call, *args):
-        """Let something happen to the process now; a process that is paused feels it later."""
-        if self.machine.paused_until > self.world.scheduler.elapsed:
-            self.world.scheduler.at(self.machine.paused_until, self.call, call, *args)
-            return
-        self._enter(call, *args)
+        scheduler.in_background(scheduler.elapsed + delay, self.call, call, *args)
 
     def seconds(self):
         return self.world.scheduler.elapsed
@@ -123,7 +110,8 @@ class Node:
             if self.storm.fires("paused"):
                 self.machine.pause(self.chance.choice((1.0, 30.0, 90.0)))
             self.may_be_held()
-            self.call(live)
+            if not cancelled:
+                self.call(live)
 
         def live():
             if not cancelled:
@@ -131,7 +119,7 @@ class Node:
                 call()
 
         cancelled = []
-        self._schedule(delay_s, fire)
+        self.world.scheduler.after(delay_s, fire)
         return lambda: cancelled.append(True)
 
     def may_be_held(self):
@@ -190,7 +178,7 @@ class Node:
 
     def _go_on(self, operations, linked):
         for operation in operations:
-            self.world.watch.takes_over(self, operation.id)
+            self.world.watch.takes_over(self, operation.id.value)
             if operation.link in linked:
                 cargo = Cargo.resumed(linked[operation.link], operation)
                 self.conductor.resume(operation, cargo)
@@ -288,15 +276,21 @@ class Machine:
         self.name = name
         self._scheduler = scheduler
         self._epoch = epoch
-        self.offset = timedelta()
         self.paused_until = 0.0
-        self._now = (0.0, self.offset, epoch)  # asked many times an event
+        self._shown_at = None  # the clock is asked many times an event
+        self._shown = epoch
 
     def now(self):
-        elapsed, offset = self._scheduler.elapsed, self.offset
-        if self._now[0] != elapsed or self._now[1] is not offset:
-            self._now = (elapsed, offset, self._epoch + timedelta(seconds=elapsed) + offset)
-        return self._now[2]
+        elapsed = self._scheduler.elapsed
+        if self._shown_at != elapsed:
+            self._shown_at = elapsed
+            self._shown = self._epoch + timedelta(seconds=elapsed)
+        return self._shown
+
+    def set_clock(self, seconds):
+        """Let the clock show so much more from now on."""
+        self._epoch += timedelta(seconds=seconds)
+        self._shown_at = None
 
     def pause(self, seconds):
         self.paused_until = self._scheduler.elapsed + seconds

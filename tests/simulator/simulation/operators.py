@@ -35,7 +35,7 @@ class Operators:
             for name, exchange in operation.exchanges.items()
             if exchange.state is ExchangeState.MANUAL
         ]
-        stands = [name for name in left if self._watch.net[identity, name]]
+        stands = [name for name in left if self._watch.net.get((identity.value, name))]
         done = stands == left and operation.kind not in _UNDONE_ALWAYS
         if operation.kind is OperationKind.UNLINK:
             done = not self._is_known(operation.link.value)
@@ -45,9 +45,9 @@ class Operators:
             if operation.kind is OperationKind.UNLINK and done and not operation.is_withdrawn:
                 # Another unlinking has removed it since, and answers for what this one did. One
                 # that is taken back must stand again, so that there the bureau links it by hand.
-                self._watch.net[identity, name] = 0
+                self._watch.net[identity.value, name] = 0
                 continue
-            link, key = self._watch.where[identity, name]
+            link, key = self._watch.where[identity.value, name]
             self._world.far_sides[link].undo_by_hand(key)
         agreed = await self._agree(identity, OperationState.FAILED)
         self._watch.check(26, agreed, f"{identity}: nobody can say what became of it")

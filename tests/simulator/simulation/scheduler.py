@@ -5,6 +5,7 @@ from asyncio import _set_running_loop
 from asyncio.tasks import _current_tasks
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 
@@ -27,6 +28,8 @@ class Scheduler:
         self.events = 0
         self.foreground = 0  # events that are waited for, unlike looks that never end
         self.running = None  # the loop that an event has entered
+        self.paused_until = 0.0  # as of a machine: never
+        self._known_to_asyncio = None  # the loop that was entered last
         self._queue = []
         self._tie = tie
         self._numbers = count().__next__
@@ -40,25 +43,43 @@ class Scheduler:
     def after(self, delay, call, *args):
         """Let a call happen after a delay."""
         self.foreground += 1
-        due = self.elapsed + delay
-        heappush(self._queue, (due, self._tie(), self._numbers(), 1, call, args))
+        entry = (self.elapsed + delay, self._tie(), self._numbers(), 1, call, args)
+        heappush(self._queue, entry)
 
     def in_background(self, due, call, *args):
         """Let a call happen at an instant for which nobody waits."""
         heappush(self._queue, (due, self._tie(), self._numbers(), 0, call, args))
 
-    def step(self):
-        """Let the next event happen; tells whether there was one."""
-        if not self._queue:
-            return False
-        self.elapsed, _, _, weight, call, args = heappop(self._queue)
-        self.foreground -= weight
-        self.events += 1
-        call(*args)
-        return True
+    def begin(self, loop):
+        """Let a loop run; asyncio hears of it where that is another one than before."""
+        self.running = loop
+        if self._known_to_asyncio is not loop:
+            self._known_to_asyncio = loop
+            _set_running_loop(loop)
+
+    def end(self):
+        """Let no loop run any more."""
+        self.running = self._known_to_asyncio = None
+        _set_running_loop(None)
+
+    def run_while(self, goes_on):
+        """Let one event happen after another, for as long as there are any and it is wanted."""
+        queue = self._queue
+        while queue and goes_on():
+            self.elapsed, _, _, weight, call, args = heappop(queue)
+            self.foreground -= weight
+            self.events += 1
+            call(*args)
 
 
-class _Handle:
+class _Ready(partial):
+    """A call that a loop makes next; it is almost never cancelled."""
+
+    def cancel(self):
+        asyncio.get_running_loop().forget(self)
+
+
+class _Timer:
     """A call that waits in a loop; asyncio wants to cancel it and to know when it is due."""
 
     __slots__ = ("_due", "_loop", "args", "call")
@@ -77,42 +98,64 @@ class _Handle:
 
     def fire(self):
         if self.call is not None:
-            self._loop.enter(self.call, *self.args)
+            self._loop.enter(self._go)
+
+    def _go(self):
+        if self.call is not None:  # the process may have been held meanwhile
+            self.call(*self.args)
 
 
 class Loop(asyncio.AbstractEventLoop):
-    """The event loop of one simulated process; when the process dies, nothing in it goes on."""
+    """The event loop of one simulated process; when the process dies, nothing in it goes on.
 
-    def __init__(self, scheduler):
+    `machine` is what it runs on; while that stands still, what comes from outside waits.
+    """
+
+    get_debug = staticmethod(bool)  # asked for every future, so it is a call of C: no
+
+    def __init__(self, scheduler, machine=None):
         self._scheduler = scheduler
+        self._machine = machine or scheduler
         self._ready = deque()
         self._tasks = []
         self._background = set()  # tasks that look at something again and again
         self.is_dead = False
+        self.create_future = partial(asyncio.Future, loop=self)
 
     def enter(self, call, *args):
         """Run a call from outside inside the process, and whatever it makes ready."""
         if self.is_dead:
             return
-        self._scheduler.running = self
-        _set_running_loop(self)
+        scheduler = self._scheduler
+        if self._machine.paused_until > scheduler.elapsed:
+            scheduler.at(self._machine.paused_until, self.enter, call, *args)
+            return
+        if scheduler.running is self:
+            call(*args)
+            return
+        scheduler.begin(self)
         ready = self._ready
         try:
             call(*args)
-            while ready and not self.is_dead:
-                handle = ready.popleft()
-                if handle.call is not None:
-                    handle.call(*handle.args)
+            while ready:
+                ready.popleft()()
         except Crashed:
             pass
         finally:
-            self._scheduler.running = None
-            _set_running_loop(None)
+            scheduler.running = None
+
+    def after(self, delay, call, *args):
+        """Let something of the outside happen to the process after a delay, if it lives then."""
+        self._scheduler.after(delay, self.enter, call, *args)
+
+    def die(self):
+        """Let nothing go on from here."""
+        self.is_dead = True
+        self._ready.clear()
 
     def bury(self):
         """Close what a dead process had not finished, as nothing in it may go on."""
-        self._scheduler.running = self
-        _set_running_loop(self)  # what clears up would else make a real loop for itself
+        self._scheduler.begin(self)  # what clears up would else make a real loop for itself
         try:
             for task in self._tasks:
                 if not task.done():
@@ -120,38 +163,39 @@ class Loop(asyncio.AbstractEventLoop):
                         task.get_coro().close()
         finally:
             self._scheduler.running = None
-            _set_running_loop(None)
         self._tasks.clear()
 
+    def forget(self, ready):
+        """Leave out what was to be called next."""
+        with suppress(ValueError):
+            self._ready.remove(ready)
+
     def _enter_ready(self):
-        self.enter(lambda: None)
+        self.enter(bool)
 
     # ------------------------------------------------------------ what asyncio asks of a loop
 
     def call_soon(self, callback, *args, context=None):  # noqa: ARG002 - no context is used here
-        handle = _Handle(self, callback, args, self._scheduler.elapsed)
+        ready = _Ready(callback, *args)
         if not self.is_dead:
-            self._ready.append(handle)
+            self._ready.append(ready)
             if self._scheduler.running is not self:
                 self._scheduler.after(0.0, self._enter_ready)
-        return handle
+        return ready
 
     def call_later(self, delay, callback, *args, context=None):  # noqa: ARG002
         return self.call_at(self._scheduler.elapsed + delay, callback, *args)
 
     def call_at(self, when, callback, *args, context=None):  # noqa: ARG002
-        handle = _Handle(self, callback, args, when)
+        timer = _Timer(self, callback, args, when)
         if not self.is_dead:
             endless = _current_tasks.get(self) in self._background
             schedule = self._scheduler.in_background if endless else self._scheduler.at
-            schedule(when, handle.fire)
-        return handle
+            schedule(when, timer.fire)
+        return timer
 
     def time(self):
         return self._scheduler.elapsed
-
-    def create_future(self):
-        return asyncio.Future(loop=self)
 
     def create_task(self, coro, **_more):
         task = asyncio.Task(coro, loop=self)
@@ -161,9 +205,6 @@ class Loop(asyncio.AbstractEventLoop):
     def create_background_task(self, coro):
         """Create a task whose pauses nobody waits for."""
         self._background.add(self.create_task(coro))
-
-    def get_debug(self):
-        return False
 
     def call_exception_handler(self, context):
         """Hear of a task that nobody waits for: those of a dead process are meant to be lost."""

@@ -1,7 +1,7 @@
 """What the gateway ships, as the simulated world has it: a region, its bureaus, and a core."""
 
 from functools import cache
-from hashlib import blake2b
+from zlib import crc32
 
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.iso8583.codec import Codec
@@ -47,8 +47,9 @@ def shipped():
 
 
 def mac_of(name):
-    key = name.encode().ljust(16, b"-")
-    return lambda data: blake2b(data, digest_size=8, key=key).digest()
+    """Make a MAC that differs by key and by each bit: nobody here looks for two alike."""
+    first, second = crc32(name.encode()), crc32(name.encode()[::-1])
+    return lambda data: b"%08x" % (crc32(data, first) ^ second)
 
 
 @cache

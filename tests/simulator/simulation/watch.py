@@ -1,6 +1,6 @@
 """What is watched of the wires, of far sides and of clients while a history goes on."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 from gateway.app.dialogue import Pending
 from gateway.iso8583.message import without_repeat
@@ -38,7 +38,7 @@ class Watch(Judgement, Durable):
         super().__init__(world)
         self.sent_first = {}  # by link and key: operation, exchange, form, what was said
         self.sent_bytes = {}  # by what left, byte for byte: the message
-        self.sent_times = Counter()  # by operation, exchange, STAN
+        self.sent_times = {}  # by operation, exchange, STAN
         self.told = {}  # by operation: the last state that a client was told
         self.blocks = {}  # by PIN block: node, zone, purpose, session
         self.applied = {}  # by far side and card: place in order of what was applied last
@@ -53,33 +53,34 @@ class Watch(Judgement, Durable):
 
     def leaves(self, node, speech, message, data, pending: Pending):
         """See a message about to go out."""
-        attempt = (pending.operation, pending.exchange, message.text(11))
-        self.sent_times[attempt] += 1
-        durable = self._world.disk.sendings[attempt]
-        if self.sent_times[attempt] > durable:
-            times = self.sent_times[attempt]
+        operation = pending.operation.value
+        attempt = (operation, pending.exchange, message.fields[11])
+        times = self.sent_times[attempt] = self.sent_times.get(attempt, 0) + 1
+        durable = self._world.disk.sendings.get(attempt, 0)
+        if times > durable:
             self.fail(6, f"{pending.exchange} left {times} times, {durable} are recorded")
-        owner = self.owners.get(pending.operation)
+        owner = self.owners.get(operation)
         if owner != node.name:
-            self.fail(20, f"{node.name} sends for {pending.operation}, which is {owner}'s")
+            self.fail(20, f"{node.name} sends for {operation}, which is {owner}'s")
         self.sent_bytes[data] = message.with_fields({speech.mac_field: data[-8:]})
         self._check_identity(speech, message, pending)
         self._check_words(speech, data)
         if 52 in message.fields:
             self._check_block(node, speech, pending, message.fields[52])
         if pending.form is Form.ORIGINAL:
-            self._check_original(node, pending)
-        self._check_pace(pending, message)
+            self._check_original(node, operation, pending)
+        self._check_pace(operation, pending, message)
         mark = "again" if message.is_repeat else "sent"
-        self._world.note(mark, node.name, speech.name, message.trace, pending.operation.value)
+        self._world.note(mark, node.name, speech.name, message.trace, operation)
 
     def _check_identity(self, speech, message, pending):
-        key = (speech.name, *key_of(message.mti, message.text(11), message.text(7)))
-        said = tuple(sorted(message.fields.items()))
+        stan, transmitted = message.fields[11], message.fields[7]
+        key = (speech.name, *key_of(message.mti, stan, transmitted))
+        said = message.fields
         known = self.sent_first.get(key)
         if known is None:
             # A repeat may be what leaves first: the link was down when its original was due.
-            day = (speech.name, message.text(7)[:4], message.text(11))
+            day = (speech.name, transmitted[:4], stan)
             if day in self.sent_first:
                 self.fail(7, f"STAN of {message.trace} was used that day")
             self.sent_first[day] = self.sent_first[key] = (
@@ -97,9 +98,9 @@ class Watch(Judgement, Durable):
         if known[2] != without_repeat(message.mti):
             self.fail(7, f"{message.trace} has another MTI")
 
-    def _check_original(self, node, pending):
+    def _check_original(self, node, operation, pending):
         """See that what may have an effect is sent by one process."""
-        begun_by = self.begun_by.setdefault((pending.operation, pending.exchange), node.name)
+        begun_by = self.begun_by.setdefault((operation, pending.exchange), node.name)
         recovery = RECOVERY[pending.exchange]
         if begun_by == node.name or recovery is Recovery.QUERY or recovery.needs_no_link:
             return
@@ -123,10 +124,10 @@ class Watch(Judgement, Durable):
         self.check(13, kept_s <= life_s, f"a PIN block was kept for {kept_s:.0f} s")
         self.check(13, maker == node.name, f"{node.name} sent a PIN block that {maker} received")
 
-    def _check_pace(self, pending, message):
+    def _check_pace(self, operation, pending, message):
         """See that a repeat keeps its distance, whatever the wall clock does."""
         now = self._world.scheduler.elapsed
-        name = (pending.operation, pending.exchange)
+        name = (operation, pending.exchange)
         if message.is_repeat and pending.form is Form.ORIGINAL and name in self.last_sent:
             recovery = RECOVERY[pending.exchange]
             waited = now - self.last_sent[name]
@@ -140,24 +141,24 @@ class Watch(Judgement, Durable):
         known = self.sent_first.get((link, *key))
         self.check(10, known is not None, f"{link} carried out what was never sent")
         pending = known[0]
-        name = (pending.operation, pending.exchange)
-        self.net[name] += change
-        if self.net[name] not in {0, 1}:
-            self.fail(1, f"{pending.exchange} applied {self.net[name]} times")
-        self._world.note("effect", link, key[1], change, pending.operation.value)
-        state = self.settled.get(pending.operation)
-        if state in {S.FAILED, S.SUCCEEDED} and pending.operation not in self.withdrawn:
-            standing = self.net[name] == (state is S.SUCCEEDED)
-            self.check(4, standing, f"{pending.operation} was told {state}, then {change:+}")
+        operation = pending.operation.value
+        name = (operation, pending.exchange)
+        net = self.net[name] = self.net.get(name, 0) + change
+        if net not in {0, 1}:
+            self.fail(1, f"{pending.exchange} applied {net} times")
+        self._world.note("effect", link, key[1], change, operation)
+        state = self.settled.get(operation)
+        if state in {S.FAILED, S.SUCCEEDED} and operation not in self.withdrawn:
+            standing = net == (state is S.SUCCEEDED)
+            self.check(4, standing, f"{operation} was told {state}, then {change:+}")
         if change > 0:
             self.where[name] = (link, key)
         if change > 0 and not RECOVERY[pending.exchange].needs_no_link:
             self._check_order(link, pending, known[1])
 
-    def _check_order(self, link, pending, said):
-        fields = dict(said)
+    def _check_order(self, link, pending, fields):
         who = (link, fields.get(102) or fields.get(2))
-        place = self._world.disk.order[pending.operation]
+        place = self._world.disk.rows[pending.operation.value].place
         last = self.applied.get(who, -1)
         if place < last:
             self.fail(12, f"{pending.exchange} took effect after a newer operation's")
@@ -179,7 +180,7 @@ class Watch(Judgement, Durable):
         self.answers_out[data] = key
         if known is not None:
             pending = known[0]
-            attempt = (pending.operation, pending.exchange, pending.form)
+            attempt = (pending.operation.value, pending.exchange, pending.form)
             self.genuine[attempt].add(answer.text(39))
 
     def came(self, node, data, believed):
@@ -189,16 +190,19 @@ class Watch(Judgement, Durable):
         if known is None or (node.name, key) in self.heard:
             return
         self.heard.add((node.name, key))
-        mine = self.begun_by.get((known[0].operation, known[0].exchange)) == node.name
-        if mine and known[0].operation in node.conductor._running:
-            self.check(9, believed, f"an answer to {known[0].exchange} was dropped")
+        if believed:
+            return
+        pending = known[0]
+        mine = self.begun_by.get((pending.operation.value, pending.exchange)) == node.name
+        if mine and pending.operation in node.conductor._running:
+            self.fail(9, f"an answer to {pending.exchange} was dropped")
 
     def believed(self, node, operation, event: Answered):
         """See an answer that reaches the conductor."""
         self.beliefs += 1
         if operation in node.conductor._running:
-            self.unrecorded[node.name, operation] += 1
-        real = self.genuine[operation, event.exchange, event.form]
+            self.unrecorded[node.name, operation.value] += 1
+        real = self.genuine[operation.value, event.exchange, event.form]
         told = event.response_code.value
         if told not in real:
             self.fail(10, f"{event.exchange} was told {told}, the far side said {real}")
@@ -225,14 +229,14 @@ class Watch(Judgement, Durable):
         self._tells(view)
 
     def _tells(self, view):
-        before = self.told.get(view.operation)
+        before = self.told.get(view.operation.value)
         if before is not None and before.is_final and view.state is not before:
             self.fail(4, f"told {before}, then {view.state}")
         if view.state.is_final:
             stored = self._world.disk.state_of(view.operation)
             if stored is not view.state:
                 self.fail(5, f"told {view.state}, stored {stored}")
-        self.told[view.operation] = view.state
+        self.told[view.operation.value] = view.state
 
     def new_pin_block(self, node, order):
         """Make a PIN block that is known wherever it turns up."""

@@ -44,7 +44,7 @@ class Durable(Outside):
 
     def __init__(self, world):
         super().__init__(world)
-        self.net = Counter()  # by operation and exchange
+        self.net = {}  # by operation and exchange
         self.resources = {}  # by channel and key: the operation or session it stands for
         self.settled = {}  # by operation: its state on disk
         self.used_sessions = set()
@@ -57,21 +57,22 @@ class Durable(Outside):
 
     def recorded(self, node, operation, fresh, text):
         """See facts of an operation at the moment they are on disk."""
-        self._owns(node, operation.id)
-        self.openers.setdefault(operation.id, node)
+        identity = operation.id.value
+        self._owns(node, identity)
+        self.openers.setdefault(identity, node)
         found = secret_in(text)
         if found:
-            self.fail(13, f"{operation.id} holds {found} in the journal")
+            self.fail(13, f"{identity} holds {found} in the journal")
         for fact in fresh:
             match fact:
                 case Settled():
                     self._settles(operation, fact)
                 case AnswerSetAside():
-                    self.unrecorded[node, operation.id] -= 1
+                    self.unrecorded[node, operation.id.value] -= 1
                 case Moved():
                     self._moves(node, operation, fact)
                 case Withdrawn():
-                    self.withdrawn.add(operation.id)
+                    self.withdrawn.add(identity)
                 case ResolutionProposed() | ResolutionApproved():
                     self._resolves(operation, fact)
 
@@ -86,14 +87,16 @@ class Durable(Outside):
     def written(self, operation, owner, *, rests):
         """See an operation in the store after it was written."""
         self.at_rest[operation] = rests
+        if rests or not self._world.is_shared:
+            return
         process = self.owners.get(operation, "")
-        if not rests and self._world.is_shared and process.partition(".")[0] != owner:
+        if process.partition(".")[0] != owner:
             self.fail(20, f"{process} carries {operation} on, which the store says is {owner}'s")
 
     def _moves(self, node, operation, fact):
         match fact.move:
             case Move(response_code=ResponseCode()):
-                self.unrecorded[node, operation.id] -= 1
+                self.unrecorded[node, operation.id.value] -= 1
             case Move(event=ExchangeEvent.REVERSE):
                 self._reverses(operation, fact.exchange)
             case Move(event=ExchangeEvent.SEND, at=at):
@@ -102,16 +105,16 @@ class Durable(Outside):
 
     def _resolves(self, operation, said):
         if isinstance(said, ResolutionProposed):
-            self.proposed[operation.id] = said
+            self.proposed[operation.id.value] = said
             return
-        proposed = self.proposed.get(operation.id)
+        proposed = self.proposed.get(operation.id.value)
         two = proposed and proposed.by != said.by and proposed.reason
         self.check(26, two, f"{operation.id} was resolved by one person")
         self.by_hand += 1
 
     def _reverses(self, operation, exchange):
-        said = self.told.get(operation.id)
-        own = operation.id in self.withdrawn
+        said = self.told.get(operation.id.value)
+        own = operation.id.value in self.withdrawn
         self.check(8, own or said is not S.SUCCEEDED, f"{operation.id} succeeded and is undone")
         reversible = RECOVERY[exchange] is Recovery.REVERSIBLE
         self.check(8, reversible, f"{exchange} is reversed, which is never done")
@@ -127,12 +130,13 @@ class Durable(Outside):
 
     def _settles(self, operation, fact):
         self._must_be_noticed(operation, fact)
-        before = self.settled.get(operation.id)
-        final = before is not None and before.is_final and operation.id not in self.withdrawn
+        identity = operation.id.value
+        before = self.settled.get(identity)
+        final = before is not None and before.is_final and identity not in self.withdrawn
         if final and fact.state is not before:
             self.fail(9, f"{before} became {fact.state}")
-        self.settled[operation.id] = fact.state
-        self.check_truth(operation.id, operation.kind, fact.state)
+        self.settled[identity] = fact.state
+        self.check_truth(identity, operation.kind, fact.state)
         if fact.state is S.MANUAL:
             self._check_manual(operation)
 
@@ -148,7 +152,7 @@ class Durable(Outside):
 
     def check_truth(self, identity, kind, state):
         """Compare what is told with what stands at the far sides now."""
-        nets = {name: self.net[identity, name] for name in WITH_EFFECT[kind]}
+        nets = {name: self.net.get((identity, name), 0) for name in WITH_EFFECT[kind]}
         if state is S.FAILED and any(nets.values()):
             self.fail(4, f"{identity} failed, but stands: {nets}")
         if state is S.SUCCEEDED and kind is not OperationKind.UNLINK and not all(nets.values()):

@@ -52,7 +52,7 @@ class Outside:
 
     def _must_be_noticed(self, operation, fact):
         """See that an outcome that cannot be told by word of mouth is told by a callback."""
-        if self.openers[operation.id] == self._world.disk.writer or operation.details.get(
+        if self.openers[operation.id.value] == self._world.disk.writer or operation.details.get(
             "channel"
         ):
             return

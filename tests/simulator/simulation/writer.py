@@ -3,8 +3,14 @@
 from gateway.store.errors import Broken, Fenced
 from gateway.terms.errors import Unavailable
 
+_SOON_S = 0.001  # until then a lease is renewed now
 _AS_A_WHOLE = 0.5  # how often what a crash cuts short is there, as a whole
 WAITING_MAX = 64  # units; far above what a history has waiting, so that only a fault fills it
+
+
+def _nothing(_connection):
+    """Write nothing: the transaction alone renews the lease."""
+    return ()
 
 
 class Writer:
@@ -16,6 +22,7 @@ class Writer:
         self._waiting = []
         self._is_busy = False
         self._is_broken = False
+        self._renewed_at = 0.0  # when a transaction renewed the lease last
 
     def submit(self, unit, done):
         self._node.pulse("before-submit")
@@ -76,6 +83,7 @@ class Writer:
         leases.process = self._node.name
         try:
             with self._node.lease.transaction(leases) as connection:
+                self._renewed_at = self._node.seconds()
                 return work(connection)
         except Fenced:
             self._is_broken = True
@@ -88,7 +96,7 @@ class Writer:
     def run(self, chore, done):
         """Run a chore of the store by itself in a transaction."""
         self._node.pulse("before-chore")
-        self._node.after(self._pause(), self._run, chore, done)
+        self._node.after_in_background(self._pause(), self._run, chore, done)
 
     def _run(self, chore, done):
         given = None if self._is_broken else self._under_lease(lambda it: [chore(it)])
@@ -97,14 +105,18 @@ class Writer:
         done(given[0])
 
     def keep_renewing(self):
-        """Renew the lease for as long as the process lives."""
+        """Renew the lease that was just begun, where nothing else does, while the process lives."""
         if self._node.lease.lease.renew_every_s is not None:
-            self._node.after_in_background(self._node.lease.lease.renew_every_s, self._renew)
+            self._renewed_at = self._node.seconds()
+            self._renew_when_due()
 
-    def _renew(self):
-        if self._under_lease(lambda _: []) is None:
-            self._node.fail(Broken("another process has taken over"))
-        self.keep_renewing()
+    def _renew_when_due(self):
+        pause = self._node.lease.lease.renew_every_s + self._renewed_at - self._node.seconds()
+        if pause < _SOON_S:
+            pause = self._node.lease.lease.renew_every_s
+            if self._under_lease(_nothing) is None:
+                self._node.fail(Broken("another process has taken over"))
+        self._node.after_in_background(pause, self._renew_when_due)
 
     def reserve(self, name, size, done):
         """Run the chore that reserves trace numbers."""

@@ -33,7 +33,7 @@ def _no_epoch():
 def _claim_of_the_living():
     def claim(connection, node, count_max):
         disk = connection._world.disk
-        others = {name for name in disk.owners.values() if name != node}
+        others = {row.owner for row in disk.rows.values() if row.owner != node}
         found = [each for name in sorted(others) for each in disk.unfinished_after(None, 9, name)]
         disk.claim(found[:count_max], node)
         return [OperationId(each.value) for each in found[:count_max]]
