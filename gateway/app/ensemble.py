@@ -93,7 +93,8 @@ class Ensemble:
     `bureau` and `core` say what those speak, by the files in `specifications`; `region` is the
     region of the bureau, whose profile names the link to it.
     `limits` are lines for both ``social_limits`` and ``financial_limits`` of the configuration,
-    `http` lines for its ``http`` table.
+    `http` lines for its ``http`` table. With `port` the gateway answers there, the control ports of
+    bureau and core are the two behind it, and `token` is that of online banking.
     """
 
     def __init__(  # noqa: PLR0913 - what an ensemble is made of, by keyword
@@ -106,9 +107,13 @@ class Ensemble:
         core: FarSide = CORE,
         specifications: Path | None = None,
         region: str = "xiamen",
+        port: int = 0,
+        token: str = "",
     ) -> None:
         self.directory = directory
         self.tokens = {channel: secrets.token_urlsafe(32) for channel in CHANNELS}
+        self.tokens[CHANNEL] = token or self.tokens[CHANNEL]
+        self._port = port
         self.gateway: Child | None = None
         self.bureau: Child | None = None
         self.core: Child | None = None
@@ -177,7 +182,9 @@ class Ensemble:
         spoken = ("--dialect", far_side.dialect, "--messages", far_side.message_set)
         read = ("--specifications", str(self._specifications), "--region", self._region)
         keys = ("--keys", str(self._simulator_keys(name)))
-        return launch(self.directory / f"{name}.log", *simulate, *spoken, *read, *keys)
+        behind = 1 + tuple(self.far_sides).index(name)
+        control = ("--control-port", str(self._port and self._port + behind))
+        return launch(self.directory / f"{name}.log", *simulate, *spoken, *read, *keys, *control)
 
     def let_pass(self, seconds: int) -> None:
         """Let time pass at once, at both far sides and then at the gateway."""
@@ -218,6 +225,7 @@ class Ensemble:
         """Write the gateway's configuration file for the simulators that run."""
         self.configuration.write_text(
             _CONFIGURATION.format(
+                port=self._port,
                 http=_lines(self._http),
                 channels="\n".join(
                     _CHANNEL.format(name, _digest(self.tokens[name])) for name in CHANNELS
@@ -303,7 +311,7 @@ specifications = {specifications}
 regions = ["{region}"]
 
 [http]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{port}"
 {http}
 
 {channels}

@@ -31,8 +31,8 @@ def run(monkeypatch):
 class Ensemble:
     """An ensemble without processes."""
 
-    def __init__(self, directory, *, region):
-        self.directory, self.region = directory, region
+    def __init__(self, directory, *, region, port, token):
+        self.directory, self.told = directory, (region, port, token)
 
     def __enter__(self):
         return self
@@ -199,13 +199,20 @@ def test_simulator_gets_the_files_of_its_side(run, monkeypatch, tmp_path, name, 
 
 
 @pytest.mark.usefixtures("no_processes")
-def test_run_stays_up_until_it_is_interrupted(run, monkeypatch):
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ((), ("xiamen", 0, "")),
+        (("--region", "kunming", "--port", 8, "--token", "t"), ("kunming", 8, "t")),
+    ],
+)
+def test_run_stays_up_until_it_is_interrupted(run, monkeypatch, given, told):
     """The guide is printed first, and an interrupt is the right way to end it."""
-    monkeypatch.setattr(running, "guide", lambda _ensemble: "the guide")
+    monkeypatch.setattr(running, "guide", lambda ensemble: str(ensemble.told))
 
-    result = run("run")
+    result = run("run", *given)
 
-    assert (result.exit_code, result.output) == (0, "the guide\nStopping.\n")
+    assert (result.exit_code, result.output) == (0, f"{told}\nStopping.\n")
 
 
 @pytest.mark.usefixtures("no_processes")

@@ -5,11 +5,12 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -74,20 +75,53 @@ def test_demo_prints_every_step_and_succeeds(short_path):
 
 
 def test_run_stays_up_until_it_is_told(short_path):
-    """The guide is printed, the gateway answers, and Ctrl-C stops all of it cleanly."""
-    with gateway("run", directory=short_path) as process:
+    """The guide is printed, what a harness was told beforehand answers, Ctrl-C stops all of it."""
+    port = three_free_ports()
+    told = ("--region", "kunming", "--port", str(port), "--token", "a-token-of-the-harness")
+    with gateway("run", *told, directory=short_path) as process:
         guide = _read_until(process, "Ctrl-C stops all of it.")
-        url = re.search(r"gateway +(http://\S+)", guide)[1]
-        with urllib.request.urlopen(f"{url}/livez", timeout=10) as answer:  # noqa: S310 - http
-            alive = json.loads(answer.read())
+        agencies = ask(f"http://127.0.0.1:{port}/v1/agencies", token="a-token-of-the-harness")
+        health = [ask(f"http://127.0.0.1:{port + n}/_sim/health")["simulates"] for n in (1, 2)]
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SECONDS_MAX)
 
     assert "Customer-Number: C000000001" in guide
-    assert alive == {"alive": True}
+    assert [each["institution"] for each in agencies["agencies"]] == ["99530101"]
+    assert health == ["bureau", "core"]
     assert (process.returncode, out.strip(), err) == (0, "Stopping.", "")
     assert list(short_path.iterdir()) == []
     assert left_behind(short_path) == []
+
+
+def test_run_names_a_port_that_is_taken(short_path):
+    """Whoever says where it is to be hears why it cannot be there."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with gateway("run", "--port", str(port), directory=short_path) as process:
+            _, err = process.communicate(timeout=SECONDS_MAX)
+
+    assert process.returncode != 0
+    assert f"127.0.0.1:{port} cannot be used" in err
+    assert "Traceback" not in err
+    assert left_behind(short_path) == []
+
+
+def three_free_ports():
+    """Find a port behind which two more are free."""
+    while True:
+        with ExitStack() as taken, suppress(OSError, OverflowError):
+            first = taken.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            for port in (first + 1, first + 2):
+                taken.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+
+
+def ask(url, token=""):
+    """Read JSON from an address."""
+    request = urllib.request.Request(url)  # noqa: S310 - on loopback
+    request.add_header("Authorization", f"Bearer {token}")
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - http
+        return json.loads(answer.read())
 
 
 def _read_until(process, last):
@@ -108,9 +142,7 @@ def test_simulator_starts_alone(town, short_path, side):
     keys = town.directory / "keys" / f"simulated-{side}.toml"
     with gateway("simulate", side, "--keys", str(keys), directory=short_path) as process:
         said = json.loads(_read_until(process, "iso8583"))
-        url = f"{said['control']}/_sim/health"
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - http
-            health = json.loads(answer.read())
+        health = ask(f"{said['control']}/_sim/health")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=SECONDS_MAX)
 

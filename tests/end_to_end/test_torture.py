@@ -9,21 +9,25 @@ import os
 import re
 import resource
 import signal
+import sqlite3
 import subprocess
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain, cycle, islice, repeat, takewhile
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded: the moments of the kills repeat
+from select import select
 from threading import Event
 from time import monotonic, sleep
 
 import pytest
 from torture.clients import Client, Diary, reaching
+from torture.clock import SteppedClock
 from torture.disk import DiskFault, FaultyDisk
 from torture.points import AT_START, POINTS
+from torture.preloaded import environment
 from torture.reports import write_down
 from torture.verdict import judge
 from torture.warm import Warm, start_module
@@ -40,11 +44,14 @@ TORTURE_S = float(os.environ.get("TORTURE_SECONDS", "0"))
 REPORT = os.environ.get("TORTURE_REPORT")
 KILLS_OF_A_RELEASE = 10_000  # of either store: ``reference/reliability-security.md`` 7
 AT_RANDOM = "at random"
-KILLS_AT_RANDOM = 31  # in the suite, besides one at each point and with each fault: 100 in all
+KILLS_AT_RANDOM = 28  # in the suite, besides one at each point and with each fault: 100 in all
 TIMES_MAX = 4  # a point is come to so often, at most, before the process dies there
 PATIENCE_S = 90.0  # a customer's, while the gateway dies again and again
 LIFE_S = 4.0  # one that does not come to its point so soon is killed all the same
 FAULT_S = 0.3  # how long a fault lasts: some tens of transactions
+POWER_CUTS, LOSSES = 10, 20  # moments, and what may be lost at each: 200 for each commit
+POWER_CUTS_MAX = 10_000 // LOSSES // GATEWAYS  # for a release
+CLOCK_STEPS_S = (1, 61, 3_600, 86_400)
 CLIENTS = 3
 MESSAGES_MAX = 10  # received by both sides between two kills: an operation or two
 ENDED_BY_ITSELF = 74  # EX_IOERR: what is in memory may not be right any more
@@ -57,7 +64,8 @@ class Doomed:
     """
 
     def __init__(self, fresh_town, directory):
-        self.disk = FaultyDisk(directory)
+        self.disk, self.clock = FaultyDisk(directory), SteppedClock(directory)
+        self.chance = Random(SEED)  # noqa: S311 - no secret
         self.server, self._store = None, "SQLite"
         self._warm, self._modules = None, {}
         self.town = fresh_town(amend=self._amend, starter=self._launch)
@@ -81,7 +89,10 @@ class Doomed:
 
     def _launch(self, town, dying=None):
         if self._warm is None:
-            self._warm = Warm(town.directory / "gateway.log", self.disk.environment)
+            host = environment(
+                self.disk.library, self.clock.library, **self.disk.settings, **self.clock.settings
+            )
+            self._warm = Warm(town.directory / "gateway.log", host)
             self._modules = {side: start_module(town, side) for side in Side}
         serve = ("serve", "--embedded", "--config", str(town.configuration))
         return self._warm.launch(*serve, dying=dying)
@@ -156,6 +167,29 @@ def paused(doomed):
     doomed.town.gateway.process.send_signal(signal.SIGCONT)
 
 
+def lost_power(doomed):
+    """End everything at once, and lose what was not synced."""
+    processes = (doomed.town.gateway.process.pid, store_of(doomed))
+    ends = [os.pidfd_open(pid) for pid in processes]
+    doomed.disk.wait_for_change()
+    for end in ends:
+        signal.pidfd_send_signal(end, signal.SIGKILL)
+    for end in ends:
+        select([end], [], [])
+        os.close(end)
+    doomed.disk.lose_power(doomed.town.directory / "gateway.db", doomed.chance)
+
+
+def stepped_clock(direction):
+    """Make the fault of a wall clock that is wrong for a while, and is then set right."""
+
+    def strike(doomed):
+        with doomed.clock.wrong(direction * doomed.chance.choice(CLOCK_STEPS_S)):
+            sleep(FAULT_S)
+
+    return strike
+
+
 def cut_links(doomed):
     """Cut both links for a while."""
     for wire in doomed.town.wires.values():
@@ -198,6 +232,8 @@ FAULTS = {
     "links cut": cut_links,
     "module killed": killed_module,
     "store killed": killed_store,
+    "clock ahead": stepped_clock(1),
+    "clock behind": stepped_clock(-1),
 }
 FAULTS_OF = {
     "SQLite": FAULTS
@@ -206,6 +242,7 @@ FAULTS_OF = {
         "writes fail": for_a_while(failing_disk(DiskFault.WRITES)),
         "syncs fail": for_a_while(failing_disk(DiskFault.SYNCS)),
         "reads fail": for_a_while(failing_disk(DiskFault.READS)),
+        "power lost": lost_power,
     },
     "PostgreSQL": FAULTS
     | {
@@ -276,8 +313,8 @@ class Torture:
         process = self._town.gateway.process
         self._faults[way](self._doomed)
         self._pass(1, lambda: process.poll() is not None)
-        assert process.poll() in {None, ENDED_BY_ITSELF}
-        return way if process.poll() is None else f"{way}, ended by itself"
+        assert process.poll() in {None, ENDED_BY_ITSELF, -signal.SIGKILL}
+        return f"{way}, ended by itself" if process.poll() == ENDED_BY_ITSELF else way
 
     def _comes_to(self, point):
         try:
@@ -330,6 +367,49 @@ def report(store, torture, seconds):
     write_down(
         Path(REPORT), store, found | {"acknowledged": len(torture.diary.entries), "seed": SEED}
     )
+
+
+# ------------------------------------------------------------------ power cuts
+
+
+def test_any_power_cut_leaves_what_was_acknowledged(doomed, newcomer, eventually, tmp_path):
+    """Whatever of the unsynced is lost: the database is whole, and each outcome told is in it."""
+    doomed.use("SQLite")
+    database, diary, over = doomed.town.directory / "gateway.db", Diary(), Event()
+    until, moments, at_stake = monotonic() + TORTURE_S, 0, 0
+
+    def live():
+        while not over.is_set():
+            Client(newcomer(fresh=True, of=doomed.town), diary, eventually).live()
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = [pool.submit(live) for _ in range(CLIENTS)]
+        try:
+            while moments < POWER_CUTS or (monotonic() < until and moments < POWER_CUTS_MAX):
+                known = len(diary.entries)
+                eventually(lambda known=known: len(diary.entries) > known)
+                told = {view["operation"]: view["state"] for _, _, view in diary.entries}
+                copy = doomed.disk.copied(store_of(doomed), database, tmp_path / "copy")
+                moments, at_stake = moments + 1, at_stake + copy.changes
+                for _ in range(LOSSES):
+                    stands(told, copy.after_loss(doomed.chance, tmp_path / "left"))
+        finally:
+            over.set()
+        for each in clients:
+            each.result()
+
+    cuts = {"moments": moments, "power cuts": moments * LOSSES, "changes at stake": at_stake}
+    if REPORT:
+        write_down(Path(REPORT), "power", cuts | {"acknowledged": len(diary.entries), "seed": SEED})
+
+
+def stands(told, database):
+    """See that a database is whole and holds what was told of operations."""
+    with closing(sqlite3.connect(database)) as connection:
+        (check,) = connection.execute("PRAGMA quick_check").fetchone()
+        rows = connection.execute("SELECT id, state FROM operations_operations").fetchall()
+    assert check == "ok"
+    assert told.items() <= dict(rows).items()
 
 
 # ------------------------------------------------------------------ a store that takes nothing
