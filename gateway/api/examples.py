@@ -238,6 +238,7 @@ def _readiness(*, ready: bool) -> Readiness:
             "security-module-social": ReadinessCheck(ready=True),
             "security-module-financial": ReadinessCheck(ready=True),
             "store": ReadinessCheck(ready, full),
+            "descriptors": ReadinessCheck(ready=True),
             "link-bureau": ReadinessCheck(
                 ready=False, detail="closed: ConnectionLost", required=False
             ),

@@ -21,6 +21,7 @@ module            holds
 ``intake``        what every request passes: whose link, what is granted, once per key
 ``service``       what the HTTP room asks of the gateway
 ``card_life``     the businesses in the life of a card, by one rule for all
+``descriptors``   whether another file may be opened
 ``certificates``  the files of a listener's TLS
 ``doors``         the ports, taken before anything is written or said
 ``core_desk``     what a bank core may have done

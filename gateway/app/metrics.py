@@ -64,6 +64,7 @@ class Sources:
     callbacks: Callable[[], Mapping[str, Counter[Outcome]]] = dict
     core_failures: Callable[[], Mapping[str, int]] = dict
     store_silent_s: Callable[[], float] = float
+    has_no_descriptor: Callable[[], bool] = bool
 
 
 class GatewayCollector(Collector):
@@ -97,6 +98,11 @@ class GatewayCollector(Collector):
             "ssgw_store_silent_seconds",
             "How long the store has not answered what was asked first; 0 within its bound.",
             value=self._sources.store_silent_s(),
+        )
+        yield GaugeMetricFamily(
+            "ssgw_descriptors_exhausted",
+            "1 while this process cannot open another file: nobody new is let in.",
+            value=self._sources.has_no_descriptor(),
         )
         operations = CounterMetricFamily(
             "ssgw_operations", "Operations by kind and state reached.", labels=["kind", "state"]

@@ -28,6 +28,7 @@ from gateway.app.control import Control, clock_desk, control_path, cut_over_desk
 from gateway.app.core_channel import REACH_MAX, CoreChannel, CorePlace
 from gateway.app.core_desk import CoreDesk
 from gateway.app.core_reversals import CoreReversals
+from gateway.app.descriptors import Descriptors
 from gateway.app.dialogue import Dialogue, DialogueTable, Pending, Station, hear
 from gateway.app.doors import Doors
 from gateway.app.futures import beside
@@ -113,6 +114,7 @@ class Gateway:
         self._links: dict[str, OutboundLink[Pending] | ExchangeLink[Pending]] = {}
         self._listeners: dict[str, InboundLink] = {}
         self._doors = Doors(settings, reactor)
+        self._descriptors = Descriptors()
         self._cores: dict[str, CoreChannel] = {}
         self._keys = LinkKeys()
         self._modules: dict[Side, SecurityModule] = {}
@@ -148,11 +150,12 @@ class Gateway:
             purging = beside("purge", self._storage.purge(self._settings.retention, self._now))
             renewing = beside("key-renewal", self._renew_keys(renewal))
             watching = beside("module-watch", self._watch_modules())
+            counting = beside("descriptor-watch", self._descriptors.watch())
             telling = beside("callbacks", self._callbacks.run())
             await self._stop.wait()
             telling.cancel()
             await asyncio.wait([telling])
-            for task in (watching, renewing, taking_over, purging):
+            for task in (watching, counting, renewing, taking_over, purging):
                 task.cancel()
         log.info("stopped")
         return 0
@@ -421,6 +424,7 @@ class Gateway:
                 self._callbacks.counts,
                 lambda: {name: core.failures for name, core in self._cores.items()},
                 lambda: self._storage.journal.silent_s,
+                lambda: bool(self._descriptors.why_none),
             ),
         )
         channels = {
@@ -446,6 +450,8 @@ class Gateway:
         }
         why = self._storage.why_unusable
         checks["store"] = ReadinessCheck(not why, why)
+        why = self._descriptors.why_none
+        checks["descriptors"] = ReadinessCheck(not why, why)
         for name, link in self._links.items():
             # One that is full is there: the others must not be taken away for its sake.
             why = f"{link.state.value}: {link.reason}"

@@ -56,15 +56,18 @@ def test_institution_is_as_its_region_has_it():
     assert example == shown
 
 
+HERE = {"store", "descriptors"}
+
+
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False)])
 def test_readiness_has_the_checks_there_are(status, ready):
-    """Modules, store and links are named; 503 says what is missing, 200 which link is away."""
+    """What it needs and links are named; 503 says what is missing, 200 which link is away."""
     example = EXAMPLES["readiness", status]
     modules = {f"security-module-{side}" for side in Side}
     links = {name: each for name, each in example["checks"].items() if name.startswith("link-")}
     states = {check["detail"].partition(":")[0] for check in links.values()}
 
-    assert set(example["checks"]) == {*modules, "store", "link-bureau", "link-core"}
+    assert set(example["checks"]) == {*modules, *HERE, "link-bureau", "link-core"}
     assert example["ready"] is ready
     assert example["degraded"] == ["store", "link-bureau"][ready:]
     assert states <= set(State)

@@ -39,7 +39,11 @@ def samples_of_listener(stage):
                 stage.conductor,
                 (),
                 (listener,),
-                Sources(core_failures=lambda: {"core-in": 2}, store_silent_s=lambda: 7.0),
+                Sources(
+                    core_failures=lambda: {"core-in": 2},
+                    store_silent_s=lambda: 7.0,
+                    has_no_descriptor=lambda: True,
+                ),
             )
         ).decode()
         return {
@@ -140,7 +144,7 @@ def test_business_day_is_told_once_it_is_known(samples):
 def test_listener_tells_who_is_connected_and_who_was_not(samples_of_listener):
     """Connections by state, those turned away, our mistakes, and the counters of every link.
 
-    What is told of the store stands beside it.
+    What is told of the process itself stands beside it.
     """
     found = samples_of_listener()
 
@@ -148,7 +152,7 @@ def test_listener_tells_who_is_connected_and_who_was_not(samples_of_listener):
     assert found["ssgw_listener_turned_away_total", "core-in"] == 3
     assert found["ssgw_core_failures_total", "core-in"] == 2
     assert found["ssgw_messages_received_total", "core-in"] == 4
-    assert found["ssgw_store_silent_seconds",] == 7
+    assert (found["ssgw_store_silent_seconds",], found["ssgw_descriptors_exhausted",]) == (7, 1)
 
 
 def test_link_state_is_one_of_all(samples):

@@ -4,12 +4,15 @@ The suite has as many of each as the limits bite at; ``make torture`` has those 
 callers and a good core are served meanwhile, within their patience, and lose nothing.
 """
 
+import json
 import os
+import resource
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
+from http.client import HTTPConnection
 from itertools import chain, repeat
 from pathlib import Path
 from time import monotonic
@@ -39,6 +42,8 @@ LIMITS = {  # a PIN is unknown after a second and a half: in a flood on a busy m
     "message_life_s": 1.2,
 }
 TURNED_AWAY_AT_ONCE_MAX = 128  # that are accepted in one turn of the event loop
+SPARE = 4  # descriptors, of which those take some that come first
+SPINNING = 0.5  # of a processor
 FRAME_S, SIGN_ON_S = 5.0, 15.0
 GRACE_S = 5.0  # of a busy machine
 FEW = [f"127.0.1.{number}" for number in range(1, 11)]  # hosts of other cores
@@ -277,6 +282,81 @@ def test_sender_that_stops_holds_no_place_for_longer_than_its_limit(shore, event
     assert kept_out < 4 * ECHO_S + GRACE_S
     assert max(lasted.values()) < GRACE_S
     assert lasted["half a frame"] >= 0
+
+
+# ------------------------------------------------------------------ descriptors
+
+
+@contextmanager
+def scarce(pid):
+    """Leave a process a few descriptors more than it has."""
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (Held.by(pid).descriptors + SPARE, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def processor_seconds(pid):
+    """Tell how much processor time a process has taken."""
+    ticks = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(") ")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+class Kept:
+    """A caller whose connection is there already, and stays."""
+
+    def __init__(self, town):
+        self._line = HTTPConnection(*http_place(town), timeout=PATIENCE_MS / 1_000)
+
+    def ask(self, method, path, **headers):
+        self._line.request(method, path, headers=headers)
+        answer = self._line.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def lacks(self, check):
+        """Tell whether readiness says that something is not there."""
+        return check in self.ask("GET", "/readyz")[1]["degraded"]
+
+    def close(self):
+        self._line.close()
+
+
+def test_want_of_descriptors_ends_nothing_that_there_is(shore, town, newcomer, eventually):
+    """Nobody new is let in, and it is said; core, caller and links go on, and all of it recovers.
+
+    Neither accept loop spins, and a link that was lost meanwhile is made again.
+    """
+    _, core = shore
+    pid, citizen = town.gateway.process.pid, newcomer(of=town).linked()
+    who = {"Authorization": f"Bearer {town.token}", "Customer-Number": citizen.who.customer}
+    with ExitStack() as stack:
+        kept = stack.enter_context(closing(Kept(town)))
+        line = stack.enter_context(core.dialled())
+        assert not kept.lacks("descriptors")
+        with scarce(pid):
+            for where in (http_place(town), place(core)):
+                stack.enter_context(Crowd(where, 20, list))
+            eventually(lambda: kept.lacks("descriptors"), "the want of descriptors")
+            begun, taken = monotonic(), processor_seconds(pid)
+            echoed = line.ask(core.word("echo")).text(39)
+            path = f"/v1/links/{citizen.link}"
+            unlinked, _ = kept.ask("DELETE", path, **who, **{"Idempotency-Key": "scarce"})
+            eventually(lambda: monotonic() > begun + 1 and kept.ask("GET", "/livez"))
+            share = (processor_seconds(pid) - taken) / (monotonic() - begun)
+            town.wires["bureau"].cut()
+            eventually(lambda: kept.lacks("link-bureau"), "the loss of the link")
+        town.wires["bureau"].restore()
+        eventually(lambda: not kept.lacks("descriptors"), "descriptors")
+    town.wait_until_ready()
+
+    assert (echoed, unlinked) == ("00", 200)
+    assert share < SPINNING
+    said = [json.loads(each)["event"] for each in town.log().splitlines()]
+    said = [each for each in said if each.startswith("descriptors-")]
+    assert (said[0], said[-1]) == ("descriptors-exhausted", "descriptors-again")
+    assert newcomer(of=town).ask_link().status == 201
 
 
 # ------------------------------------------------------------------ a bureau that is gone
