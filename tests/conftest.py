@@ -4,10 +4,12 @@ A module's tests are run by one process, so that what they share is made once; s
 several modules that share a town. What takes longest begins.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -66,6 +68,17 @@ def pytest_xdist_make_scheduler(config, log):
     gone = [file for file in TOGETHER if not (config.rootpath / file).is_file()]
     assert gone == [], f"who runs together is said of what is not there: {gone}"
     return ByTown(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage among the tests: none of them goes before all are run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
@@ -143,12 +156,20 @@ def new_authority(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PrivateServer]:
-    """Give a server that is quick and forgets at power loss; where CI runs, it must be there."""
-    if programs() is None:
+def postgresql_programs() -> Path:
+    """Give where PostgreSQL's programs are; where CI runs, they must be there."""
+    found = programs()
+    if found is None:
         if os.environ.get("CI"):
             pytest.fail("PostgreSQL is not installed, and CI has to check against it")
         pytest.skip("PostgreSQL is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_programs) -> Iterator[PrivateServer]:
+    """Give a server that is quick and forgets at power loss."""
+    assert postgresql_programs.is_dir()
     server = PrivateServer(durable=False)
     try:
         server.create()

@@ -171,20 +171,26 @@ class Ensemble:
 
     def start_gateway(self) -> None:
         """Start the gateway, again after it was stopped or killed."""
-        serve = ("-m", "gateway", "serve", "--embedded", "--movable-clock")
         config = ("--config", str(self.configuration))
-        self.gateway = launch(self.directory / "gateway.log", *serve, *config)
+        self.gateway = self.launch("gateway", "serve", "--embedded", "--movable-clock", *config)
 
     def start_simulator(self, name: str, port: int = 0) -> Child:
         """Start one simulator; with `port` on that one."""
-        simulate = ("-m", "gateway", "simulate", name, "--embedded", "--port", str(port))
+        simulate = ("simulate", name, "--embedded", "--port", str(port))
         far_side = self.far_sides[name]
         spoken = ("--dialect", far_side.dialect, "--messages", far_side.message_set)
         read = ("--specifications", str(self._specifications), "--region", self._region)
         keys = ("--keys", str(self._simulator_keys(name)))
         behind = 1 + tuple(self.far_sides).index(name)
         control = ("--control-port", str(self._port and self._port + behind))
-        return launch(self.directory / f"{name}.log", *simulate, *spoken, *read, *keys, *control)
+        return self.launch(name, *simulate, *spoken, *read, *keys, *control)
+
+    def launch(self, name: str, *arguments: str) -> Child:
+        """Start one process by its command of `gateway`, and wait until it says that it is ready.
+
+        Its standard error is added to the log of that name; raises `Unavailable` as `launch` does.
+        """
+        return launch(self.directory / f"{name}.log", "-m", "gateway", *arguments)
 
     def let_pass(self, seconds: int) -> None:
         """Let time pass at once, at both far sides and then at the gateway."""

@@ -15,6 +15,7 @@ from town.counters import QINGDAO, Core, free_port, with_core
 from town.ensemble import Town
 from town.patience import wait_for
 from town.peer import Peer
+from town.warm import Warm
 
 from gateway.app.specifications import shipped_directory
 from gateway.simulators.population import FRESH_FROM, person
@@ -41,13 +42,21 @@ _FRESH_INDEXES = count(FRESH_FROM)
 
 
 @pytest.fixture(scope="session")
-def fresh_town(tmp_path_factory) -> Iterator[Callable[..., Town]]:
+def warm() -> Iterator[Warm]:
+    """Give what starts gateways and far sides without their imports, which take the most time."""
+    warm = Warm()
+    yield warm
+    warm.close()
+
+
+@pytest.fixture(scope="session")
+def fresh_town(tmp_path_factory, warm) -> Iterator[Callable[..., Town]]:
     """Give the maker of further towns, which it stops in the end."""
     towns: list[Town] = []
 
     def make(**settings: Any) -> Town:
         settings = {"limits": LIMITS, "http": HTTP} | settings
-        town = Town(tmp_path_factory.mktemp("town"), **settings)
+        town = Town(tmp_path_factory.mktemp("town"), warm, **settings)
         towns.append(town)
         town.start()
         town.wait_until_ready()

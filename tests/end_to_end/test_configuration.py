@@ -67,22 +67,21 @@ def copy_of(town, directory, change=lambda text: text):
     return file
 
 
-def serve(file):
-    """Start a gateway that must not start; give its status and what it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "serve", "--config", str(file)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stdout == ""
-    return done.returncode, done.stderr
+@pytest.fixture
+def serve(warm, tmp_path_factory):
+    """Give what starts a gateway that must not start; it gives its status and what it said."""
+
+    def run(file):
+        said_to = tmp_path_factory.mktemp("said") / "log"
+        status, output, said = warm.run(said_to, "serve", "--config", str(file))
+        assert output == ""
+        return status, said
+
+    return run
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_configuration_stops_the_process(town, tmp_path, case):
+def test_wrong_configuration_stops_the_process(town, serve, tmp_path, case):
     """Exit status 2, one line on standard error, no traceback."""
     change, words = WRONG[case]
 
@@ -94,7 +93,7 @@ def test_wrong_configuration_stops_the_process(town, tmp_path, case):
         assert word in said
 
 
-def test_key_that_others_may_read_is_not_used(town, tmp_path):
+def test_key_that_others_may_read_is_not_used(town, serve, tmp_path):
     """A key file must be its owner's alone; the remedy is the command."""
     file = copy_of(town, tmp_path)
     key = tmp_path / "keys" / "financial" / "master.key"
@@ -106,7 +105,7 @@ def test_key_that_others_may_read_is_not_used(town, tmp_path):
     assert f"chmod 600 {key}" in said
 
 
-def test_database_belongs_to_one_gateway(town):
+def test_database_belongs_to_one_gateway(town, serve):
     """A second gateway on the same configuration stops before it touches anything."""
     status, said = serve(town.configuration)
 
@@ -117,7 +116,7 @@ def test_database_belongs_to_one_gateway(town):
 
 
 @pytest.mark.parametrize("key", ["http.listen", "listeners.core-in.listen"])
-def test_port_in_use_is_named_before_anything_is_done(town, tmp_path, key):
+def test_port_in_use_is_named_before_anything_is_done(town, serve, tmp_path, key):
     """The address and the key that says it; nothing was written, and no far side was dialled."""
     accepted = {name: wire.accepted for name, wire in town.wires.items()}
     with socket.create_server(("127.0.0.1", 0)) as other:

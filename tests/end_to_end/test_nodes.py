@@ -20,9 +20,9 @@ SECONDS_MAX = 60.0  # a lease and the start of a process, on a busy machine
 
 
 @pytest.fixture(scope="module", name="two_nodes")
-def _two_nodes(tmp_path_factory, postgresql):
-    """Give two nodes; the server of the other tests shows that there is one."""
-    assert postgresql.data.is_dir()
+def _two_nodes(tmp_path_factory, postgresql_programs):
+    """Give two nodes, on a server of their own."""
+    assert postgresql_programs.is_dir()
     directory = tmp_path_factory.mktemp("cluster")
     with Cluster(
         directory, nodes=2, lease_s=2.0, limits=LIMITS, http={"answer_wait_s": 3}
@@ -112,8 +112,7 @@ def next_release(tmp_path):
     """Give a copy of this release whose schema has one column and one index more."""
     code = Path(gateway.__file__).parent
     copied = tmp_path / "next"
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(code, copied / "gateway", ignore=ignored)
+    shutil.copytree(code, copied / "gateway")  # with what is compiled
     shutil.copytree(shipped_directory(), copied / "specs")
     schema_file = copied / "gateway/store/schema.py"
     text = schema_file.read_text("utf-8")

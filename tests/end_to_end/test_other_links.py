@@ -21,7 +21,7 @@ from time import monotonic
 import pytest
 
 from gateway.app.clock import utc_now
-from gateway.app.ensemble import CORE_ZONE, FarSide, launch
+from gateway.app.ensemble import CORE_ZONE, FarSide
 from gateway.app.online_bank import call
 from gateway.app.specifications import Specifications, shipped_directory
 from gateway.hsm.audit import Actor
@@ -139,8 +139,7 @@ def start_kunming(town):
     """Start a second bureau, of another region, with the keys of the first."""
     spoken = ("--dialect", "bureau-sm4", "--messages", "bureau-sm4", "--region", "kunming")
     keys = ("--keys", str(town.directory / "keys/simulated-bureau.toml"))
-    simulate = ("-m", "gateway", "simulate", "bureau", "--embedded")
-    return launch(town.directory / "kunming.log", *simulate, *spoken, *keys)
+    return town.launch("kunming", "simulate", "bureau", "--embedded", *spoken, *keys)
 
 
 @pytest.fixture

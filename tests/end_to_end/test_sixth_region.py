@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
+from town.ensemble import WarmEnsemble
 
-from gateway.app.ensemble import Ensemble
 from gateway.app.online_bank import OnlineBank, call
 from gateway.app.specifications import shipped_directory
 from gateway.simulators.population import person
@@ -28,7 +28,7 @@ CHANGES = {
 
 
 @pytest.fixture(scope="module")
-def newtown(tmp_path_factory):
+def newtown(tmp_path_factory, warm):
     """Start gateway, bureau and core of Newtown, from the shipped files and its own."""
     directory = tmp_path_factory.mktemp("newtown")
     specifications = directory / "specs"
@@ -38,7 +38,7 @@ def newtown(tmp_path_factory):
         assert old in text
         text = text.replace(old, new, 1)
     (specifications / "regions" / "newtown.toml").write_text(text, "utf-8")
-    with Ensemble(directory, specifications=specifications, region="newtown") as ensemble:
+    with WarmEnsemble(directory, warm, specifications=specifications, region="newtown") as ensemble:
         yield ensemble
 
 

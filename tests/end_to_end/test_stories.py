@@ -4,8 +4,8 @@ import io
 
 import pytest
 from rich.console import Console
+from town.ensemble import WarmEnsemble
 
-from gateway.app.ensemble import Ensemble
 from gateway.app.stories.playbill import STORIES
 from gateway.simulators.population import person
 
@@ -13,10 +13,10 @@ STEPS = {"fangchenggang": 8, "shijiazhuang": 5, "kunming": 6, "qingdao": 7}
 
 
 @pytest.mark.parametrize("region", STEPS)
-def test_story_of_the_region_comes_out(region, tmp_path):
+def test_story_of_the_region_comes_out(region, tmp_path, warm):
     """Every claim holds, and what is printed has no number and no PIN in full."""
     told = io.StringIO()
-    with Ensemble(tmp_path, region=region) as ensemble:
+    with WarmEnsemble(tmp_path, warm, region=region) as ensemble:
         console = Console(file=told, width=110, highlight=False)
         STORIES[region](ensemble, console, in_short=True).play()
 

@@ -30,11 +30,12 @@ from torture.points import AT_START, POINTS
 from torture.preloaded import environment
 from torture.reports import write_down
 from torture.verdict import judge
-from torture.warm import Warm, start_module
+from town.warm import Warm, start
 
 from gateway.app.bench.drill import Witness
 from gateway.app.bench.postgresql import PrivateServer
 from gateway.app.online_bank import call
+from gateway.app.settings import load_settings
 from gateway.terms.errors import Unavailable
 from gateway.terms.sides import Side
 
@@ -92,10 +93,10 @@ class Doomed:
             host = environment(
                 self.disk.library, self.clock.library, **self.disk.settings, **self.clock.settings
             )
-            self._warm = Warm(town.directory / "gateway.log", host)
+            self._warm = Warm(host)
             self._modules = {side: start_module(town, side) for side in Side}
         serve = ("serve", "--embedded", "--config", str(town.configuration))
-        return self._warm.launch(*serve, dying=dying)
+        return self._warm.launch(town.directory / "gateway.log", *serve, dying=dying)
 
     def start(self, dying=None):
         """Start the gateway; raises `Unavailable` where it died at once, as it was to."""
@@ -113,6 +114,14 @@ class Doomed:
         self._warm.close()
         if self.server is not None:
             self.server.remove()
+
+
+def start_module(town, side):
+    """Start a side's security module beside the gateway, as in production."""
+    settings = load_settings(town.configuration).module(side)
+    module = ("-m", "gateway", "security-module", "--embedded", "--side", side.value)
+    store = ("--key-store", str(settings.key_store), "--socket", str(settings.socket))
+    return start(town.directory / f"module-{side.value}.log", *module, *store)
 
 
 @pytest.fixture(scope="module", name="doomed")

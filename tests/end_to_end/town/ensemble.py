@@ -1,4 +1,4 @@
-"""An ensemble with a wire between the gateway and each far side."""
+"""Ensembles that start from a warm interpreter; with a wire to each far side they are towns."""
 
 import secrets
 import urllib.request
@@ -13,10 +13,22 @@ from gateway.app.online_bank import call
 from gateway.terms.sides import Side
 from town.patience import wait_for
 from town.peer import Peer
+from town.warm import Warm
 from town.wire import Wire
 
 
-class Town(Ensemble):
+class WarmEnsemble(Ensemble):
+    """An ensemble whose gateway and far sides are forked from a warm interpreter."""
+
+    def __init__(self, directory: Path, warm: Warm, **settings: Any) -> None:
+        super().__init__(directory, **settings)
+        self._warm = warm
+
+    def launch(self, name: str, *arguments: str) -> Child:
+        return self._warm.launch(self.directory / f"{name}.log", *arguments)
+
+
+class Town(WarmEnsemble):
     """An ensemble with a wire between the gateway and each far side, and another bank's channel.
 
     `lines` stand at the top of the configuration, which `amend` changes; `tls` is what
@@ -26,6 +38,7 @@ class Town(Ensemble):
     def __init__(
         self,
         directory: Path,
+        warm: Warm,
         *,
         lines: str = "",
         amend: Callable[["Town", str], str] = lambda _, text: text,
@@ -33,7 +46,7 @@ class Town(Ensemble):
         starter: Callable[["Town"], Child] | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(directory, **settings)
+        super().__init__(directory, warm, **settings)
         self._starter = starter
         self.lines = lines
         self._amend = amend

@@ -1,8 +1,9 @@
-"""A warm interpreter that forks gateways: a start costs no imports, so that many may be killed.
+"""A warm interpreter that forks commands of ours: a start costs no imports, so many may be made.
 
-Called as ``python warm_gateway.py SOCKET``. Whoever connects sends one JSON line, ``{"arguments":
-[…], "dying": [POINT, COUNT] or null}``, with three descriptors that become the gateway's standard
-streams, and is told the process's number and, in the end, its wait status, a line each.
+Called as ``python warm_interpreter.py SOCKET``. Whoever connects sends one JSON line,
+``{"arguments": […], "dying": [POINT, COUNT] or null}``, with three descriptors that become the
+command's standard streams, and is told the process's number and, in the end, its wait status, a
+line each.
 """
 
 import gc
@@ -14,11 +15,12 @@ import socket
 import sys
 from functools import partial
 
-import uvloop  # noqa: F401 - what a gateway imports, once for all
-from points import OF_THE_STORE, arm
+import uvloop  # noqa: F401 - what a gateway and a far side import, once for all
+from torture.points import OF_THE_STORE, arm
 
+import gateway.app.commands.serve
+import gateway.app.commands.simulate
 import gateway.app.serve  # noqa: F401 - as above
-from gateway.api.application import create_application
 from gateway.app import store_main, store_process
 from gateway.app.command_line import main
 
@@ -30,7 +32,6 @@ def serve(path: str) -> None:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(path)
     listening.listen()
-    create_application(None, None, str, b"")  # draws the pages, which all gateways have in common
     gc.freeze()
     print(json.dumps({"socket": path}), flush=True)  # noqa: T201 - says that it is ready
     waiting = selectors.DefaultSelector()
@@ -64,7 +65,7 @@ def _descriptor(key: selectors.SelectorKey) -> int:
 
 
 def fork(connection: socket.socket, ours: list[int]) -> int:
-    """Fork a gateway; `ours` are descriptors that it must not hold."""
+    """Fork a command; `ours` are descriptors that it must not hold."""
     line, streams, _, _ = socket.recv_fds(connection, QUESTION_BYTES_MAX, 3)
     pid = os.fork()
     if pid:
@@ -84,7 +85,7 @@ def fork(connection: socket.socket, ours: list[int]) -> int:
 
 
 def run(question: dict) -> None:
-    """Be the gateway."""
+    """Be the command."""
     os.setsid()
     point, times = question["dying"] or ("", 0)
     store_process.launch = partial(fork_store, point, times)

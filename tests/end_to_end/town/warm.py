@@ -1,4 +1,4 @@
-"""Starts gateways from a warm interpreter, and security modules that outlive them."""
+"""Starts gateways and far sides from a warm interpreter, which has loaded what they need."""
 
 import json
 import os
@@ -11,11 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from select import select
 from tempfile import TemporaryDirectory
+from threading import Lock
 
-from gateway.app.ensemble import Child, Ensemble
-from gateway.app.settings import load_settings
+from gateway.app.ensemble import Child
 from gateway.terms.errors import Unavailable
-from gateway.terms.sides import Side
 
 READY_SECONDS_MAX = 60.0
 
@@ -29,53 +28,73 @@ def start(log: Path, *arguments: str, environment: Mapping[str, str] | None = No
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
-            env=environment,
+            env={**(environment or os.environ), "PYTHONUNBUFFERED": "1"},
         )
     assert process.stdout.readline(), f"{arguments[0]} did not start, see {log}"
     return Child(process, {})
 
 
-def start_module(town: Ensemble, side: Side) -> Child:
-    """Start a side's security module beside the gateway, as in production."""
-    settings = load_settings(town.configuration).module(side)
-    module = ("-m", "gateway", "security-module", "--embedded", "--side", side.value)
-    store = ("--key-store", str(settings.key_store), "--socket", str(settings.socket))
-    return start(town.directory / f"module-{side.value}.log", *module, *store)
-
-
 class Warm:
-    """A process that forks gateways, each killed and waited for as a child of ours would be."""
+    """A process that forks gateways and far sides, each stopped as a child of ours would be.
 
-    def __init__(self, log: Path, environment: Mapping[str, str] | None = None) -> None:
-        self._log = log
+    It begins when the first of them is started, with an environment of its own where that is given.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = environment
+        self._child: Child | None = None
+        self._beginning = Lock()
         self._directory = TemporaryDirectory(prefix="sscard-warm-")  # a socket's path is short
         self._socket = str(Path(self._directory.name) / "socket")
-        script = str(Path(__file__).with_name("warm_gateway.py"))
-        self._child = start(log, script, self._socket, environment=environment)
 
-    def launch(self, *arguments: str, dying: Sequence[object] | None = None) -> Child:
-        """Start a gateway and wait for its ready line; raises `Unavailable` when it ends first.
+    def launch(self, log: Path, *arguments: str, dying: Sequence[object] | None = None) -> Child:
+        """Start a command of `gateway`, of that log, and wait for its ready line.
 
-        Where it is to die it must have done so itself.
+        Raises `Unavailable` when it ends first; where it is to die it must have done so itself.
         """
-        process = WarmProcess(self._socket, self._log, {"arguments": arguments, "dying": dying})
+        with self._beginning:
+            if self._child is None:
+                self._child = self._begun()
+        process = WarmProcess(self._socket, log, {"arguments": arguments, "dying": dying})
         readable, _, _ = select([process.stdout], [], [], READY_SECONDS_MAX)
         line = process.stdout.readline() if readable else b""
         if not line:
             status = Child(process, {}).kill()
-            words = self._log.read_text("utf-8")[-2000:]
+            words = log.read_text("utf-8")[-2000:]
             assert dying is not None, words
             assert status == -signal.SIGKILL, words
             raise Unavailable("it died before it was ready")
         return Child(process, json.loads(line))
 
+    def run(self, log: Path, *arguments: str) -> tuple[int, str, str]:
+        """Run a command of `gateway` without input; gives status, output and what the log holds."""
+        process = self._process(log, arguments, None)
+        process.stdin.close()
+        with process.stdout:
+            output = process.stdout.read().decode()
+        return process.wait(READY_SECONDS_MAX), output, log.read_text("utf-8")
+
+    def _process(
+        self, log: Path, arguments: Sequence[str], dying: Sequence[object] | None
+    ) -> "WarmProcess":
+        with self._beginning:
+            if self._child is None:
+                self._child = self._begun()
+        return WarmProcess(self._socket, log, {"arguments": arguments, "dying": dying})
+
+    def _begun(self) -> Child:
+        script = str(Path(__file__).parents[1] / "warm_interpreter.py")
+        log = Path(self._directory.name) / "log"
+        return start(log, script, self._socket, environment=self._environment)
+
     def close(self) -> None:
-        self._child.kill()
+        if self._child is not None:
+            self._child.kill()
         self._directory.cleanup()
 
 
 class WarmProcess:
-    """One gateway, with as much of `subprocess.Popen` as a `Child` needs."""
+    """One process, with as much of `subprocess.Popen` as a `Child` needs."""
 
     def __init__(self, path: str, log: Path, question: object) -> None:
         self.returncode: int | None = None
