@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Coroutine, Generator
-from functools import partial
+from functools import cache, lru_cache, partial
 from hashlib import blake2b
 from types import coroutine
 from typing import Any, TypeVar, cast
@@ -31,6 +31,7 @@ _ATTESTED_UNTOLD = {Channel.ONLINE_BANK: frozenset({Proof.SESSION})}
 _ATTESTABLE = ", ".join(proof for proof in Proof if proof not in PIN_PROOFS)
 _PROOFS_RULE = f"proofs that a channel can attest, separated by commas: {_ATTESTABLE}"
 _CUSTOMER_MISSING = f"required: {CustomerNumber.rule}"
+_MEDIA_TYPES_KEPT = 16  # callers write theirs in one way each
 _IDEMPOTENCY_KEY_RULE = "1 to 255 visible ASCII characters, sent once"
 
 PathId = TypeVar("PathId", LinkId, OperationId)
@@ -92,13 +93,18 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """Read a header; raises `InvalidRequest` when it is sent twice or is not ASCII."""
-        key = name.lower().encode("ascii")
+        key = _sent_as(name)
         value = self._values.get(key)
         if value is None:
             return None
         if key in self._repeated or not value.isascii():
             raise InvalidRequest(FieldError("ASCII characters, sent once", header=name))
         return str(value, "ascii")
+
+
+@cache
+def _sent_as(name: str) -> bytes:
+    return name.lower().encode("ascii")
 
 
 def customer_number(headers: Headers) -> CustomerNumber:
@@ -208,15 +214,19 @@ def _go_on(reading: Coroutine[Any, Any, bytes], waits_for: object) -> Generator[
 
 
 def _demand_json(headers: Headers) -> None:
-    media_type, _, parameters = (headers.get("Content-Type") or "").partition(";")
-    is_json = media_type.strip().lower() == "application/json"
-    is_utf8 = parameters.strip().lower().replace('"', "") in {"", "charset=utf-8"}
-    if not (is_json and is_utf8):
+    if not _is_json(headers.get("Content-Type") or ""):
         rule = "the header Content-Type is application/json, in UTF-8"
         raise RequestRefused(Refusal.UNSUPPORTED_MEDIA_TYPE, rule=rule)
     if headers.get("Content-Encoding") is not None:
         rule = "a body is not compressed: leave the header Content-Encoding out"
         raise RequestRefused(Refusal.UNSUPPORTED_MEDIA_TYPE, rule=rule)
+
+
+@lru_cache(_MEDIA_TYPES_KEPT)
+def _is_json(content_type: str) -> bool:
+    media_type, _, parameters = content_type.partition(";")
+    is_json = media_type.strip().lower() == "application/json"
+    return is_json and parameters.strip().lower().replace('"', "") in {"", "charset=utf-8"}
 
 
 async def _read(headers: Headers, receive: Receive) -> bytes:

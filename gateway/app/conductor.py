@@ -286,7 +286,7 @@ class Conductor:
         progress = [Progress(decision.operation, running.recorded, running.is_let_go)]
         progress += [Progress(follower.operation, 0) for follower in followers]
         notices = self._notices_of(running, decision)
-        running.is_settling = any(isinstance(fact, Settled) for fact in decision.facts)
+        running.is_settling = Settled in map(type, decision.facts)
         running.is_recording = True
 
         def recorded(error: Exception | None) -> None:

@@ -141,12 +141,14 @@ class Intake:
             raise RequestRefused(Refusal.PIN_SESSION_UNUSABLE, "/pin_session")
         return found
 
-    def pin_order(self, linked: Linked, purpose: PinPurpose) -> PinOrder:
+    def pin_order(
+        self, linked: Linked, purpose: PinPurpose, rules: Rules | None = None
+    ) -> PinOrder:
         """Order a PIN for what a link leads to, judged by the rules of its region."""
         zone = self.zone(purpose.side, linked.link.agency)
         if purpose.side is Side.FINANCIAL:
             return PinOrder.for_account(linked.account, zone)
-        rules = self.rules(linked.link.agency)
+        rules = rules or self.rules(linked.link.agency)
         order = PinOrder.for_card(linked.card, zone, rules.pin.policy)
         if purpose in _OF_ECARD and rules.ecard is not None:
             order = PinOrder.for_ecard(linked.card, zone, rules.ecard.pin_policy)
@@ -164,8 +166,11 @@ class Intake:
         linked: Linked,
         business: Business,
         shown: frozenset[Proof] = frozenset(),
-    ) -> None:
-        """See that it is granted through this link; `shown` are PINs, which nobody attests."""
+    ) -> Rules:
+        """See that it is granted through this link; gives the region's rules, by which it is.
+
+        `shown` are PINs, which nobody attests.
+        """
         if shown:
             caller = replace(caller, proofs=caller.proofs | shown)
         rules = self.rules(linked.link.agency)
@@ -173,6 +178,7 @@ class Intake:
         blocked = why_blocked(business, linked.card, linked.account, rules.loss, self.now())
         if blocked is not None:
             raise RequestRefused(blocked)
+        return rules
 
     def must_be_ready(self, side: Side, agency: AgencyCode) -> None:
         """See that a message can go out now, before anything is spent for it."""

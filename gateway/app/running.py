@@ -40,8 +40,10 @@ class Running:
 
         With a new card, also what waits on the link in memory and has not spoken of the old one.
         """
+        if not records:
+            return
         self.cargo = with_records(self.cargo, records)
-        if any(isinstance(record, CardReplaced) for record in records):
+        if CardReplaced in map(type, records):
             for each in running:
                 if each is not self and each.is_unspoken and each.link == self.link:
                     each.cargo = with_records(each.cargo, records)

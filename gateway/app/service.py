@@ -162,8 +162,8 @@ class OnlineBanking:
             if replayed is not None:
                 return await self._intake.replay(caller, replayed)
             linked = self._intake.active(caller, found)
-            self._intake.must_be_allowed(caller, linked, Business.SS_PIN_SET)
-            order = self._intake.pin_order(linked, PinPurpose.SS_PIN)
+            rules = self._intake.must_be_allowed(caller, linked, Business.SS_PIN_SET)
+            order = self._intake.pin_order(linked, PinPurpose.SS_PIN, rules)
             details = asked_by(caller.channel, linked)
             opened = Opened(OperationKind.SET_SS_PIN, link, self._intake.now(), details=details)
             return await self._run_with_pin(caller, key, linked, opened, order, command)
@@ -180,8 +180,7 @@ class OnlineBanking:
             if replayed is not None:
                 return await self._intake.replay(caller, replayed)
             linked = self._intake.active(caller, found)
-            self._intake.must_be_allowed(caller, linked, Business.ACTIVATE)
-            rules = self._intake.rules(linked.link.agency).activation
+            rules = self._intake.must_be_allowed(caller, linked, Business.ACTIVATE).activation
             details = {
                 "services": services_code(_SERVICES[each] for each in command.added_services),
                 SS_FOLLOWS_AFTER_S: str(int(rules.ss_follows_after.total_seconds())),
@@ -272,9 +271,11 @@ class OnlineBanking:
         refusals = []
         for business in PIN_BUSINESSES[purpose]:
             try:
-                return self._intake.must_be_allowed(caller, linked, business, PIN_PROOFS)
+                self._intake.must_be_allowed(caller, linked, business, PIN_PROOFS)
             except RequestRefused as refused:
                 refusals.append(refused)
+            else:
+                return
         raise refusals[0]
 
 

@@ -56,8 +56,8 @@ class Operation:
     @property
     def is_at_rest(self) -> bool:
         """Tell whether nothing is out and nothing is planned for it any more."""
-        return self.state.is_left_alone and not any(
-            exchange.state in AWAITING for exchange in self.exchanges.values()
+        return self.state.is_left_alone and AWAITING.isdisjoint(
+            [exchange.state for exchange in self.exchanges.values()]
         )
 
 

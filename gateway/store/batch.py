@@ -25,7 +25,7 @@ from gateway.store.statements import Update, insert, update
 from gateway.store.unit import KEY, LET_GO, OPENED, SPENT, Packed, Step
 from gateway.terms.errors import LocalError
 
-Rows = list[Mapping[str, Any]]
+Row = tuple[Any, ...]
 
 
 class Batch:
@@ -34,8 +34,8 @@ class Batch:
     def __init__(self, sealer: Sealer, node: str = "") -> None:
         self._sealer = sealer
         self._node = node
-        self._inserts: dict[Table, Rows] = defaultdict(list)
-        self._updates: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+        self._inserts: dict[Table, list[Row]] = defaultdict(list)
+        self._updates: dict[str, dict[str, Row]] = defaultdict(dict)
         self._spent = 0
         self._kept: list[CardRecord | AccountRecord] = []
         self._notices: list[NoticeRecord] = []
@@ -56,7 +56,7 @@ class Batch:
         Raises `Changed` when a PIN session was spent already, or another node delivers a notice.
         """
         for table, rows in self._inserts.items():
-            insert(connection, table, rows)
+            insert(connection, table, _COLUMNS[table], rows)
         for name, changes in self._updates.items():
             changed = update(connection, _UPDATES[name], list(changes.values()))
             if name == "session" and changed != self._spent:
@@ -70,28 +70,18 @@ class Batch:
     def _add_step(self, step: Step) -> None:
         key, recorded, body, state, rests, updated_at, lets_go, opening = step
         if body:
-            row = {"operation": key, "sequence": recorded, "body": body}
-            self._inserts[tables.facts].append(row)
-        moving = {
-            "id": key,
-            "state": state,
-            "is_at_rest": rests,
-            "updated_at": updated_at,
-            "owner": self._node,
-        }
+            self._inserts[tables.facts].append((key, recorded, body))
+        moving = key, state, rests, updated_at, self._node
         if opening is None:
-            self._updates["operation"][key] = {**moving, "lets_go": lets_go}
-            return
-        kind, link, opened_at, holds = opening
-        opened = {"kind": kind, "link": link, "opened_at": opened_at, "holds": holds}
-        self._inserts[tables.operations].append({**moving, **opened})
+            self._updates["operation"][key] = (*moving, lets_go)
+        else:
+            self._inserts[tables.operations].append((*moving, *opening))
 
     def _add_plain(self, what: str, *values: Any) -> None:  # noqa: ANN401 - of a row
         if what == KEY:
-            row = dict(zip(_KEY_COLUMNS, values, strict=True))
-            self._inserts[tables.idempotency_keys].append(row)
+            self._inserts[tables.idempotency_keys].append(values)
         elif what == OPENED:
-            self._open_session(dict(zip(_SESSION_COLUMNS, values, strict=True)))
+            self._open_session(*values)
         elif what == SPENT:
             self._spent += 1
             self._change("session", values[0])
@@ -107,8 +97,7 @@ class Batch:
                 self._inserts[tables.cards].append(self._card_row(record))
             case FinancialAccount():
                 sealed = self._sealer.seal_account(record)
-                row = {"link": record.link.value, "sealed": sealed}
-                self._inserts[tables.accounts].append(row)
+                self._inserts[tables.accounts].append((record.link.value, sealed))
             case _:
                 self._add_change(record)
 
@@ -123,41 +112,37 @@ class Batch:
             case _:
                 raise LocalError(f"no table keeps a {type(record).__name__}")
 
-    def _open_session(self, row: Mapping[str, Any]) -> None:
+    def _open_session(self, session: str, link: str, purpose: str, *rest: object) -> None:
         """Keep a session and end the earlier ones, whatever time of day those were opened at."""
-        self._inserts[tables.pin_sessions].append(row)
-        ended = self._updates["session-ended"]
-        ended[f"{row['link']} {row['purpose']}"] = row
+        self._inserts[tables.pin_sessions].append((session, link, purpose, *rest))
+        self._updates["session-ended"][f"{link} {purpose}"] = link, purpose, session
 
-    def _change(self, name: str, key: str, **values: object) -> None:
-        self._updates[name][key] = {_UPDATES[name].columns[0]: key, **values}
+    def _change(self, name: str, key: str, *values: object) -> None:
+        self._updates[name][key] = key, *values
 
-    def _card_row(self, card: SocialCard) -> Mapping[str, Any]:
-        return {
-            "link": card.link.value,
-            "card_fingerprint": self._sealer.card_fingerprint(card.number),
-            "holds": True,
-            "sealed": self._sealer.seal_card(card),
-        }
+    def _card_row(self, card: SocialCard) -> Row:
+        fingerprint = self._sealer.card_fingerprint(card.number)
+        return card.link.value, fingerprint, True, self._sealer.seal_card(card)
 
     def _change_link(self, change: LinkChanged) -> None:
         link = change.link.value
-        self._change("link", link, state=change.state.value)
+        self._change("link", link, change.state.value)
         if change.state is LinkState.PENDING:
             self._change("card-held", link)
         elif change.state.holds_card:
-            self._change("link-activated", link, activated_at=change.at.isoformat())
+            self._change("link-activated", link, change.at.isoformat())
         else:
             self._change("card-released", link)
             # Whoever read the link while it was active sets no PIN through it any more.
             self._change("sessions-of-link", link)
 
 
+_MOVING = ("id", "state", "is_at_rest", "updated_at", "owner")
 # What lets its link go never holds it again: another operation may have begun.
 _UPDATES = {
     "operation": Update(
         tables.operations,
-        ("id", "state", "is_at_rest", "updated_at", "owner", "lets_go"),
+        (*_MOVING, "lets_go"),
         # What rests may be woken by any node, such as by a person's word: whoever writes, owns.
         "state = v.column2, updated_at = v.column4, owner = v.column5, "
         "is_at_rest = v.column3, "
@@ -180,16 +165,23 @@ _UPDATES = {
 }
 
 
-def _link_row(link: Link) -> Mapping[str, Any]:
-    return {
-        "id": link.id.value,
-        "agency": link.agency.value,
-        "channel": link.channel,
-        "state": link.state.value,
-        "created_at": link.created_at.isoformat(),
-        "activated_at": link.activated_at and link.activated_at.isoformat(),
-    }
+def _link_row(link: Link) -> Row:
+    return (
+        link.id.value,
+        link.agency.value,
+        link.channel,
+        link.state.value,
+        link.created_at.isoformat(),
+        link.activated_at and link.activated_at.isoformat(),
+    )
 
 
-_KEY_COLUMNS = ("channel", "key", "request_digest", "resource", "created_at")
-_SESSION_COLUMNS = ("id", "link", "purpose", "nonce", "kid", "expires_at", "is_used")
+_COLUMNS: Mapping[Table, tuple[str, ...]] = {
+    tables.facts: ("operation", "sequence", "body"),
+    tables.operations: (*_MOVING, "kind", "link", "opened_at", "holds"),
+    tables.idempotency_keys: ("channel", "key", "request_digest", "resource", "created_at"),
+    tables.pin_sessions: ("id", "link", "purpose", "nonce", "kid", "expires_at", "is_used"),
+    tables.links: ("id", "agency", "channel", "state", "created_at", "activated_at"),
+    tables.cards: ("link", "card_fingerprint", "holds", "sealed"),
+    tables.accounts: ("link", "sealed"),
+}

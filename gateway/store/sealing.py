@@ -114,9 +114,12 @@ def _dump(members: dict[str, object]) -> bytes:
 
 
 def _load(text: bytes) -> dict[str, Any]:
-    # As text: bytes would be searched for their encoding first.
-    members: dict[str, Any] = json.loads(text.decode())
+    # As text: bytes would be searched for their encoding first. What was sealed is one value.
+    members: dict[str, Any] = _DECODER.raw_decode(text.decode())[0]
     return members
+
+
+_DECODER = json.JSONDecoder()
 
 
 def _context(table: str, link: str) -> bytes:

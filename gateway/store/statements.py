@@ -6,17 +6,19 @@ size is one statement for each table; rows beyond that are cut into powers of tw
 are ever prepared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Select, Table
+from sqlalchemy import CompoundSelect, Connection, Dialect, Select, Table
 from sqlalchemy.exc import DBAPIError
 
-Row = Mapping[str, Any]
+Row = tuple[Any, ...]
+Given = Callable[[Mapping[str, Any]], Any]
+"""Makes of values by name what the driver takes."""
 ROWS_MAX = 64  # a statement: some 600 values at most, far below any database's limit
 # Up to here each number of rows has a statement of its own: what 32 callers have under way makes
 # batches of some ten, and both drivers keep a hundred statements prepared.
@@ -53,41 +55,50 @@ class Lookup:
 
     def __init__(self, statement: Select[Any] | CompoundSelect[Any]) -> None:
         self._statement = statement
-        self._compiled: dict[str, tuple[str, Sequence[str] | None, Mapping[str, Any]]] = {}
+        self._compiled: dict[str, tuple[str, Given]] = {}
 
     def all(self, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
         """Give every row found; `values` are those of its bound parameters."""
-        dialect = connection.dialect
-        if dialect.name not in self._compiled:
-            compiled = self._statement.compile(dialect=dialect)
-            # Of its parameters some have a value already, such as a limit.
-            self._compiled[dialect.name] = (str(compiled), compiled.positiontup, compiled.params)
-        text, order, fixed = self._compiled[dialect.name]
-        named = {**fixed, **values}
-        given = named if order is None else [named[name] for name in order]
+        compiled = self._compiled.get(connection.dialect.name)
+        text, given = compiled or self._compile(connection.dialect)
         driver: Any = connection.connection.driver_connection
-        return list(driver.execute(text, given).fetchall())
+        return list(driver.execute(text, given(values)).fetchall())
 
     def one(self, connection: Connection, **values: object) -> tuple[Any, ...] | None:
         """Give the row found, or None; there is one at most."""
         rows = self.all(connection, **values)
         return rows[0] if rows else None
 
+    def _compile(self, dialect: Dialect) -> tuple[str, Given]:
+        compiled = self._statement.compile(dialect=dialect)
+        names, fixed = compiled.positiontup, compiled.params
+        # Of its parameters some have a value already, such as a limit.
+        own = {name: value for name, value in fixed.items() if value is not None}
+        given: Given = lambda values: {**own, **values}  # noqa: E731
+        if names is not None:
+            order = tuple(names)
+            given = lambda values: [values.get(name, fixed[name]) for name in order]  # noqa: E731
+            if len(order) > 1 and not own:
+                given = itemgetter(*order)
+        self._compiled[dialect.name] = str(compiled), given
+        return self._compiled[dialect.name]
 
-def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows, each with the same columns, in the order given."""
-    columns = tuple(rows[0])
+
+def insert(
+    connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
+    """Insert rows, each with the values of these columns, in the order given."""
     for part in _parts(rows):
         text = _insert_text(table, columns, len(part), connection.dialect.name)
-        execute(connection, text, _values(part, columns))
+        execute(connection, text, tuple(chain.from_iterable(part)))
 
 
 def update(connection: Connection, change: Update, rows: Sequence[Row]) -> int:
-    """Change rows, each key once; gives how many there were to change."""
+    """Change rows, each key once and with the values of its columns; gives how many there were."""
     changed = 0
     for part in _parts(rows):
         text = _update_text(change, len(part), connection.dialect.name)
-        changed += execute(connection, text, _values(part, change.columns))
+        changed += execute(connection, text, tuple(chain.from_iterable(part)))
     return changed
 
 
@@ -124,12 +135,6 @@ def _parts(rows: Sequence[Row]) -> list[Sequence[Row]]:
         parts.append(rows[start : start + size])
         start += size
     return [*parts, rows[start:]] if left else parts
-
-
-def _values(rows: Sequence[Row], columns: tuple[str, ...]) -> tuple[Any, ...]:
-    if len(columns) == 1:
-        return tuple(row[columns[0]] for row in rows)
-    return tuple(chain.from_iterable(map(itemgetter(*columns), rows)))
 
 
 @cache

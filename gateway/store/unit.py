@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from gateway.linking.kinds import BARS_WHILE_MANUAL, BESIDE_OTHERS
 from gateway.linking.link import PinSession, SessionUsed
-from gateway.operations.exchange import AWAITING
 from gateway.operations.facts import OperationState, to_json
 from gateway.operations.operation import Operation
 from gateway.terms import instants
@@ -99,7 +98,7 @@ def pack(unit: Unit) -> Packed:
 def _step(progress: Progress) -> Step:
     operation, recorded = progress.operation, progress.recorded
     fresh = operation.facts[recorded:]
-    rests = progress.is_let_go or is_at_rest(operation)
+    rests = progress.is_let_go or operation.is_at_rest
     return (
         operation.id.value,
         recorded,
@@ -149,19 +148,6 @@ _PACKERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     SessionUsed: lambda used: (SPENT, used.session.value),
     LetGo: lambda let_go: (LET_GO, let_go.operation.value),
 }
-
-
-def is_at_rest(operation: Operation) -> bool:
-    """Tell whether a restart has nothing to do for the operation.
-
-    An unknown PIN outcome rests once it was let go: until then a newer attempt must wait.
-    """
-    if not operation.state.is_left_alone:
-        return False
-    for exchange in operation.exchanges.values():  # noqa: SIM110 - a generator takes twice the time
-        if exchange.state in AWAITING:
-            return False
-    return True
 
 
 def still_bars(operation: Operation) -> bool:

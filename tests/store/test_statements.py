@@ -6,13 +6,13 @@ from sqlalchemy import select
 from gateway.store import tables
 from gateway.store.statements import ROWS_MAX, Update, insert, update
 
-COUNTERS = tables.counters
-SET = Update(COUNTERS, ("name", "next"), "next = v.column2")
-RAISE = Update(COUNTERS, ("name", "next"), "next = v.column2", "next < v.column2")
+COUNTERS, COLUMNS = tables.counters, ("name", "next")
+SET = Update(COUNTERS, COLUMNS, "next = v.column2")
+RAISE = Update(COUNTERS, COLUMNS, "next = v.column2", "next < v.column2")
 
 
 def rows_of(number):
-    return [{"name": f"c{index}", "next": index} for index in range(number)]
+    return [(f"c{index}", index) for index in range(number)]
 
 
 def stored(connection):
@@ -23,9 +23,9 @@ def stored(connection):
 def test_every_row_is_inserted_and_changed(store, number):
     """Whatever statements it takes."""
     with store.database.engine.begin() as connection:
-        insert(connection, COUNTERS, rows_of(number))
+        insert(connection, COUNTERS, COLUMNS, rows_of(number))
         inserted = stored(connection)
-        changes = [{"name": name, "next": value + 1_000} for name, value in inserted.items()]
+        changes = [(name, value + 1_000) for name, value in inserted.items()]
         changed = update(connection, SET, changes)
         after = stored(connection)
 
@@ -37,8 +37,8 @@ def test_every_row_is_inserted_and_changed(store, number):
 def test_only_what_meets_the_condition_is_changed_and_counted(store):
     """Whoever must change every row sees that one was not there as it was."""
     with store.database.engine.begin() as connection:
-        insert(connection, COUNTERS, rows_of(3))
-        raised = [{"name": "c0", "next": 5}, {"name": "c2", "next": 1}, {"name": "none", "next": 9}]
+        insert(connection, COUNTERS, COLUMNS, rows_of(3))
+        raised = [("c0", 5), ("c2", 1), ("none", 9)]
         changed = update(connection, RAISE, raised)
         after = stored(connection)
 

@@ -12,7 +12,7 @@ from gateway.operations.operation import evolve
 from gateway.social.card import HolderKept
 from gateway.store.batch import Batch
 from gateway.store.errors import Conflict
-from gateway.store.unit import KeyUsed, LetGo, Progress, Unit, is_at_rest, pack
+from gateway.store.unit import KeyUsed, LetGo, Progress, Unit, pack
 from gateway.terms.errors import LocalError
 from gateway.terms.numbers import Rrn, Stan
 from gateway.terms.refusals import Refusal
@@ -86,12 +86,12 @@ def test_rest_is_what_a_restart_need_not_touch(record, sent):
     declined = evolve(sent, Moved("bureau-pin-set", Move(E.DECLINE, now)))
     failed = Settled(OperationState.FAILED, now, Refusal.DECLINED)
 
-    assert not is_at_rest(record.operation())
-    assert not is_at_rest(sent)
-    assert not is_at_rest(evolve(lost, Settled(OperationState.UNKNOWN, now)))
-    assert not is_at_rest(evolve(sent, failed))
-    assert not is_at_rest(declined)
-    assert is_at_rest(evolve(declined, failed))
+    assert not record.operation().is_at_rest
+    assert not sent.is_at_rest
+    assert not evolve(lost, Settled(OperationState.UNKNOWN, now)).is_at_rest
+    assert not evolve(sent, failed).is_at_rest
+    assert not declined.is_at_rest
+    assert evolve(declined, failed).is_at_rest
 
 
 def test_a_link_has_one_operation_at_a_time(store, record, sent):

@@ -16,7 +16,7 @@ from gateway.social import card as social
 from gateway.social.card import CardRecord, CardReplaced, SocialCard
 from gateway.store.errors import Conflict
 from gateway.store.found import Linked, StoredKey
-from gateway.store.unit import KeyUsed, LetGo, is_at_rest, still_bars
+from gateway.store.unit import KeyUsed, LetGo, still_bars
 
 _NEW_TRACE = frozenset({ExchangeEvent.SEND, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE})
 
@@ -350,7 +350,7 @@ def _with_loss(half, loss, link):
 
 def _rests(progress):
     """Tell whether a restart would leave an operation be."""
-    return progress.is_let_go or is_at_rest(progress.operation)
+    return progress.is_let_go or progress.operation.is_at_rest
 
 
 def _must_be_alone(progress, rests):
