@@ -9,14 +9,25 @@ Bodies have limits of their own in ``gateway.api.request_reading``.
 import asyncio
 from heapq import nsmallest
 from http import HTTPStatus
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from gateway.api.problems import problem, problem_response
 from gateway.api.request_reading import BODY_SECONDS_MAX
 from gateway.terms.refusals import Refusal
+
+if TYPE_CHECKING:
+    from uvicorn._types import (
+        ASGISendEvent,
+        HTTPResponseBodyEvent,
+        HTTPResponseStartEvent,
+    )
 
 log = structlog.get_logger()
 
@@ -41,14 +52,12 @@ class HttpConnection(HttpToolsProtocol):
     _header_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
-    _answers: "_Answers"
 
     # ------------------------------------------------------------------ the connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or say that there are too many."""
         super().connection_made(transport)
-        self._answers = _Answers(transport)
         if len(self.connections) > CONNECTIONS_MAX and not self._make_room():
             self._end("too many connections", _TOO_MANY)
         else:
@@ -81,9 +90,9 @@ class HttpConnection(HttpToolsProtocol):
         self._has_begun, self._header_bytes = True, 0
 
     def on_headers_complete(self) -> None:
-        """Hear what is asked for; who answers writes head and body at once."""
+        """Hear what is asked for."""
         super().on_headers_complete()
-        self.cycle.transport = cast("asyncio.Transport", self._answers)
+        self.cycle.send = _Answer(self.cycle)  # type: ignore[method-assign]  # and no other way in
 
     def on_message_complete(self) -> None:
         """Hear that a request is whole."""
@@ -109,7 +118,6 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Hear that an answer is written."""
-        self._answers.flush()
         super().on_response_complete()
         if self.transport.is_closing():
             self._must_be_read()
@@ -214,43 +222,62 @@ class HttpConnection(HttpToolsProtocol):
         log.info("http-connection-ended", why=why, connections=len(self.connections))
 
 
-class _Answers:
-    """Writes the head of an answer along with its body, which is one system call less.
+class _Answer:
+    """Writes an answer that comes as head and body in one piece, with one system call.
 
-    Of a transport it has what uvicorn's cycle of request and answer uses.
+    Any other answer is left to uvicorn's own way, which this takes the place of.
     """
 
-    __slots__ = ("_head", "_transport")
+    __slots__ = ("_cycle", "_start", "_uvicorns_way")
 
-    def __init__(self, transport: asyncio.WriteTransport) -> None:
-        self._transport = transport
-        self._head = b""
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._start: HTTPResponseStartEvent | None = None
+        self._uvicorns_way = cycle.send
 
-    def write(self, data: bytes) -> None:
-        """Keep a head until its body comes; an interim answer (RFC 9110, 15.2) goes at once."""
-        if self._head:
-            data, self._head = self._head + data, b""
-        elif data.startswith(_HEAD) and not data.startswith(_INTERIM):
-            self._head = data
+    async def __call__(self, message: "ASGISendEvent") -> None:
+        """Take what the application says of its answer (ASGI, HTTP, 2.4)."""
+        if message["type"] == "http.response.start" and self._start is None:
+            self._start = message
             return
-        self._transport.write(data)
+        if self._start is not None:
+            start, self._start = self._start, None
+            if message["type"] == "http.response.body" and self._wrote(start, message):
+                return
+            await self._uvicorns_way(start)
+        await self._uvicorns_way(message)
 
-    def flush(self) -> None:
-        """Write a head that has no body."""
-        if self._head:
-            self.write(b"")
+    def _wrote(self, start: "HTTPResponseStartEvent", event: "HTTPResponseBodyEvent") -> bool:
+        """Write an answer if it is a plain one, and tell whether it was."""
+        cycle, body = self._cycle, event.get("body", b"")
+        is_whole = not (cycle.response_started or event.get("more_body"))
+        if cycle.disconnected or cycle.flow.write_paused or not is_whole:
+            return False
+        head = _head([*cycle.default_headers, *start.get("headers", ())], len(body))
+        is_plain = cycle.keep_alive and start["status"] not in _BODILESS
+        if not head or not is_plain or cycle.scope["method"] == "HEAD":
+            return False
+        cycle.transport.write(b"".join((STATUS_LINE[start["status"]], head, body)))
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.message_event.set()
+        del cycle.send  # which leads to us and back: it would be kept until it is collected
+        cycle.on_response()
+        return True
 
-    def close(self) -> None:
-        """Close the connection once all is written."""
-        self.flush()
-        self._transport.close()
 
-    def is_closing(self) -> bool:
-        """Tell whether nothing more can be written."""
-        return self._transport.is_closing()
+_BODILESS = {204, 304}
 
 
-_HEAD, _INTERIM = b"HTTP/1.1 ", b"HTTP/1.1 1"
+def _head(headers: list[tuple[bytes, bytes]], body_bytes: int) -> bytes:
+    """Write the headers of a body of this length that leave the connection as it is, or nothing."""
+    if (b"content-length", b"%d" % body_bytes) not in headers:
+        return b""
+    head = b"".join([b"%b: %b\r\n" % header for header in headers]) + b"\r\n"
+    # Each is one line, whatever stands in it.
+    are_lines = head.count(b"\r") == head.count(b"\n") == len(headers) + 1
+    is_said_of_body_alone = b"connection:" not in head and b"transfer-encoding:" not in head
+    return head if are_lines and is_said_of_body_alone else b""
 
 
 class _Pipelined(Exception):

@@ -2,8 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
 
 from gateway.operations.exchange import Trace
 from gateway.terms.errors import Unavailable
@@ -11,12 +10,11 @@ from gateway.terms.numbers import TWO_DIGITS, Rrn, Stan
 
 BLOCK = 10_000  # numbers a reservation; lost at worst by a crash, 1 % of a STAN cycle
 _REFILL = BLOCK // 2
-_SECONDS_KEPT = 8  # thousands of traces in a second have the same hour
+_NOTHING, _SECOND = timedelta(), timedelta(seconds=1)
 
 Reserve = Callable[[str, int, Callable[[int | Exception], None]], None]
 
 
-@lru_cache(_SECONDS_KEPT)
 def _hour(at: datetime) -> str:
     return f"{at.year % 10}{at.timetuple().tm_yday:03}{TWO_DIGITS[at.hour]}"
 
@@ -31,6 +29,7 @@ class TraceNumbers:
     def __init__(self, counter: str, reserve: Reserve, terminal: str = "") -> None:
         self._counter = counter
         self._numbers: deque[range] = deque()
+        self._second, self._hour = datetime.min.replace(tzinfo=UTC), ""  # of the last trace
         self._is_reserving = False
         self._reserve = reserve
         self._terminal = terminal
@@ -66,8 +65,9 @@ class TraceNumbers:
             raise Unavailable("no trace number is reserved; the journal is behind")
         stan = Stan.of(self._take())
         # Data element 7 counts seconds, and so does every key built from it.
-        at = at.replace(microsecond=0)
-        return Trace(stan, Rrn(_hour(at) + stan.value), at, self._terminal)
+        if not _NOTHING <= at - self._second < _SECOND:
+            self._second, self._hour = at.replace(microsecond=0), _hour(at)
+        return Trace(stan, Rrn(self._hour + stan.value), self._second, self._terminal)
 
     def _take(self) -> int:
         block = self._numbers[0]

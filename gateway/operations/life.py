@@ -305,7 +305,7 @@ class _Deciding:
         what = overdue(exchange, self.now, limits, resumed=resumed)
         if is_alarming(exchange, limits):
             self.effects.append(Alarm(exchange.name))
-        if what in {ExchangeEvent.REPEAT, ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}:
+        if what in _ASKING_AGAIN:
             self._send(exchange.name, what)
         else:
             self._record(Moved(exchange.name, Move(what, self.now)), Forget(exchange.name))
@@ -352,7 +352,7 @@ class _Deciding:
         exchange = self.operation.exchanges[name]
         is_repeat = what is ExchangeEvent.REPEAT
         trace = None if is_repeat else self.around.allocate(exchange.side, self.now)
-        if what in {ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE}:
+        if what in _OTHERWISE:
             self.effects.append(Forget(name))
         self._record(Moved(name, Move(what, self.now, trace)), Transmit(name, is_repeat))
         limits = self.around.limits(exchange.side)
@@ -379,6 +379,12 @@ class _Deciding:
         self.effects.extend(effects)
 
 
+# Made once: a set that is written where it is looked into is made at each look.
+_OTHERWISE = frozenset({ExchangeEvent.INQUIRE, ExchangeEvent.REVERSE})
+_ASKING_AGAIN = _OTHERWISE | {ExchangeEvent.REPEAT}
+_OPEN_STILL = frozenset({ExchangeState.UNKNOWN, ExchangeState.INQUIRING})
+
+
 def _reading(exchange: Exchange, event: Answered) -> ExchangeEvent | None:
     """Read an answer in the exchange's present state; None sets it aside.
 
@@ -387,7 +393,7 @@ def _reading(exchange: Exchange, event: Answered) -> ExchangeEvent | None:
     """
     if event.form is exchange.form and exchange.state in AWAITING:
         return answered(exchange, event.response_code)
-    settles = exchange.state in {ExchangeState.UNKNOWN, ExchangeState.INQUIRING}
+    settles = exchange.state in _OPEN_STILL
     if not settles or event.form is not Form.ORIGINAL:
         return None
     return answered(replace(exchange, state=ExchangeState.SENT), event.response_code)
