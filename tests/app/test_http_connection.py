@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from threading import Semaphore
 
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
@@ -55,6 +55,69 @@ async def answer_of(reader: asyncio.StreamReader) -> tuple[int, dict[str, object
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     assert b"connection: close" in head.lower()
     return int(head.split()[1]), json.loads(body)
+
+
+async def in_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Say yes in two parts, without a length."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"y", "more_body": True})
+    await send({"type": "http.response.body", "body": b"es"})
+
+
+async def of_two_lines(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Say yes with a header that would be two."""
+    headers = [(b"content-length", b"3"), (b"x-said", b"one\r\nx-other: two")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"yes"})
+
+
+async def lines_of(streams: Streams, request: bytes) -> list[bytes]:
+    """Ask twice over one connection, the second time for the last; gives lines but the dates."""
+    reader, writer = streams
+    writer.write(request)
+    try:
+        first = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as ended:
+        return [ended.partial]
+    writer.write(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    lines = (first + await reader.read()).split(b"\r\n")
+    return [line for line in lines if not line.startswith(b"date:")]
+
+
+@pytest.mark.parametrize(
+    ("application", "request_", "is_at_once"),
+    [
+        (YES, REQUEST, True),
+        (PlainTextResponse("yes", headers={"Location": "/there"}), REQUEST, True),
+        (YES, REQUEST.replace(b"GET", b"HEAD"), False),
+        (YES, REQUEST.replace(b"1.1", b"1.0"), False),
+        (PlainTextResponse("yes", headers={"Connection": "close"}), REQUEST, False),
+        (Response(status_code=204), REQUEST, False),
+        (in_parts, REQUEST, False),
+        (of_two_lines, REQUEST, False),
+    ],
+)
+def test_an_answer_at_once_is_the_same_as_one_in_parts(
+    monkeypatch, application, request_, is_at_once
+):
+    """A plain answer does without uvicorn's two writes; whoever asked sees no difference."""
+    ways = []
+    wrote = http_connection._Answer._wrote
+    monkeypatch.setattr(
+        http_connection._Answer,
+        "_wrote",
+        lambda *said: ways.append(wrote(*said)) or ways[-1],
+    )
+
+    async def act():
+        async with serving(application) as connect:
+            ours = await lines_of(await connect(), request_)
+            monkeypatch.setattr(http_connection, "_head", lambda *_: b"")
+            return ours, await lines_of(await connect(), request_)
+
+    ours, uvicorns = asyncio.run(act())
+    assert ours == uvicorns
+    assert ways[0] == is_at_once
 
 
 def test_header_that_never_ends_is_answered_408(monkeypatch):
