@@ -74,7 +74,8 @@ class Host(Generic[RulesT]):
 
     def now(self) -> datetime:
         """Give the time by the far side's own clock, which may have been advanced."""
-        return datetime.fromtimestamp(self.clock.seconds(), UTC) + self.ahead
+        now = datetime.fromtimestamp(self.clock.seconds(), UTC)
+        return now + self.ahead if self.ahead else now
 
     def advance(self, seconds: int) -> None:
         """Let time pass at once; timers of the connections keep the real clock's pace.

@@ -189,11 +189,7 @@ def _pin_of(nibbles: str, control: str, fill: str) -> str:
 def _pin(nibbles: str, length: int, fill: str) -> str:
     """Take so many digits, which nothing but fill may follow; raises `BadPinBlock`."""
     pin, rest = nibbles[:length], nibbles[length:]
-    if (
-        not _PIN_DIGITS_MIN <= length <= _PIN_DIGITS_MAX
-        or not pin.isdecimal()
-        or not set(rest) <= set(fill)
-    ):
+    if not _PIN_DIGITS_MIN <= length <= _PIN_DIGITS_MAX or not pin.isdecimal() or rest.strip(fill):
         raise BadPinBlock
     return pin
 

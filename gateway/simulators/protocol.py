@@ -163,6 +163,9 @@ class Connection(Protocol):
         """Serve a request as the fault in force will have it."""
         management = turn.message.mti[1] == _NETWORK_MANAGEMENT
         fault = self._host.faults.take(turn.kind.name, management=management)
+        if fault is None:
+            self._answer(turn, self._decide(turn))
+            return
         match fault:
             case Fault(fault=FaultKind.DROP_REQUEST):
                 self._note("fault: request dropped")

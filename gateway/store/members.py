@@ -36,10 +36,14 @@ def card_of(link: LinkId, members: Members) -> SocialCard:
         _loss_with_link(members.get("loss")),
         members.get("replacing", False),
         EcardNumber(ecard) if ecard else None,
-        tuple(
-            FormerNumber(SsCardNumber(number), datetime.fromisoformat(until))
-            for number, until in members.get("former", ())
-        ),
+        _former(members["former"]) if "former" in members else (),
+    )
+
+
+def _former(stored: list[list[str]]) -> tuple[FormerNumber, ...]:
+    return tuple(
+        FormerNumber(SsCardNumber(number), datetime.fromisoformat(until))
+        for number, until in stored
     )
 
 
