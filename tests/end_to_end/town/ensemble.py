@@ -2,7 +2,7 @@
 
 import secrets
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from ssl import SSLContext
@@ -83,16 +83,17 @@ class Town(WarmEnsemble):
 
     def module_pid(self, side: Side) -> int:
         """Find the gateway's security-module process of a side."""
-        return self._child(f"--side {side.value}")
+        return next(pid for pid, words in self._children() if f"--side {side.value}" in words)
 
     def store_pid(self) -> int:
-        """Find the gateway's store process."""
-        return self._child("gateway.app.store_main")
+        """Find the gateway's store process: the child that is no security module."""
+        return next(pid for pid, words in self._children() if "--side" not in words)
 
-    def _child(self, words: str) -> int:
+    def _children(self) -> Iterator[tuple[int, str]]:
+        """Give number and command line of each child; what was forked has its parent's."""
         gateway = self.gateway.process.pid
         children = Path(f"/proc/{gateway}/task/{gateway}/children").read_text("ascii").split()
-        return next(int(pid) for pid in children if words in _command(pid))
+        return ((int(pid), _command(pid)) for pid in children)
 
     def stop(self) -> None:
         super().stop()
