@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from functools import cache
 from html import unescape
 
 import pytest
@@ -28,7 +29,12 @@ def page(client):
 @pytest.fixture
 def shown(page):
     """Give what a reader sees: the text without its elements."""
-    return unescape(re.sub(r"<style>.*?</style>|<[^>]+>", "", page.text, flags=re.DOTALL))
+    return _without_elements(page.text)
+
+
+@cache
+def _without_elements(text):
+    return unescape(re.sub(r"<style>.*?</style>|<[^>]+>", "", text, flags=re.DOTALL))
 
 
 def _in_shell(path):

@@ -207,10 +207,16 @@ class Verdict:
 
 
 class Drill:
-    """One run: load and faults, then quiet, then the verdict."""
+    """One run: load and faults, then quiet, then the verdict.
 
-    def __init__(self, cluster: Cluster, seed: int, clients: int = 3) -> None:
+    `think_s` passes between one customer of a client and the next.
+    """
+
+    def __init__(
+        self, cluster: Cluster, seed: int, clients: int = 3, *, think_s: float = 0.0
+    ) -> None:
         self._cluster = cluster
+        self._think_s = think_s
         self._chance = Random(seed)  # noqa: S311 - no secret
         self._clients = clients
         self._diary = Diary()
@@ -240,7 +246,7 @@ class Drill:
         return self.verdict
 
     def _live(self, over: Event, chance: Random) -> None:
-        while not over.is_set():
+        while not over.wait(self._think_s):
             Customer(self._cluster, next(self._people), self._diary, chance).live()
 
     def _wait_for_load(self, operations: int) -> None:
