@@ -59,7 +59,6 @@ def fresh_town(tmp_path_factory, warm) -> Iterator[Callable[..., Town]]:
         town = Town(tmp_path_factory.mktemp("town"), warm, **settings)
         towns.append(town)
         town.start()
-        town.wait_until_ready()
         return town
 
     try:

@@ -27,6 +27,18 @@ class WarmEnsemble(Ensemble):
     def launch(self, name: str, *arguments: str) -> Child:
         return self._warm.launch(self.directory / f"{name}.log", *arguments)
 
+    def start(self) -> None:
+        """Start everything, and wait until the gateway has all that it needs."""
+        super().start()
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until everything that the gateway needs is there, both modules asked afresh."""
+        keys = urllib.request.Request(f"{self.url}/v1/jwks.json")  # noqa: S310 - on loopback
+        keys.add_header("Authorization", f"Bearer {self.token}")
+        wait_for(lambda: call(f"{self.url}/readyz").body.get("degraded") == [], "readiness")
+        wait_for(lambda: call(keys).status == 200, "the security modules")
+
 
 class Town(WarmEnsemble):
     """An ensemble with a wire between the gateway and each far side, and another bank's channel.
@@ -99,13 +111,6 @@ class Town(WarmEnsemble):
         super().stop()
         for wire in self.wires.values():
             wire.close()
-
-    def wait_until_ready(self) -> None:
-        """Wait until everything that the gateway needs is there, both modules asked afresh."""
-        keys = urllib.request.Request(f"{self.url}/v1/jwks.json")  # noqa: S310 - on loopback
-        keys.add_header("Authorization", f"Bearer {self.token}")
-        wait_for(lambda: call(f"{self.url}/readyz").body.get("degraded") == [], "readiness")
-        wait_for(lambda: call(keys).status == 200, "the security modules")
 
     def is_up(self, name: str) -> bool:
         """Tell whether the gateway says that one thing is there."""
