@@ -6,6 +6,7 @@ from typing import Self
 
 from gateway.financial import account as financial
 from gateway.financial.account import AccountRecord, FinancialAccount
+from gateway.operations.copies import copier
 from gateway.operations.draft import EncipheredPin
 from gateway.operations.exchange import Exchange
 from gateway.operations.operation import Operation
@@ -75,7 +76,10 @@ def with_records(cargo: Cargo, records: tuple[object, ...]) -> Cargo:
     """Bring a cargo up to what has become durable."""
     for record in records:
         if isinstance(record, CardRecord):
-            cargo = replace(cargo, card=social.keep(cargo.card, record))
+            cargo = _copy(cargo, {"card": social.keep(cargo.card, record)})
         if isinstance(record, AccountRecord):
-            cargo = replace(cargo, account=financial.keep(cargo.account, record))
+            cargo = _copy(cargo, {"account": financial.keep(cargo.account, record)})
     return cargo
+
+
+_copy = copier(Cargo)

@@ -1,11 +1,11 @@
 """The financial account on a card, as the core tells of it."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
+from gateway.operations.copies import copier
 from gateway.terms.losses import Loss, confirmed, lifted, refused, reported
 from gateway.terms.numbers import (
     CitizenId,
@@ -112,14 +112,17 @@ def keep(account: FinancialAccount, record: AccountRecord) -> FinancialAccount:
     """Take a record into the account that it is about."""
     match record:
         case OwnerKept():
-            return replace(account, owner=record.owner)
+            return _copy(account, {"owner": record.owner})
         case AccountLossKept():
-            return replace(account, loss=reported(record.loss, account.loss))
+            return _copy(account, {"loss": reported(record.loss, account.loss)})
         case AccountLossLifted():
             end = refused if record.was_refused else lifted
-            return replace(account, loss=end(account.loss, record.reference))
+            return _copy(account, {"loss": end(account.loss, record.reference)})
         case AccountLossConfirmed():
             loss = confirmed(account.loss, record.reference, record.at)
-            return replace(account, loss=loss)
+            return _copy(account, {"loss": loss})
         case _:
             assert_never(record)
+
+
+_copy = copier(FinancialAccount)

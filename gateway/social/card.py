@@ -1,10 +1,11 @@
 """The social-security card as the bank knows it, and the states a bureau tells of."""
 
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
+from gateway.operations.copies import copier
 from gateway.terms.losses import Loss, confirmed, lifted, refused, reported
 from gateway.terms.numbers import (
     Address,
@@ -210,7 +211,10 @@ def keep(card: SocialCard, record: CardRecord) -> SocialCard:
             changes["former"] = (*card.former, FormerNumber(card.number, record.at))
         case _:
             assert_never(record)
-    return replace(card, **changes)
+    return _copy(card, changes)
+
+
+_copy = copier(SocialCard)
 
 
 def _loss_after(

@@ -52,7 +52,7 @@ change and reset PINs, activate, report and cancel losses, have cards replaced, 
 counter, ask wrongly, in a mixture that each history draws. The service, the core's channel, the
 conductor, couriers, leases, take-over, dialogues, codec, MAC placement, matching, plans and
 decisions are the gateway's own; time, network, disk, security modules and far sides are
-simulated, and so are the rows of leases, which are PostgreSQL's. Every twentieth history is told
+simulated, and so are the rows of leases, which are PostgreSQL's. Every fortieth history is told
 through the real store (SQLAlchemy on SQLite in memory), the others through a model of it; a test
 sees that both have the same trace. Not in the histories: the browser's JWE (a PIN's envelope is a
 canary), framing, sessions and sockets (`tests/wire`, and real processes below), e-cards and

@@ -33,7 +33,7 @@ RATES = {
     "crash-in-commit": (0.01, 0.05),
     "outage": (0.1, 0.5),
     "paused": (0.01, 0.05),
-    "disk-slow": (0.05, 0.3),
+    "disk-slow": (0.1, 0.45),
     "disk-error": (0.005, 0.02),
     "disk-full": (0.01, 0.05),
     "disk-refuses": (0.02, 0.1),

@@ -107,6 +107,9 @@ class Node:
         self.pulse("before-timer")
 
         def fire():
+            nonlocal weight
+            scheduler.foreground += 1 - weight  # what was cancelled was taken off already
+            weight = 0
             if self.storm.fires("paused"):
                 self.machine.pause(self.chance.choice((1.0, 30.0, 90.0)))
             self.may_be_held()
@@ -118,9 +121,15 @@ class Node:
                 self.world.clock_may_step(self.machine)
                 call()
 
-        cancelled = []
-        self.world.scheduler.after(delay_s, fire)
-        return lambda: cancelled.append(True)
+        def cancel():
+            nonlocal weight
+            scheduler.foreground -= weight
+            weight = 0
+            cancelled.append(True)
+
+        scheduler, cancelled, weight = self.world.scheduler, [], 1
+        scheduler.after(delay_s, fire)
+        return cancel
 
     def may_be_held(self):
         """Be at a point where the process may be held for longer than its lease."""

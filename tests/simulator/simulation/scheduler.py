@@ -29,42 +29,40 @@ class Scheduler:
         self.foreground = 0  # events that are waited for, unlike looks that never end
         self.running = None  # the loop that an event has entered
         self.paused_until = 0.0  # as of a machine: never
-        self._known_to_asyncio = None  # the loop that was entered last
-        self._queue = []
-        self._tie = tie
-        self._numbers = count().__next__
+        self.known_to_asyncio = None  # the loop that was entered last
+        self.queue = []
+        self.tie = tie
+        self.number = count().__next__
 
     def at(self, due, call, *args):
         """Let a call happen at an instant, or now where that is over."""
         due = max(due, self.elapsed)
         self.foreground += 1
-        heappush(self._queue, (due, self._tie(), self._numbers(), 1, call, args))
+        heappush(self.queue, (due, self.tie(), self.number(), 1, call, args))
 
     def after(self, delay, call, *args):
         """Let a call happen after a delay."""
         self.foreground += 1
-        entry = (self.elapsed + delay, self._tie(), self._numbers(), 1, call, args)
-        heappush(self._queue, entry)
+        entry = (self.elapsed + delay, self.tie(), self.number(), 1, call, args)
+        heappush(self.queue, entry)
 
     def in_background(self, due, call, *args):
         """Let a call happen at an instant for which nobody waits."""
-        heappush(self._queue, (due, self._tie(), self._numbers(), 0, call, args))
+        heappush(self.queue, (due, self.tie(), self.number(), 0, call, args))
 
     def begin(self, loop):
-        """Let a loop run; asyncio hears of it where that is another one than before."""
-        self.running = loop
-        if self._known_to_asyncio is not loop:
-            self._known_to_asyncio = loop
-            _set_running_loop(loop)
+        """Let a loop run, and asyncio know that it is another one than before."""
+        self.running = self.known_to_asyncio = loop
+        _set_running_loop(loop)
 
     def end(self):
         """Let no loop run any more."""
-        self.running = self._known_to_asyncio = None
+        self.running = self.known_to_asyncio = None
         _set_running_loop(None)
 
     def run_while(self, goes_on):
         """Let one event happen after another, for as long as there are any and it is wanted."""
-        queue = self._queue
+        queue = self.queue
         while queue and goes_on():
             self.elapsed, _, _, weight, call, args = heappop(queue)
             self.foreground -= weight
@@ -80,14 +78,19 @@ class _Ready(partial):
 
 
 class _Timer:
-    """A call that waits in a loop; asyncio wants to cancel it and to know when it is due."""
+    """A call that waits in a loop; asyncio wants to cancel it and to know when it is due.
 
-    __slots__ = ("_due", "_loop", "args", "call")
+    `weight` is 1 while somebody waits for it. Its event stays where it is when it is cancelled.
+    """
 
-    def __init__(self, loop, call, args, due):
-        self._loop, self.call, self.args, self._due = loop, call, args, due
+    __slots__ = ("_due", "_loop", "_weight", "args", "call")
+
+    def __init__(self, loop, call, args, due, weight):
+        self._loop, self.call, self.args, self._due, self._weight = loop, call, args, due, weight
 
     def cancel(self):
+        if self.call is not None:
+            self._loop.scheduler.foreground -= self._weight
         self.call = None
 
     def cancelled(self):
@@ -97,8 +100,11 @@ class _Timer:
         return self._due
 
     def fire(self):
-        if self.call is not None:
-            self._loop.enter(self._go)
+        if self.call is None:
+            self._loop.scheduler.foreground += self._weight  # which was taken off already
+            return
+        self._weight = 0
+        self._loop.enter(self._go)
 
     def _go(self):
         if self.call is not None:  # the process may have been held meanwhile
@@ -114,7 +120,7 @@ class Loop(asyncio.AbstractEventLoop):
     get_debug = staticmethod(bool)  # asked for every future, so it is a call of C: no
 
     def __init__(self, scheduler, machine=None):
-        self._scheduler = scheduler
+        self.scheduler = scheduler
         self._machine = machine or scheduler
         self._ready = deque()
         self._tasks = []
@@ -126,14 +132,16 @@ class Loop(asyncio.AbstractEventLoop):
         """Run a call from outside inside the process, and whatever it makes ready."""
         if self.is_dead:
             return
-        scheduler = self._scheduler
+        scheduler = self.scheduler
         if self._machine.paused_until > scheduler.elapsed:
             scheduler.at(self._machine.paused_until, self.enter, call, *args)
             return
         if scheduler.running is self:
             call(*args)
             return
-        scheduler.begin(self)
+        scheduler.running = self
+        if scheduler.known_to_asyncio is not self:
+            scheduler.begin(self)
         ready = self._ready
         try:
             call(*args)
@@ -146,7 +154,10 @@ class Loop(asyncio.AbstractEventLoop):
 
     def after(self, delay, call, *args):
         """Let something of the outside happen to the process after a delay, if it lives then."""
-        self._scheduler.after(delay, self.enter, call, *args)
+        scheduler = self.scheduler
+        due, tie, number = scheduler.elapsed + delay, scheduler.tie(), scheduler.number()
+        scheduler.foreground += 1
+        heappush(scheduler.queue, (due, tie, number, 1, self.enter, (call, *args)))
 
     def die(self):
         """Let nothing go on from here."""
@@ -155,14 +166,14 @@ class Loop(asyncio.AbstractEventLoop):
 
     def bury(self):
         """Close what a dead process had not finished, as nothing in it may go on."""
-        self._scheduler.begin(self)  # what clears up would else make a real loop for itself
+        self.scheduler.begin(self)  # what clears up would else make a real loop for itself
         try:
             for task in self._tasks:
                 if not task.done():
                     with suppress(RuntimeError, Crashed):
                         task.get_coro().close()
         finally:
-            self._scheduler.running = None
+            self.scheduler.running = None
         self._tasks.clear()
 
     def forget(self, ready):
@@ -179,23 +190,24 @@ class Loop(asyncio.AbstractEventLoop):
         ready = _Ready(callback, *args)
         if not self.is_dead:
             self._ready.append(ready)
-            if self._scheduler.running is not self:
-                self._scheduler.after(0.0, self._enter_ready)
+            if self.scheduler.running is not self:
+                self.scheduler.after(0.0, self._enter_ready)
         return ready
 
     def call_later(self, delay, callback, *args, context=None):  # noqa: ARG002
-        return self.call_at(self._scheduler.elapsed + delay, callback, *args)
+        return self.call_at(self.scheduler.elapsed + delay, callback, *args)
 
     def call_at(self, when, callback, *args, context=None):  # noqa: ARG002
-        timer = _Timer(self, callback, args, when)
+        scheduler = self.scheduler
+        endless = self.is_dead or _current_tasks.get(self) in self._background
+        timer = _Timer(self, callback, args, when, 0 if endless else 1)
         if not self.is_dead:
-            endless = _current_tasks.get(self) in self._background
-            schedule = self._scheduler.in_background if endless else self._scheduler.at
+            schedule = scheduler.in_background if endless else scheduler.at
             schedule(when, timer.fire)
         return timer
 
     def time(self):
-        return self._scheduler.elapsed
+        return self.scheduler.elapsed
 
     def create_task(self, coro, **_more):
         task = asyncio.Task(coro, loop=self)
