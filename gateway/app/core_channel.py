@@ -257,7 +257,11 @@ class CoreChannel:
                 return Told(_C.APPROVED)  # nothing of it stands
             if error.refusal is Refusal.NOT_FOUND:
                 return Told(_C.ORIGINAL_NOT_FOUND)
-            raise
+            told = refused(error.refusal)
+            if told.code.value in self._message_set.kind("reversal").response_codes:
+                return told
+            # A far side's word on the message that was to take it back, which is another one.
+            return Told(_C.STATE_DOES_NOT_ALLOW, told.private)
         return Told(_C.APPROVED) if is_undone else OPEN
 
     def _must_be_remembered(self, place: str, sent: str) -> None:

@@ -19,10 +19,11 @@ STATES = {
     LossKind.FORMAL: CardState.FORMAL_LOSS,
 }
 _WITH_ACCOUNT = frozenset({Business.ECARD_PAYMENT_ENABLE})
-# No region speaks of the bank's own loss: a temporary one may become formal, or be cancelled.
+# No region speaks of the bank's own loss: a temporary one may become formal, or be cancelled. A
+# formal one may be reported anew: a core that an older report reached last knows it under that.
 _ACCOUNT_ALLOWS = {
     LossKind.TEMPORARY: {Business.FINANCIAL_LOSS_FORMAL, Business.FINANCIAL_LOSS_CANCEL},
-    LossKind.FORMAL: {Business.FINANCIAL_LOSS_CANCEL},
+    LossKind.FORMAL: {Business.FINANCIAL_LOSS_FORMAL, Business.FINANCIAL_LOSS_CANCEL},
 }
 
 

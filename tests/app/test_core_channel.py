@@ -41,11 +41,22 @@ class SlowDesk:
         raise self.error
 
 
-def channel_of(messages, desk=None, answer_wait_s=60.0):
+class Refusing:
+    """Reversals that are refused, each for the same reason."""
+
+    def __init__(self, refusal):
+        self.refusal = refusal
+
+    async def undo(self, *_):
+        """Take nothing back."""
+        raise RequestRefused(self.refusal)
+
+
+def channel_of(messages, desk=None, answer_wait_s=60.0, reversals=None):
     """Give the channel of one core."""
     place = CorePlace("core-in", INSTITUTION, answer_wait_s)
     hashed = lambda data: hashlib.sha256(data).digest()  # noqa: E731 - as the gateway's, without a key
-    return CoreChannel(place, messages, desk, None, hashed, lambda: NOW)
+    return CoreChannel(place, messages, desk, reversals, hashed, lambda: NOW)
 
 
 def word(messages, name, **more):
@@ -69,6 +80,24 @@ def test_reversal_that_names_itself_is_answered(messages):
             return await answered
 
     assert asyncio.run(answer()).text(39) == "30"
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_refused_reversal_has_an_answer_that_its_message_allows(messages, refusal):
+    """Also where a far side declined what was to take it back; the reason stands in DE 48."""
+    original = OriginalData("0300", "000002", "1122002900", INSTITUTION, INSTITUTION)
+    reversal = word(messages, "reversal", fields={90: original.build()})
+
+    async def answer():
+        answered = asyncio.get_running_loop().create_future()
+        channel_of(messages, reversals=Refusing(refusal)).handle(reversal, answered.set_result)
+        async with asyncio.timeout(SECONDS_MAX):
+            return await answered
+
+    code = asyncio.run(answer()).text(39)
+
+    assert code in messages.kind("reversal").response_codes
+    assert (code in {"00", "25"}) == (refusal in {Refusal.ALREADY_SO, Refusal.NOT_FOUND})
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,8 @@ def test_the_loss_of_one_account_is_not_that_of_the_other(business):
         (B.FINANCIAL_PIN_RESET, LossKind.FORMAL, R.ACCOUNT_LOST),
         (B.ECARD_PAYMENT_ENABLE, LossKind.TEMPORARY, R.ACCOUNT_LOST),
         (B.FINANCIAL_LOSS_FORMAL, LossKind.TEMPORARY, None),
-        (B.FINANCIAL_LOSS_FORMAL, LossKind.FORMAL, R.ACCOUNT_LOST),
+        (B.FINANCIAL_LOSS_TEMPORARY, LossKind.FORMAL, R.ACCOUNT_LOST),
+        (B.FINANCIAL_LOSS_FORMAL, LossKind.FORMAL, None),
         (B.FINANCIAL_LOSS_CANCEL, LossKind.FORMAL, None),
     ],
 )

@@ -88,7 +88,9 @@ class Businesses:
         linked = self._world.disk.linked
         account, card = linked(self.link).account, linked(self.link).card
         if account.loss is not None:
-            await self._cancelled(Side.FINANCIAL, K.FINANCIAL_LOSS_TEMPORARY)
+            is_formal = account.loss.kind.value == "F"
+            report = K.FINANCIAL_LOSS_FORMAL if is_formal else K.FINANCIAL_LOSS_TEMPORARY
+            await self._cancelled(Side.FINANCIAL, report)
         if card.loss is not None and not card.replacing and card.loss.kind.value == "T":
             await self._cancelled(Side.SOCIAL, K.SS_LOSS_TEMPORARY)
         card = linked(self.link).card
