@@ -14,8 +14,8 @@ from simulation.run import command_of, explain, outcome_of, tell, trace_of
 from simulation.store_disk import StoreDisk
 from simulation.watch import Watch
 
-HISTORIES = 750  # as many as there is time for; 2,000 and more are `make simulate`'s
-PART = 250  # is handed out by itself (`tests/conftest.py`), so that processes share them
+HISTORIES = 720  # as many as there is time for; 2,000 and more are `make simulate`'s
+PART = 240  # is handed out by itself (`tests/conftest.py`), so that processes share them
 STRUCK_MIN = 7  # times that each kind of fault strikes in each part: the gate's 20 in all
 
 
