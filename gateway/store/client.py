@@ -67,10 +67,11 @@ class StoreClient(asyncio.Protocol):
         self._to_say: list[Item] = []
         self._number = 0
         self._units: dict[int, Done] = {}
-        self._given: dict[int, Given | asyncio.Future[Any]] = {}  # of chores and queries
+        self._chores: dict[int, Given] = {}
+        self._queries: dict[int, asyncio.Future[Any]] = {}
         self._is_closing = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._silences = Silence(), Silence()  # of units, and of the rest
+        self._silences = Silence(), Silence()  # of units, and of queries
         self.silent_s = 0.0  # for how long it has not answered what was asked first
         self.is_stalled = False  # what must not be refused waits
         self.why_refusing = ""  # the last transaction was refused, by the database's own word
@@ -98,22 +99,20 @@ class StoreClient(asyncio.Protocol):
         Raises `Unavailable` as `submit` does.
         """
         self._must_answer()
-        self._must_have_room(self._given, "do")
-        self._say((CHORE, self._numbered(done), pickle.dumps(chore)))
+        self._must_have_room(self._chores, "do")
+        self._number = number = self._number + 1
+        self._chores[number] = done
+        self._say((CHORE, number, pickle.dumps(chore)))
 
     async def read(self, query: Query[T]) -> T:
         """Give what a query finds; raises `Unavailable` while the database is away or silent."""
         self._must_answer()
-        self._must_have_room(self._given, "read")
-        read: asyncio.Future[T] = self._loop.create_future()
-        number = self._numbered(read)
+        self._must_have_room(self._queries, "read")
         if query.name == "asked":
             channel, key, link, session = query.arguments
             about = channel, key, link.value if link else "", session.value if session else ""
-            self._say((QUERY, number, about))
-        else:
-            self._say((QUERY, number, pickle.dumps(query)))
-        return await read
+            return cast("T", await self._asked(about))
+        return cast("T", await self._asked(pickle.dumps(query)))
 
     async def beat(self, every_s: float) -> None:
         """Show that the gateway's process goes on, for ever: without that no lease is renewed."""
@@ -125,12 +124,12 @@ class StoreClient(asyncio.Protocol):
         """Look whether the store answers, for ever; where nobody asks, ask."""
         while True:
             await asyncio.sleep(LOOK_S)
-            units, rest = self._silences
+            units, queries = self._silences
             units.look(() if self.is_stalled else self._units)  # why those wait is known
-            rest.look(self._given)
-            self._hear(max(units.seconds, rest.seconds))
-            if not self._given:
-                self._say((QUERY, self._numbered(_ignore), _ANYTHING))
+            queries.look(self._queries)
+            self._hear(max(units.seconds, queries.seconds))
+            if not self._queries:
+                self._asked(_ANYTHING).add_done_callback(asyncio.Future.exception)
 
     def _hear(self, silent_s: float) -> None:
         """Know for how long it is silent; whoever waits for a query need not wait any longer."""
@@ -139,9 +138,9 @@ class StoreClient(asyncio.Protocol):
         if is_another:
             self._silent(silent_s)
         if silent_s:
-            for given in self._given.values():
-                if isinstance(given, asyncio.Future) and not given.done():
-                    given.set_exception(Unavailable(_SILENT))
+            for read in self._queries.values():
+                if not read.done():
+                    read.set_exception(Unavailable(_SILENT))
 
     async def close(self) -> None:
         """Have written and answered what was asked for, and wait until the store has ended."""
@@ -159,10 +158,11 @@ class StoreClient(asyncio.Protocol):
         if len(waiting) >= WAITING_MAX:
             raise Unavailable(f"the store has as much to {what} as it can take")
 
-    def _numbered(self, given: Given | asyncio.Future[Any]) -> int:
-        self._number += 1
-        self._given[self._number] = given
-        return self._number
+    def _asked(self, about: object) -> asyncio.Future[Any]:
+        self._number = number = self._number + 1
+        self._queries[number] = read = self._loop.create_future()
+        self._say((QUERY, number, about))
+        return read
 
     def _say(self, item: Item) -> None:
         if not self._to_say:
@@ -195,24 +195,25 @@ class StoreClient(asyncio.Protocol):
                     for number in numbers:
                         self._tell(self._units.pop(number), None)
                 case (code, number, answer) if code == ANSWER:
-                    self._give(self._given.pop(number), _found(answer))
+                    self._give(number, _found(answer))
                 case (code, number, kind, text) if code == FAILED:
-                    told = self._units.pop(number, None) or self._given.pop(number)
-                    self._give(told, error_of(kind, text))
+                    self._give(number, error_of(kind, text))
                 case (code, *state) if code == STATE:
                     self._know(*state)
                 case (code, kind, text) if code == LOST:
                     self._lost(error_of(kind, text))
 
-    def _give(self, told: Given | asyncio.Future[Any], outcome: object) -> None:
-        if not isinstance(told, asyncio.Future):
-            self._tell(told, outcome)
-        elif told.done():
+    def _give(self, number: int, outcome: object) -> None:
+        read = self._queries.pop(number, None)
+        if read is None:
+            waiting = self._units if number in self._units else self._chores
+            self._tell(waiting.pop(number), outcome)
+        elif read.done():
             pass  # whoever asked has gone
         elif isinstance(outcome, Exception):
-            told.set_exception(outcome)
+            read.set_exception(outcome)
         else:
-            told.set_result(outcome)
+            read.set_result(outcome)
 
     def _tell(self, told: Callable[[Any], None], outcome: object) -> None:
         try:
@@ -243,7 +244,3 @@ def _found(answer: object) -> object:
 
 _SILENT = "the store does not answer"
 _ANYTHING = ("", "", "", "")  # the query that costs the least
-
-
-def _ignore(_answer: object) -> None:
-    pass

@@ -270,6 +270,7 @@ def test_a_store_that_hangs_is_said_to_and_so_is_its_return(embedded, monkeypatc
     async def main(open_):
         storage = await open_(embedded)
         storage.journal.run(Chore("held"), lambda _: None)
+        storage.journal.submit(Unit(), lambda _: None)
         await until(partial(unusable, storage))
         why = storage.why_unusable
         may_go_on.set()

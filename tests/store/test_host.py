@@ -177,13 +177,14 @@ def test_more_queries_than_are_answered_together_are_all_answered(ends, monkeypa
 
 
 def test_beyond_its_bound_new_work_is_told_so_at_once(ends, record, monkeypatch):
-    """Units, and queries with chores, each have a bound of their own."""
+    """Units, queries and chores each have a bound of their own."""
     monkeypatch.setattr(client, "WAITING_MAX", 1)
 
     async def main():
         async with ends.open() as store:
             first = asyncio.ensure_future(ends.write(record.linked(1)))
             asked = asyncio.ensure_future(store.read(questions.manual_count()))
+            store.run(questions.reserve("a counter", 1), lambda _: None)
             await asyncio.sleep(0)
             with pytest.raises(Unavailable, match="to write"):
                 store.submit(record.linked(2), lambda _: None)
@@ -236,6 +237,35 @@ async def until(probe):
 @pytest.fixture
 def _looks_often(monkeypatch):
     monkeypatch.setattr(client, "LOOK_S", 0.005)
+
+
+def test_a_chore_that_takes_its_time_is_no_silence(ends, monkeypatch):
+    """Reads are answered meanwhile: a chore waits behind a database that is full, or is long."""
+    heard, told, looks = [], [], []
+    may_go_on = threading.Event()
+    monkeypatch.setattr(chores, "held", lambda _: may_go_on.wait(WAIT_S), raising=False)
+    monkeypatch.setattr(client, "LOOK_S", 0.02)  # five of them are far more than a read takes
+    ends.silent = heard.append
+
+    class Looked(client.Silence):
+        def look(self, waiting):
+            looks.append(waiting)
+            super().look(waiting)
+
+    monkeypatch.setattr(client, "Silence", Looked)
+
+    async def main():
+        async with ends.open() as store:
+            watching = asyncio.create_task(store.watch())
+            store.run(Chore("held"), told.append)
+            while len(looks) < 4 * LOOKS_MAX:  # two each time
+                assert await store.read(questions.key("online-bank", "a key")) is None
+            may_go_on.set()
+            await until(lambda: told)
+            watching.cancel()
+
+    in_loop(main)
+    assert heard == []
 
 
 @pytest.mark.usefixtures("_looks_often")
