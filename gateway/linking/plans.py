@@ -96,8 +96,7 @@ def ss_account(operation: Operation, now: datetime) -> Step:
     exchange = operation.exchanges[bureau.ACCOUNT_ACTIVATED.name]
     match exchange.state:
         case _S.PLANNED:
-            due = operation.wake_at is None or now >= operation.wake_at
-            return Begin((exchange.name,)) if due else Wait()
+            return Begin((exchange.name,)) if _is_due(operation, now) else Wait()
         case _S.APPROVED:
             return Settle(OperationState.SUCCEEDED, response_code=exchange.response_code)
         case _:
@@ -119,6 +118,12 @@ def _confirm(operation: Operation) -> Step:
     if any(exchange.state is _S.SENT for exchange in asked):
         return Wait()  # for both: an unknown card and a mismatch take the same time
     return _compare(operation)
+
+
+def _is_due(operation: Operation, now: datetime) -> bool:
+    """Tell whether an operation has waited; what was due at once asks no clock that may be set."""
+    due = operation.wake_at
+    return due is None or due <= operation.opened_at or now >= due
 
 
 def _compare(operation: Operation) -> Step:

@@ -170,6 +170,18 @@ def test_the_ss_account_waits_until_it_is_due(script):
     assert play.sent == [(ADVICE, Form.ORIGINAL, False)]
 
 
+@pytest.mark.parametrize("delay_h", [0, 24])
+def test_what_follows_at_once_does_so_whatever_the_clock_is_set_to(script, delay_h):
+    """A clock set back by a day defers what has a delay, and nothing else."""
+    play = script(K.SS_ACCOUNT)
+    due = play.at + timedelta(hours=delay_h)
+    play.operation = replace(play.operation, wake_at=due)
+
+    play.take(life.Resumed(), timedelta(days=-1))
+
+    assert bool(play.sent) is not bool(delay_h)
+
+
 def test_the_advice_is_repeated_until_it_is_answered(script):
     """It begins without a link, survives crashes and any number of silences."""
     play = script(K.SS_ACCOUNT, ready=frozenset()).take(life.Woken())
