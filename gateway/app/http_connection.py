@@ -253,6 +253,8 @@ class _Answer:
         is_whole = not (cycle.response_started or event.get("more_body"))
         if cycle.disconnected or cycle.flow.write_paused or not is_whole:
             return False
+        if len(body) > _COPIED_BYTES_MAX:
+            return False
         head = _head([*cycle.default_headers, *start.get("headers", ())], len(body))
         is_plain = cycle.keep_alive and start["status"] not in _BODILESS
         if not head or not is_plain or cycle.scope["method"] == "HEAD":
@@ -267,6 +269,9 @@ class _Answer:
 
 
 _BODILESS = {204, 304}
+# To write head and body as one copies the body, and whoever does not read makes us keep the copy.
+# Pages have hundreds of kilobytes and are kept once for all; what businesses are answered is short.
+_COPIED_BYTES_MAX = 16_384
 
 
 def _head(headers: list[tuple[bytes, bytes]], body_bytes: int) -> bytes:

@@ -95,6 +95,7 @@ async def lines_of(streams: Streams, request: bytes) -> list[bytes]:
         (Response(status_code=204), REQUEST, False),
         (in_parts, REQUEST, False),
         (of_two_lines, REQUEST, False),
+        (PlainTextResponse("x" * 16_385), REQUEST, False),
     ],
 )
 def test_an_answer_at_once_is_the_same_as_one_in_parts(
